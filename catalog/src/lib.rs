@@ -1,0 +1,1 @@
+//! WHAT: datasets, data contracts, search

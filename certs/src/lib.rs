@@ -1,0 +1,1 @@
+//! WHO: keys, certificates, the federation registry, signed messages

@@ -1,0 +1,1 @@
+//! DATA: sources, governed views, formats, chunks and their digests

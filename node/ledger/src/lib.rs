@@ -1,0 +1,1 @@
+//! DID: the tamper-evident log: tiles, checkpoints, proofs, statements, receipts

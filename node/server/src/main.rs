@@ -1,0 +1,2 @@
+//! One node of an agency.
+fn main() {}

@@ -1,0 +1,1 @@
+//! KEEPS: what the node remembers, on sled

@@ -1,0 +1,1 @@
+//! MAY: rules, decisions and obligations on casbin

@@ -1,0 +1,1 @@
+//! Drives several real nodes on real sockets
