@@ -1,1 +1,3 @@
 //! WHO: keys, certificates, the federation registry, signed messages
+
+pub mod note;
