@@ -1,0 +1,192 @@
+//! Checkpoints (C2SP `tlog-checkpoint`): a log's signed word on its size and root.
+//!
+//! Promise: [`Checkpoint::parse`] accepts the canonical text only. [`SignedCheckpoint::open`] demands a right
+//! signature by a known key that carries the log's own name; cosignatures of witnesses ride along.
+
+use certs::note::{KeyKind, KeyName, Note, NoteError, Signer, Verified, Vkey};
+
+use crate::error::{LedgerError, Result};
+use crate::merkle::{Hash, empty_root};
+use crate::text;
+
+/// A checkpoint note with all its cosignatures, in bytes: what a witness accepts from a stranger.
+pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
+
+/// The body of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The name of the log; also the name of its key.
+    pub origin: KeyName,
+    /// How many entries.
+    pub size: u64,
+    /// The root of the tree over them.
+    pub root: Hash,
+}
+
+impl Checkpoint {
+    /// The three lines.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("{}\n{}\n{}\n", self.origin, self.size, self.root)
+    }
+
+    /// Reads the three lines. Extension lines are not recommended by the specification, and post-quantum
+    /// cosignatures do not cover them: refused.
+    ///
+    /// # Errors
+    /// [`LedgerError::Malformed`].
+    pub fn parse(body: &str) -> Result<Self> {
+        let refuse = |why: &str| LedgerError::malformed("checkpoint", why);
+        let lines: Vec<&str> =
+            body.strip_suffix('\n').ok_or_else(|| refuse("no newline at its end"))?.split('\n').collect();
+        let [origin, size, root] = lines[..] else {
+            return Err(refuse("it must have the three lines origin, size and root"));
+        };
+        let origin = KeyName::new(origin)?;
+        let size = text::decimal(size).ok_or_else(|| refuse("its size is no canonical number"))?;
+        let root: Hash = root.parse()?;
+        if size == 0 && root != empty_root() {
+            return Err(refuse("its size is 0 but its root is not that of the empty tree"));
+        }
+        Ok(Self { origin, size, root })
+    }
+
+    /// Signs it with the log's key, whose name must be the origin.
+    ///
+    /// # Errors
+    /// [`LedgerError::Malformed`] when the key has another name.
+    pub fn sign(self, signer: &Signer) -> Result<SignedCheckpoint> {
+        if *signer.vkey().name() != self.origin {
+            return Err(LedgerError::malformed("checkpoint", "the name of the key is not the origin"));
+        }
+        let note = signer.sign(&self.to_text())?;
+        Ok(SignedCheckpoint { checkpoint: self, note })
+    }
+}
+
+/// A checkpoint with its note, signed by the log and perhaps cosigned by witnesses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    checkpoint: Checkpoint,
+    note: Note,
+}
+
+impl SignedCheckpoint {
+    /// Reads a checkpoint note without judging its signatures: to learn whose keys to look up.
+    ///
+    /// # Errors
+    /// [`LedgerError::Malformed`], [`LedgerError::TooLarge`], [`LedgerError::Note`].
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > CHECKPOINT_BYTES_MAX {
+            return Err(LedgerError::TooLarge {
+                what: "checkpoint",
+                bytes: bytes.len(),
+                max: CHECKPOINT_BYTES_MAX,
+            });
+        }
+        let note = Note::parse(bytes)?;
+        Ok(Self { checkpoint: Checkpoint::parse(note.text())?, note })
+    }
+
+    /// Reads a checkpoint note and verifies it (see [`SignedCheckpoint::verify`]).
+    ///
+    /// # Errors
+    /// Those of [`SignedCheckpoint::parse`] and [`SignedCheckpoint::verify`].
+    pub fn open(bytes: &[u8], known: &[Vkey]) -> Result<Self> {
+        let signed = Self::parse(bytes)?;
+        signed.verify(known)?;
+        Ok(signed)
+    }
+
+    /// Verifies against known keys of logs and witnesses; tells who signed and, for witnesses, when.
+    ///
+    /// # Errors
+    /// [`LedgerError::Note`] when a known key's signature is wrong or the log itself did not sign.
+    pub fn verify(&self, known: &[Vkey]) -> Result<Vec<Verified>> {
+        let signed = self.note.verify(known)?;
+        let by_log = signed
+            .iter()
+            .any(|v| v.key.kind() == KeyKind::Ed25519 && *v.key.name() == self.checkpoint.origin);
+        if by_log { Ok(signed) } else { Err(NoteError::NoKnownSignature.into()) }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The note.
+    #[must_use]
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// The bytes of the note, as served and stored.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.note.to_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LOG_ORIGIN, log_signer, witness};
+
+    const BODY: &str =
+        "ledger.example/agency-a/exchange-log\n3\nbchQvMlKY9Myv/gL1uPluT2M6U0nENZ0icet2fy5wPk=\n";
+
+    fn signed() -> SignedCheckpoint {
+        Checkpoint::parse(BODY).unwrap().sign(&log_signer()).unwrap()
+    }
+
+    #[test]
+    fn signs_the_vector() {
+        let bytes = String::from_utf8(signed().to_bytes()).unwrap();
+        assert!(bytes.starts_with(BODY));
+        assert!(bytes.ends_with("exchange-log vR2WQB5qQJnTxqUSeo0/9i5ZRzKObyV/fhtXJ/F0UYLqZg9WCOtFpaBkdtRPZb6/rJh9wB86aZOVkvc7rLwWqOZ9RA4=\n"));
+        assert_eq!(SignedCheckpoint::open(bytes.as_bytes(), &[log_signer().vkey()]).unwrap(), signed());
+    }
+
+    #[test]
+    fn the_log_itself_must_have_signed() {
+        let mut note = Note::new(BODY).unwrap();
+        witness().add_to(&mut note, 1_790_000_000).unwrap();
+        let known = [log_signer().vkey(), witness().vkey()];
+        assert!(SignedCheckpoint::open(&note.to_bytes(), &known).is_err());
+        log_signer().add_to(&mut note).unwrap();
+        let open = SignedCheckpoint::open(&note.to_bytes(), &known).unwrap();
+        let times: Vec<_> = open.verify(&known).unwrap().into_iter().map(|v| v.time).collect();
+        assert_eq!(times, [Some(1_790_000_000), None]);
+        // A key of another name cannot speak for this log.
+        let other = Signer::new(
+            KeyName::new("ledger.example/other").unwrap(),
+            ed25519_dalek::SigningKey::from_bytes(&[8; 32]),
+        );
+        assert!(Checkpoint::parse(BODY).unwrap().sign(&other).is_err());
+        let foreign = other.sign(BODY).unwrap();
+        assert!(SignedCheckpoint::open(&foreign.to_bytes(), &[other.vkey()]).is_err());
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        let root = "bchQvMlKY9Myv/gL1uPluT2M6U0nENZ0icet2fy5wPk=";
+        let bad = [
+            String::new(),
+            format!("{LOG_ORIGIN}\n3\n{root}"),
+            format!("{LOG_ORIGIN}\n03\n{root}\n"),
+            format!("{LOG_ORIGIN}\n-3\n{root}\n"),
+            format!("{LOG_ORIGIN}\n0\n{root}\n"),
+            format!("{LOG_ORIGIN}\n3\nbchQ\n"),
+            format!("{LOG_ORIGIN}\n3\n{root}\nextension\n"),
+            format!("{LOG_ORIGIN}\n3\n{root}\n\n"),
+            format!("\n3\n{root}\n"),
+            format!("two words\n3\n{root}\n"),
+        ];
+        for body in bad {
+            assert!(Checkpoint::parse(&body).is_err(), "{body:?}");
+        }
+        assert!(SignedCheckpoint::parse(&vec![b'a'; CHECKPOINT_BYTES_MAX + 1]).is_err());
+    }
+}
