@@ -1,0 +1,227 @@
+//! One agency's node: a folder, two ports, a process. It is killed when it goes out of scope; if the test is failing, the
+//! end of its log is printed first.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::command::clean;
+use crate::{Output, Running, free_port, rss_bytes, run, tram};
+
+/// Longest wait for a node to be ready, or to end when asked to.
+const NODE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a waiting test looks.
+const POLL: Duration = Duration::from_millis(30);
+/// How much of a log a failing test prints, characters.
+const LOG_SHOWN: usize = 6_000;
+
+/// A node that a test owns.
+#[derive(Debug)]
+pub struct TestNode {
+    id: String,
+    folder: TempDir,
+    peer_port: u16,
+    local_port: u16,
+    process: Option<Child>,
+}
+
+impl TestNode {
+    /// `tram init` in a new folder; nothing runs yet.
+    #[track_caller]
+    pub fn init(id: &str, name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+        let node =
+            Self { id: id.into(), folder, peer_port: free_port(), local_port: free_port(), process: None };
+        let (peer, local) = (node.peer_address(), node.local_address());
+        node.ok(&["init", "--id", id, "--name", name, "--listen", &peer, "--local", &local]);
+        node
+    }
+
+    /// `tram init`, `tram serve`, and the wait until it is ready.
+    #[track_caller]
+    pub fn up(id: &str, name: &str) -> Self {
+        let mut node = Self::init(id, name);
+        node.start();
+        node
+    }
+
+    /// `tram serve`, and the wait until `tram status` says yes. The log goes on where it was.
+    #[track_caller]
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "`{}` runs already", self.id);
+        let log = || -> File {
+            let opened = OpenOptions::new().create(true).append(true).open(self.log_file());
+            opened.unwrap_or_else(|error| panic!("the log can't be written: {error}"))
+        };
+        let child = clean(Command::new(tram()))
+            .args(self.words(&["serve"]))
+            .stdin(Stdio::null())
+            .stdout(log())
+            .stderr(log())
+            .spawn();
+        self.process = Some(child.unwrap_or_else(|error| panic!("`tram serve` did not start: {error}")));
+        self.wait_ready();
+    }
+
+    #[track_caller]
+    fn wait_ready(&mut self) {
+        let deadline = Instant::now() + NODE_TIMEOUT;
+        loop {
+            let ended = self.process.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if let Some(status) = ended {
+                self.process = None;
+                panic!("`{}` ended while starting ({status}):\n{}", self.id, self.log_tail());
+            }
+            let answer = self.cmd(&["status", "--json"]);
+            if answer.code == 0 {
+                return;
+            }
+            if Instant::now() > deadline {
+                panic!("`{}` is not ready: {}\n{}", self.id, answer.stderr, self.log_tail());
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// `kill -9`: no farewell, as at a power cut of the process.
+    pub fn kill9(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _gone_already = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+
+    /// A polite end (SIGTERM), and the exit code it gave.
+    ///
+    /// # Panics
+    /// When it does not end in a minute.
+    #[track_caller]
+    pub fn stop(&mut self) -> i32 {
+        let Some(mut child) = self.process.take() else { panic!("`{}` does not run", self.id) };
+        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "no SIGTERM could be sent");
+        let deadline = Instant::now() + NODE_TIMEOUT;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = child.try_wait() {
+                return status.code().unwrap_or(-1);
+            }
+            thread::sleep(POLL);
+        }
+        let _gone_already = child.kill();
+        panic!("`{}` does not stop:\n{}", self.id, self.log_tail())
+    }
+
+    /// Ends it (politely) and starts it again.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    /// One command on this node, `--dir` added: whatever it gives.
+    #[track_caller]
+    pub fn cmd(&self, words: &[&str]) -> Output {
+        run(&self.words(words))
+    }
+
+    /// The same, which must succeed.
+    #[track_caller]
+    pub fn ok(&self, words: &[&str]) -> Output {
+        self.cmd(words).expect_code(0)
+    }
+
+    /// The same with `--json`, which must succeed and give one JSON value.
+    #[track_caller]
+    pub fn json(&self, words: &[&str]) -> Value {
+        let mut words = words.to_vec();
+        words.push("--json");
+        self.ok(&words).json()
+    }
+
+    /// Starts a command on this node and does not wait.
+    pub fn spawn(&self, words: &[&str]) -> Running {
+        Running::start(&self.words(words))
+    }
+
+    fn words(&self, words: &[&str]) -> Vec<OsString> {
+        let mut all: Vec<OsString> = words.iter().map(OsString::from).collect();
+        all.extend(["--dir".into(), self.dir().into_os_string()]);
+        all
+    }
+
+    /// The participant id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The node's folder.
+    pub fn dir(&self) -> PathBuf {
+        self.folder.path().join("node")
+    }
+
+    /// A folder beside the node's, for files that a person would have.
+    pub fn desk(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where other nodes reach it, `127.0.0.1:PORT`.
+    pub fn peer_address(&self) -> String {
+        format!("127.0.0.1:{}", self.peer_port)
+    }
+
+    /// Where the agency's own programs reach it, `127.0.0.1:PORT`.
+    pub fn local_address(&self) -> String {
+        format!("127.0.0.1:{}", self.local_port)
+    }
+
+    /// The process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Resident memory now, bytes; with `peak`, the most it ever had since it started.
+    pub fn rss_bytes(&self, peak: bool) -> Option<u64> {
+        rss_bytes(self.pid()?, peak)
+    }
+
+    /// All that it has printed since the first start.
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.log_file()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("node.log")
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let skipped = log.chars().count().saturating_sub(LOG_SHOWN);
+        log.chars().skip(skipped).collect()
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        self.kill9();
+        if thread::panicking() {
+            eprintln!("---- log of `{}` ----\n{}", self.id, self.log_tail());
+        }
+    }
+}
+
+/// Two running nodes get to know each other by invitation: `host` invites, `guest` accepts.
+#[track_caller]
+pub fn pair(host: &TestNode, guest: &TestNode) {
+    let invitation = host.json(&["peer", "invite"]);
+    let Some(code) = invitation.get("code").and_then(Value::as_str) else {
+        panic!("the invitation has no `code`: {invitation}")
+    };
+    guest.json(&["peer", "accept", code]);
+}
