@@ -1,0 +1,391 @@
+//! What a node remembers of one transfer, and how a message changes it.
+//!
+//! A repeated request is answered with the present state whatever came in between: requests are idempotent on the
+//! consumer's pid. Any other message is answered again without a change in the state that it led to.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Kind, OutOfTurn, State, next};
+use crate::dsp::{
+    Address, Cause, DataAddress, Extra, Id, Pids, TransferMessage, TransferProcess, TransferRequestMessage,
+};
+use crate::json::{self, Digest, JsonError};
+use crate::limits::TRANSFER_STEPS_MAX;
+use crate::negotiation::{Local, Parties};
+use crate::role::Role;
+
+/// One message that this transfer took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Who sent it.
+    pub sender: Role,
+    /// What it was.
+    pub kind: Kind,
+    /// SHA-256 over its canonical JSON.
+    pub digest: Digest,
+    /// The state that it led to.
+    pub led_to: State,
+    /// When, in unix seconds.
+    pub at: i64,
+}
+
+/// What a node remembers of one transfer. Its data address may hold a token: `Debug` does not show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    role: Role,
+    parties: Parties,
+    own_pid: Id,
+    peer_pid: Option<Id>,
+    state: State,
+    request: TransferRequestMessage,
+    data_address: Option<DataAddress>,
+    suspended_by: Option<Role>,
+    cause: Option<Cause>,
+    request_digest: Digest,
+    last: Seen,
+    steps: usize,
+    created: i64,
+    updated: i64,
+}
+
+/// What follows from a message that was taken. The server carries these out after the new record is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Answer with [`Transfer::view`]: 201 for the first message, 200 for any other.
+    Answer,
+    /// Nothing changed: the message was taken before.
+    Repeated,
+    /// We provide: ask the gate; then start or terminate.
+    DecideRequest,
+    /// We provide: the consumer resumed; ask the gate again, open the data or terminate.
+    DecideResume,
+    /// We consume: the data is open; fetch what is missing.
+    Fetch,
+    /// Stop serving or fetching, keep what is there.
+    Pause,
+    /// Everything was transferred: write the outcome and close the data.
+    Done,
+    /// Ended before completion: write the outcome and close the data.
+    Ended,
+}
+
+/// A record after a message, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The record to keep.
+    pub record: Transfer,
+    /// What follows, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// Why a message was not taken. Each is answered with 400, and changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The table does not allow it now.
+    #[error(transparent)]
+    OutOfTurn(#[from] OutOfTurn),
+    /// A pid of the message is not the one of this transfer.
+    #[error(
+        "the {which}'s pid in the message is `{found}`, this transfer has `{expected}`: send it where it belongs"
+    )]
+    WrongPid {
+        /// Whose pid.
+        which: Role,
+        /// The pid of the record.
+        expected: String,
+        /// The pid of the message.
+        found: String,
+    },
+    /// A request with the pid of a transfer that exists, and other contents.
+    #[error("the pid `{pid}` already stands for another transfer: use a new pid for each")]
+    PidReused {
+        /// The consumer's pid.
+        pid: String,
+    },
+    /// Too many messages.
+    #[error("this transfer took {TRANSFER_STEPS_MAX} messages without an end: terminate it and begin anew")]
+    TooLong,
+    /// The message has no canonical form.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+}
+
+impl Transfer {
+    /// Begin with the consumer's request, theirs or our own (`sender` tells). `now` is in unix seconds.
+    pub fn open(local: Local, sender: Role, message: &TransferMessage, now: i64) -> Result<Step, StepError> {
+        let kind = Kind::of(message);
+        let state = next(None, sender, kind)?;
+        let TransferMessage::Request(request) = message else {
+            return Err(OutOfTurn { state: None, sender, message: kind }.into());
+        };
+        let theirs = sender != local.role;
+        if !theirs && request.consumer_pid != local.pid {
+            return Err(wrong_pid(sender, &local.pid, &request.consumer_pid));
+        }
+        let digest = json::digest(&message.to_value())?;
+        let record = Transfer {
+            role: local.role,
+            parties: local.parties,
+            own_pid: local.pid,
+            peer_pid: theirs.then(|| request.consumer_pid.clone()),
+            state,
+            request: request.clone(),
+            data_address: None,
+            suspended_by: None,
+            cause: None,
+            request_digest: digest,
+            last: Seen { sender, kind, digest, led_to: state, at: now },
+            steps: 1,
+            created: now,
+            updated: now,
+        };
+        let effects = record.effects(sender, kind, None);
+        Ok(Step { record, effects })
+    }
+
+    /// Take a message of the counter-party.
+    pub fn receive(&self, message: &TransferMessage, now: i64) -> Result<Step, StepError> {
+        self.apply(self.role.other(), message, now)
+    }
+
+    /// Take a message of our own: before sending to see that it is in turn, after the acknowledgement to keep it.
+    pub fn send(&self, message: &TransferMessage, now: i64) -> Result<Step, StepError> {
+        self.apply(self.role, message, now)
+    }
+
+    /// Take a message of either party. `now` is in unix seconds.
+    pub fn apply(&self, sender: Role, message: &TransferMessage, now: i64) -> Result<Step, StepError> {
+        let kind = Kind::of(message);
+        let digest = json::digest(&message.to_value())?;
+        let mut record = self.clone();
+        record.match_pids(sender, message)?;
+        if self.is_repeated(sender, kind, digest)? {
+            return Ok(Step { record, effects: vec![Effect::Repeated, Effect::Answer] });
+        }
+        let state = next(Some(self.state), sender, kind)?;
+        if self.steps >= TRANSFER_STEPS_MAX && kind != Kind::Termination {
+            return Err(StepError::TooLong);
+        }
+        record.absorb(sender, message);
+        record.state = state;
+        record.updated = now;
+        record.steps = self.steps.saturating_add(1);
+        record.last = Seen { sender, kind, digest, led_to: state, at: now };
+        let effects = record.effects(sender, kind, self.suspended_by);
+        Ok(Step { record, effects })
+    }
+
+    /// Learn the peer's pid from the answer to our request. Learning the same again is no change.
+    pub fn learn_peer_pid(&self, pid: &Id) -> Result<Transfer, StepError> {
+        match &self.peer_pid {
+            Some(known) if known != pid => Err(wrong_pid(self.role.other(), known, pid)),
+            _ => Ok(Transfer { peer_pid: Some(pid.clone()), ..self.clone() }),
+        }
+    }
+
+    /// End a transfer whose request never reached the peer, so that there is nobody to tell.
+    pub fn give_up(&self, cause: Cause, now: i64) -> Result<Transfer, OutOfTurn> {
+        let state = next(Some(self.state), self.role, Kind::Termination)?;
+        Ok(Transfer { state, cause: Some(cause), data_address: None, updated: now, ..self.clone() })
+    }
+
+    fn is_repeated(&self, sender: Role, kind: Kind, digest: Digest) -> Result<bool, StepError> {
+        if kind == Kind::Request && sender == Role::Consumer {
+            let pid = self.request.consumer_pid.to_string();
+            return if digest == self.request_digest { Ok(true) } else { Err(StepError::PidReused { pid }) };
+        }
+        let last = &self.last;
+        Ok(last.sender == sender && last.kind == kind && last.digest == digest && last.led_to == self.state)
+    }
+
+    fn match_pids(&mut self, sender: Role, message: &TransferMessage) -> Result<(), StepError> {
+        let pids = match message {
+            TransferMessage::Request(request) => {
+                let known = self.pid_of(Role::Consumer);
+                return match known {
+                    Some(known) if *known != request.consumer_pid => {
+                        Err(wrong_pid(Role::Consumer, known, &request.consumer_pid))
+                    }
+                    _ => Ok(()),
+                };
+            }
+            TransferMessage::Start(message) => &message.pids,
+            TransferMessage::Suspension(message) => &message.pids,
+            TransferMessage::Completion(message) => &message.pids,
+            TransferMessage::Termination(message) => &message.pids,
+        };
+        for (which, found) in [(Role::Provider, &pids.provider), (Role::Consumer, &pids.consumer)] {
+            match self.pid_of(which) {
+                Some(known) if known == found => {}
+                Some(known) => return Err(wrong_pid(which, known, found)),
+                // The peer may be faster than its own answer to our request; what it says itself counts.
+                None if which == sender => self.peer_pid = Some(found.clone()),
+                None => return Err(unknown_pid(which, found)),
+            }
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, sender: Role, message: &TransferMessage) {
+        match message {
+            TransferMessage::Request(_) => {}
+            TransferMessage::Start(message) => {
+                // Only the provider knows where the data is; a consumer's resumption keeps the address that it had.
+                if sender == Role::Provider && message.data_address.is_some() {
+                    self.data_address = message.data_address.clone();
+                }
+                self.suspended_by = None;
+                self.cause = None;
+            }
+            TransferMessage::Suspension(message) => {
+                self.suspended_by = Some(sender);
+                self.cause = Some(message.cause.clone());
+            }
+            TransferMessage::Completion(_) => {
+                self.data_address = None;
+                self.suspended_by = None;
+            }
+            TransferMessage::Termination(message) => {
+                self.data_address = None;
+                self.suspended_by = None;
+                self.cause = Some(message.cause.clone());
+            }
+        }
+    }
+
+    fn effects(&self, sender: Role, kind: Kind, suspended_by: Option<Role>) -> Vec<Effect> {
+        let theirs = sender != self.role;
+        let provide = self.role == Role::Provider;
+        let follows = match kind {
+            Kind::Request if theirs => Some(Effect::DecideRequest),
+            Kind::Start if theirs && provide => Some(Effect::DecideResume),
+            Kind::Start if !provide && (theirs || suspended_by.is_some()) => Some(Effect::Fetch),
+            Kind::Suspension => Some(Effect::Pause),
+            Kind::Completion => Some(Effect::Done),
+            Kind::Termination => Some(Effect::Ended),
+            _ => None,
+        };
+        theirs.then_some(Effect::Answer).into_iter().chain(follows).collect()
+    }
+
+    /// The pid of a role, when it is known.
+    #[must_use]
+    pub fn pid_of(&self, role: Role) -> Option<&Id> {
+        if role == self.role { Some(&self.own_pid) } else { self.peer_pid.as_ref() }
+    }
+
+    /// Both pids, once the peer's is known.
+    #[must_use]
+    pub fn pids(&self) -> Option<Pids> {
+        let provider = self.pid_of(Role::Provider)?.clone();
+        let consumer = self.pid_of(Role::Consumer)?.clone();
+        Some(Pids { provider, consumer })
+    }
+
+    /// The state as it is told to the peer, once its pid is known.
+    #[must_use]
+    pub fn view(&self) -> Option<TransferProcess> {
+        Some(TransferProcess { pids: self.pids()?, state: self.state, extra: Extra::none() })
+    }
+
+    /// Our role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Both participants.
+    #[must_use]
+    pub fn parties(&self) -> &Parties {
+        &self.parties
+    }
+
+    /// The counter-party's participant id.
+    #[must_use]
+    pub fn peer(&self) -> &Id {
+        self.parties.of(self.role.other())
+    }
+
+    /// Our pid.
+    #[must_use]
+    pub fn own_pid(&self) -> &Id {
+        &self.own_pid
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The consumer's request, word for word.
+    #[must_use]
+    pub fn request(&self) -> &TransferRequestMessage {
+        &self.request
+    }
+
+    /// The agreement under which it runs.
+    #[must_use]
+    pub fn agreement_id(&self) -> &Id {
+        &self.request.agreement_id
+    }
+
+    /// Which part of the dataset was asked for; `None` is the whole.
+    #[must_use]
+    pub fn query(&self) -> Option<&Value> {
+        self.request.query()
+    }
+
+    /// Where the consumer wants our messages.
+    #[must_use]
+    pub fn callback_address(&self) -> &Address {
+        &self.request.callback_address
+    }
+
+    /// Where the data is, from the first start until the end.
+    #[must_use]
+    pub fn data_address(&self) -> Option<&DataAddress> {
+        self.data_address.as_ref()
+    }
+
+    /// Who suspended it, while it is suspended. A provider need not let the consumer undo its own suspension.
+    #[must_use]
+    pub fn suspended_by(&self) -> Option<Role> {
+        self.suspended_by
+    }
+
+    /// Why it is suspended or was terminated.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
+    }
+
+    /// The last message that was taken.
+    #[must_use]
+    pub fn last(&self) -> &Seen {
+        &self.last
+    }
+
+    /// When it began, in unix seconds.
+    #[must_use]
+    pub fn created(&self) -> i64 {
+        self.created
+    }
+
+    /// When it last changed, in unix seconds.
+    #[must_use]
+    pub fn updated(&self) -> i64 {
+        self.updated
+    }
+}
+
+fn wrong_pid(which: Role, expected: &Id, found: &Id) -> StepError {
+    StepError::WrongPid { which, expected: expected.to_string(), found: found.to_string() }
+}
+
+fn unknown_pid(which: Role, found: &Id) -> StepError {
+    StepError::WrongPid { which, expected: "none yet".to_owned(), found: found.to_string() }
+}
