@@ -19,6 +19,7 @@
 //! Everything here panics with the command line, both streams and the node's log when it can't go on: in a test that is
 //! the answer one wants. The files of `../shared` are found by [`shared`]; a test without them calls [`skip`].
 
+pub mod bench;
 mod binary;
 mod command;
 mod files;

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -18,6 +19,8 @@ use crate::{Output, Running, free_port, rss_bytes, run, tram};
 const NODE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a waiting test looks.
 const POLL: Duration = Duration::from_millis(30);
+/// How often it knocks at a door of a starting node.
+const DOOR_POLL: Duration = Duration::from_millis(1);
 /// How much of a log a failing test prints, characters.
 const LOG_SHOWN: usize = 6_000;
 
@@ -29,6 +32,7 @@ pub struct TestNode {
     peer_port: u16,
     local_port: u16,
     process: Option<Child>,
+    start_time: Duration,
 }
 
 impl TestNode {
@@ -36,8 +40,9 @@ impl TestNode {
     #[track_caller]
     pub fn init(id: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+        let (peer_port, local_port) = (free_port(), free_port());
         let node =
-            Self { id: id.into(), folder, peer_port: free_port(), local_port: free_port(), process: None };
+            Self { id: id.into(), folder, peer_port, local_port, process: None, start_time: Duration::ZERO };
         let (peer, local) = (node.peer_address(), node.local_address());
         node.ok(&["init", "--id", id, "--name", name, "--listen", &peer, "--local", &local]);
         node
@@ -69,24 +74,35 @@ impl TestNode {
         self.wait_ready();
     }
 
+    /// Doors open last, so a door that accepts is the moment to take the time; `status` then says whether all is well.
     #[track_caller]
     fn wait_ready(&mut self) {
-        let deadline = Instant::now() + NODE_TIMEOUT;
-        loop {
-            let ended = self.process.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if let Some(status) = ended {
-                self.process = None;
-                panic!("`{}` ended while starting ({status}):\n{}", self.id, self.log_tail());
-            }
-            let answer = self.cmd(&["status", "--json"]);
-            if answer.code == 0 {
-                return;
-            }
-            if Instant::now() > deadline {
-                panic!("`{}` is not ready: {}\n{}", self.id, answer.stderr, self.log_tail());
-            }
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.local_port)).is_err() {
+            self.check_starting(started);
+            thread::sleep(DOOR_POLL);
+        }
+        self.start_time = started.elapsed();
+        while self.cmd(&["status", "--json"]).code != 0 {
+            self.check_starting(started);
             thread::sleep(POLL);
         }
+    }
+
+    /// Panics when the node ended, or takes too long.
+    #[track_caller]
+    fn check_starting(&mut self, started: Instant) {
+        let ended = self.process.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        if let Some(status) = ended {
+            self.process = None;
+            panic!("`{}` ended while starting ({status}):\n{}", self.id, self.log_tail());
+        }
+        assert!(started.elapsed() < NODE_TIMEOUT, "`{}` is not ready:\n{}", self.id, self.log_tail());
+    }
+
+    /// How long the last start took, from the process to the first connection that its local door accepted.
+    pub fn start_time(&self) -> Duration {
+        self.start_time
     }
 
     /// `kill -9`: no farewell, as at a power cut of the process.
