@@ -232,12 +232,13 @@ impl Drop for TestNode {
     }
 }
 
-/// Two running nodes get to know each other by invitation: `host` invites, `guest` accepts.
+/// Two running nodes get to know each other by invitation: `host` invites, `guest` accepts. Each takes the other for an
+/// agency of the state (group `state`).
 #[track_caller]
 pub fn pair(host: &TestNode, guest: &TestNode) {
-    let invitation = host.json(&["peer", "invite"]);
+    let invitation = host.json(&["peer", "invite", "--group", "state"]);
     let Some(code) = invitation.get("code").and_then(Value::as_str) else {
         panic!("the invitation has no `code`: {invitation}")
     };
-    guest.json(&["peer", "accept", code]);
+    guest.json(&["peer", "accept", code, "--group", "state"]);
 }

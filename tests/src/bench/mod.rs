@@ -1,5 +1,7 @@
 //! What the benchmarks (`src/bin/bench-*.rs`) share: medians, a payload, and the two ways to print figures.
 
+pub mod nginx;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
