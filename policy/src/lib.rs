@@ -1,1 +1,69 @@
-//! MAY: rules, decisions and obligations on casbin
+//! MAY: who may have which data for which purpose, and under which obligations.
+//!
+//! One [`Question`] and the [`Facts`] this node holds go in; one [`Decision`] comes out: a permit with
+//! [`Obligations`], or a [`Refusal`] with reason, legal basis and plain words. [`Engine::decide`] is pure: no clock,
+//! no network, no disk, no memory of earlier questions.
+//!
+//! What stands behind it: legal invariants that no editor can switch off ([`INVARIANTS`]), then the rules of a
+//! [`RuleSet`] judged by casbin. Around casbin stand a strict loader (casbin itself has no schema), an index that
+//! gives it only the rules that could match, a frozen closure of the links, and an effector that notes every match.
+//!
+//! What it is not: it does not find the facts (registry, catalog and store do), does not carry out obligations (the
+//! data plane does), and does not store decisions (the ledger does).
+//!
+//! Begin with [`RuleSet::builtin`] or [`RuleSet::from_folder`], then [`Engine::new`], then [`Engine::decide`].
+
+mod builtin;
+pub mod cases;
+mod closure;
+mod decision;
+mod digest;
+mod effector;
+mod engine;
+mod explain;
+mod help;
+mod ids;
+mod index;
+mod invariants;
+mod judge;
+pub mod limits;
+mod load;
+mod mask;
+mod minute;
+mod obligations;
+mod predicate;
+mod question;
+mod reason;
+mod registry;
+mod rule;
+mod rule_set;
+mod standing;
+mod text;
+mod unique;
+
+pub use decision::{ConsumerView, Decision, Effect, Permitted};
+pub use digest::{CanonError, Digest};
+pub use engine::Engine;
+pub use explain::{
+    Change, Condition, ConsumerExplanation, Explanation, Field, Help, MissingDocument, NearRule,
+};
+pub use ids::{
+    AgreementId, BasisId, CollectionId, DatasetId, GroupId, IdError, ObligationSetId, PurposeId, RuleId,
+    SubjectId, TagId, ZoneId,
+};
+pub use invariants::INVARIANTS;
+pub use judge::JudgeError;
+pub use load::{Files, LoadError, Problem, ProblemCode};
+pub use mask::{Generalization, Mask, SHOWN_MAX, Shown};
+pub use minute::{Minute, MinuteError};
+pub use obligations::{Aggregate, CountedBy, GroupSize, Level, Obligations, RoleName};
+pub use predicate::{Column, Finite, Op, Predicate, PredicateError, Value};
+pub use question::{
+    AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Personal, Question,
+    SharingKind,
+};
+pub use reason::{ReasonCode, Refusal};
+pub use registry::Registry;
+pub use rule::{Action, Class, Link, LinkKind, Pattern, Recorded, Rule, RuleEffect, Tier};
+pub use rule_set::{Reason, RuleSet};
+pub use text::{Citation, SourceMark, Text, TextError};

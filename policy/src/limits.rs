@@ -1,0 +1,51 @@
+//! Every limit of this crate, named, with its reason. What passes a limit is refused, never cut.
+
+/// Longest name (`ag:…`, `ds:…`). An IRI of an agency plus a dataset path fits with room to spare, and a name stays
+/// cheap to compare and to print.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Longest rule id or obligation-set id: people read and cite them.
+pub const RULE_ID_BYTES_MAX: usize = 64;
+/// Longest column name. Real headers are sentences at times; more than this is an attack or a broken file.
+pub const COLUMN_BYTES_MAX: usize = 256;
+/// Longest text literal of a row predicate or a constant mask.
+pub const LITERAL_BYTES_MAX: usize = 1024;
+/// Longest plain text or citation shown to people.
+pub const TEXT_BYTES_MAX: usize = 4096;
+/// Largest single file of a rule set: 100 000 rules are about 15 MB.
+pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most grants or duties in one rule set: twice what was measured.
+pub const RULES_MAX: usize = 200_000;
+/// Most links (`g`, `g2`, `g3`) in one rule set.
+pub const LINKS_MAX: usize = 500_000;
+/// Most names that one name may stand under. A purpose tree or an organisation is a few levels; this stops a file
+/// whose closure would grow with the square of its size.
+pub const ANCESTORS_MAX: usize = 1_000;
+/// Most groups, tags or collections that the facts of one question may carry.
+pub const FACT_LINKS_MAX: usize = 256;
+/// Most rules that one question may put before casbin. About 1 µs each: past this a decision would hold up its
+/// worker, so the question is refused and the rule set needs a repair.
+pub const CANDIDATES_MAX: usize = 5_000;
+/// Most obligation sets in one rule set.
+pub const OBLIGATION_SETS_MAX: usize = 10_000;
+/// Most columns, masks or group-by columns in one obligation set: the widest real table is below.
+pub const COLUMNS_MAX: usize = 2_048;
+/// Most row predicates in one obligation set.
+pub const PREDICATES_MAX: usize = 64;
+/// Most values behind one `in`.
+pub const IN_VALUES_MAX: usize = 1_000;
+/// Most roles that one obligation set notifies or asks for approval.
+pub const ROLES_MAX: usize = 64;
+/// Most rows of one test table.
+pub const CASES_MAX: usize = 50_000;
+/// Most problems that one load reports; the rest is counted.
+pub const PROBLEMS_MAX: usize = 500;
+/// Most idle pairs of enforcers kept for reuse (about 20 KB each).
+pub const IDLE_JUDGES_MAX: usize = 64;
+/// Most near rules an explanation shows; people read no further.
+pub const NEAR_RULES_MAX: usize = 20;
+/// Most ways to a permit an explanation shows.
+pub const HELPS_MAX: usize = 3;
+/// Most hypothetical questions one explanation really decides.
+pub const TRIALS_MAX: usize = 2_000;
+/// Most other agreements that an explanation considers.
+pub const ALTERNATIVES_MAX: usize = 64;

@@ -1,0 +1,186 @@
+//! A rule set: the versioned whole of an agency's rules, checked as a whole before it can be used.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cases::Case;
+use crate::closure::Closure;
+use crate::digest::Digest;
+use crate::ids::{ObligationSetId, RuleId};
+use crate::judge::{DUTY_MODEL, GRANT_MODEL, meaning};
+use crate::load::{Files, LoadError};
+use crate::obligations::Obligations;
+use crate::reason::{ReasonCode, Refusal};
+use crate::registry::Registry;
+use crate::rule::{Link, Rule};
+use crate::text::{Citation, Text};
+
+/// Why a rule says what it says: its legal basis and plain words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// The legal text it stands on.
+    pub legal_basis: Citation,
+    /// Plain words for clerks and citizens.
+    pub text: Text,
+}
+
+/// A loaded and checked rule set. Immutable: a change is a new rule set with a new version.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    pub(crate) grants: Vec<Rule>,
+    pub(crate) duties: Vec<Rule>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) obligations: BTreeMap<ObligationSetId, Obligations>,
+    pub(crate) reasons: BTreeMap<String, Reason>,
+    pub(crate) closure: Closure,
+    pub(crate) cases: Vec<Case>,
+    pub(crate) fixture: Option<Registry>,
+    digest: Digest,
+    version: u64,
+}
+
+/// The checked parts of a rule set, as the loader hands them over.
+pub(crate) struct Parts {
+    pub grants: Vec<Rule>,
+    pub duties: Vec<Rule>,
+    pub links: Vec<Link>,
+    pub obligations: BTreeMap<ObligationSetId, Obligations>,
+    pub reasons: BTreeMap<String, Reason>,
+    pub closure: Closure,
+    pub cases: Vec<Case>,
+    pub fixture: Option<Registry>,
+}
+
+/// What the digest of a rule set is over. Test cases and fixtures are not part: they change no decision.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    format: &'static str,
+    grant_model: Vec<&'a str>,
+    duty_model: Vec<&'a str>,
+    grants: Vec<Vec<String>>,
+    duties: Vec<Vec<String>>,
+    links: &'a [Link],
+    obligations: &'a BTreeMap<ObligationSetId, Obligations>,
+    reasons: &'a BTreeMap<String, Reason>,
+}
+
+impl RuleSet {
+    /// Puts checked parts in order and fixes the digest.
+    pub(crate) fn assemble(mut parts: Parts, version: u64) -> Result<Self, crate::CanonError> {
+        parts.grants.sort_by(|a, b| a.order().cmp(&b.order()));
+        parts.duties.sort_by(|a, b| a.order().cmp(&b.order()));
+        parts.links.sort();
+        let digest = Digest::of_canonical(&Canonical {
+            format: "tram-rule-set/1",
+            grant_model: meaning(GRANT_MODEL).collect(),
+            duty_model: meaning(DUTY_MODEL).collect(),
+            grants: parts.grants.iter().map(Rule::grant_row).collect(),
+            duties: parts.duties.iter().map(Rule::duty_row).collect(),
+            links: &parts.links,
+            obligations: &parts.obligations,
+            reasons: &parts.reasons,
+        })?;
+        let Parts { grants, duties, links, obligations, reasons, closure, cases, fixture } = parts;
+        Ok(Self { grants, duties, links, obligations, reasons, closure, cases, fixture, digest, version })
+    }
+
+    /// The rule set that ships with the node: open data for anyone, discovery up to class 3, default-shared data
+    /// between state agencies for public administration, personal data under duties, everything else denied.
+    ///
+    /// # Errors
+    /// Never, as a test proves; the type is that of every load.
+    pub fn builtin(version: u64) -> Result<Self, LoadError> {
+        Self::from_files(&crate::builtin::files(), version)
+    }
+
+    /// Loads and checks a rule set held in memory.
+    ///
+    /// # Errors
+    /// [`LoadError`] with every problem found.
+    pub fn from_files(files: &Files, version: u64) -> Result<Self, LoadError> {
+        crate::load::rule_set(files, version)
+    }
+
+    /// Loads and checks a rule set from a folder.
+    ///
+    /// # Errors
+    /// [`LoadError`] with every problem found, also those of reading.
+    pub fn from_folder(folder: &std::path::Path, version: u64) -> Result<Self, LoadError> {
+        Self::from_files(&Files::read(folder)?, version)
+    }
+
+    /// The same rules under another version number.
+    #[must_use]
+    pub fn with_version(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
+    /// SHA-256 over the canonical content: the same rules in any order, with any comments, have the same digest.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The number given at activation.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Grants in the order in which they are met.
+    #[must_use]
+    pub fn grants(&self) -> &[Rule] {
+        &self.grants
+    }
+
+    /// Duties in order.
+    #[must_use]
+    pub fn duties(&self) -> &[Rule] {
+        &self.duties
+    }
+
+    /// Links in order.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Obligation sets by id.
+    #[must_use]
+    pub fn obligations(&self) -> &BTreeMap<ObligationSetId, Obligations> {
+        &self.obligations
+    }
+
+    /// The reason given for a rule.
+    #[must_use]
+    pub fn reason(&self, rule: &RuleId) -> Option<&Reason> {
+        self.reasons.get(rule.as_str())
+    }
+
+    /// The test table that came with it.
+    #[must_use]
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// The register that its test table is asked against.
+    #[must_use]
+    pub fn fixture(&self) -> Option<&Registry> {
+        self.fixture.as_ref()
+    }
+
+    /// The refusal for a code, in the words of the deciding rule or of the rule set where it has some.
+    pub(crate) fn refusal(&self, code: ReasonCode, rule: Option<&RuleId>) -> Refusal {
+        let own = match (code, rule) {
+            (ReasonCode::RuleDenies, Some(rule)) => self.reasons.get(rule.as_str()),
+            (ReasonCode::NoRule, _) => self.reasons.get(ReasonCode::NoRule.as_str()),
+            _ => None,
+        };
+        match own {
+            Some(reason) => Refusal::in_words(code, reason.legal_basis.clone(), reason.text.clone()),
+            None => code.refusal(),
+        }
+    }
+}
