@@ -264,7 +264,7 @@ impl Extra {
     /// Add a property. The key must be an absolute or compact IRI (it has a colon), else it could hide a protocol term.
     pub fn insert(&mut self, key: impl Into<String>, value: Value) -> Result<(), IdError> {
         let key = key.into();
-        if !key.contains(':') || key.starts_with('@') || super::wire::is_term(&key) {
+        if !key.contains(':') || key.starts_with('@') || super::names::is_term(&key) {
             return Err(IdError::Form {
                 what: "the property",
                 text: short(&key),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::catalog::{CatalogRequestMessage, DatasetRequestMessage};
 use super::error::MessageError;
+use super::names::local_name;
 use super::negotiation::{
     ContractAgreementMessage, ContractAgreementVerificationMessage, ContractNegotiationEventMessage,
     ContractNegotiationTerminationMessage, ContractOfferMessage, ContractRequestMessage,
@@ -12,7 +13,7 @@ use super::transfer::{
     TransferCompletionMessage, TransferRequestMessage, TransferStartMessage, TransferSuspensionMessage,
     TransferTerminationMessage,
 };
-use super::wire::{Wire, local_name, parse_value, to_value, wrong};
+use super::wire::{Wire, parse_value, to_value, wrong};
 use crate::json;
 use crate::limits::MESSAGE_BYTES_MAX;
 

@@ -8,9 +8,11 @@
 //! Deliberately absent: a JSON-LD processor. Contexts are never fetched; a foreign context is listed and ignored.
 
 mod catalog;
+mod description;
 mod error;
 mod id;
 mod message;
+mod names;
 mod negotiation;
 mod policy;
 mod transfer;
@@ -19,8 +21,9 @@ mod wire;
 
 pub use catalog::{
     AccessService, Catalog, CatalogContent, CatalogError, CatalogRequestMessage, DataService, Dataset,
-    DatasetDescription, DatasetRequestMessage, Distribution, LangText, RootDataset,
+    DatasetRequestMessage, Distribution, RootDataset,
 };
+pub use description::{DatasetDescription, LangText};
 pub(crate) use error::short;
 pub use error::{IdError, MessageError};
 pub use id::{Address, Extra, Id, NonEmpty, Timestamp};

@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::error::MessageError;
 use super::id::{Extra, Id, NonEmpty, Timestamp};
-use super::wire::{
-    Fields, Free, FromField, Out, Wire, kind, local_name, plain_text, serde_by_wire, to_value,
-};
+use super::names::local_name;
+use super::wire::{Fields, Free, FromField, Out, Wire, kind, plain_text, serde_by_wire, to_value};
 
 /// Which ODRL profile the rules follow: one IRI, or several.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,86 +8,11 @@ use serde_json::{Map, Value};
 
 use super::error::{MessageError, short};
 use super::id::{Address, Extra, Id, NonEmpty, Timestamp};
+use super::names::{local_name, term_of};
 use super::{CONTEXT, NS};
 use crate::json::{self, JsonError};
 use crate::limits::{LIST_ITEMS_MAX, MESSAGE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::refusal::Refusal;
-
-/// The protocol's own terms with the vocabulary that the context file puts each into.
-const TERMS: &[(&str, &str)] = &[
-    ("accessService", "dcat"),
-    ("action", "odrl"),
-    ("agreement", "dspace"),
-    ("agreementId", "dspace"),
-    ("and", "odrl"),
-    ("andSequence", "odrl"),
-    ("assignee", "odrl"),
-    ("assigner", "odrl"),
-    ("callbackAddress", "dspace"),
-    ("catalog", "dcat"),
-    ("code", "dspace"),
-    ("constraint", "odrl"),
-    ("consumerPid", "dspace"),
-    ("dataAddress", "dspace"),
-    ("dataset", "dcat"),
-    ("dataset", "dspace"),
-    ("distribution", "dcat"),
-    ("endpoint", "dspace"),
-    ("endpointProperties", "dspace"),
-    ("endpointType", "dspace"),
-    ("endpointURL", "dcat"),
-    ("eventType", "dspace"),
-    ("filter", "dspace"),
-    ("format", "dct"),
-    ("hasPolicy", "odrl"),
-    ("leftOperand", "odrl"),
-    ("name", "dspace"),
-    ("obligation", "odrl"),
-    ("offer", "dspace"),
-    ("operator", "odrl"),
-    ("or", "odrl"),
-    ("participantId", "dspace"),
-    ("permission", "odrl"),
-    ("profile", "odrl"),
-    ("prohibition", "odrl"),
-    ("providerPid", "dspace"),
-    ("reason", "dspace"),
-    ("rightOperand", "odrl"),
-    ("servesDataset", "dcat"),
-    ("service", "dcat"),
-    ("state", "dspace"),
-    ("target", "odrl"),
-    ("timestamp", "dspace"),
-    ("value", "dspace"),
-    ("xone", "odrl"),
-];
-
-/// Prefixes that the context file defines, with what they stand for.
-const VOCABULARIES: &[(&str, &str)] = &[
-    ("dspace", "https://w3id.org/dspace/2025/1/"),
-    ("odrl", "http://www.w3.org/ns/odrl/2/"),
-    ("dcat", "http://www.w3.org/ns/dcat#"),
-    ("dct", "http://purl.org/dc/terms/"),
-];
-
-/// Split `odrl:target` or its full IRI into vocabulary and name; `None` for anything else.
-fn split_name(name: &str) -> Option<(&'static str, &str)> {
-    VOCABULARIES.iter().find_map(|(prefix, iri)| {
-        let compact = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(':'));
-        compact.or_else(|| name.strip_prefix(iri)).map(|local| (*prefix, local))
-    })
-}
-
-/// The protocol term that a spelled-out key stands for.
-fn term_of(key: &str) -> Option<&'static str> {
-    let (vocabulary, local) = split_name(key)?;
-    TERMS.iter().find(|(term, home)| *term == local && *home == vocabulary).map(|(term, _)| *term)
-}
-
-/// True when a key is only another spelling of a protocol term.
-pub(crate) fn is_term(key: &str) -> bool {
-    term_of(key).is_some()
-}
 
 /// How a type stands in JSON.
 pub trait Wire: Sized {
@@ -407,11 +332,6 @@ pub(crate) fn plain_text(value: Value) -> Option<String> {
         },
         _ => None,
     }
-}
-
-/// `odrl:eq` and the full IRI become `eq`; everything else stays.
-pub(crate) fn local_name(name: &str) -> &str {
-    split_name(name).map_or(name, |(_, local)| local)
 }
 
 pub(crate) fn wrong(pointer: &str, expected: &str, found: &str, advice: &str) -> MessageError {

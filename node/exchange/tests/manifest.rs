@@ -1,0 +1,177 @@
+//! The manifest: consistent in itself, the same bytes everywhere, and every alteration found.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping")]
+
+mod common;
+
+use common::id;
+use exchange::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN};
+use exchange::manifest::*;
+use exchange::{DetachedSignature, Digest, Manifest, SignedManifest};
+use serde_json::{Value, json};
+
+fn draft(chunks: Vec<Chunk>) -> Draft {
+    Draft {
+        exchange_id: "01J9ZQ3V6T8W4X5Y6Z7A8B9CDE".into(),
+        provider: id("urn:agency:vn:hanoi-env"),
+        consumer: id("urn:agency:vn:hanoi-ops"),
+        agreement_id: id("urn:tram:agreement:1"),
+        transfer_id: id("urn:uuid:1"),
+        decision: DecisionRef { id: id("urn:tram:decision:1"), sha256: Digest::of(b"decision") },
+        rule_set: RuleSetRef { sha256: Digest::of(b"rules"), version: 42 },
+        dataset: DatasetRef { id: id("urn:agency:vn:hanoi-env/air-hourly"), version: 7 },
+        columns: vec![
+            Column { name: "Thời gian".into(), kind: ColumnKind::Timestamp },
+            Column { name: "PM 2.5".into(), kind: ColumnKind::Number },
+        ],
+        media_type: "text/csv".into(),
+        obligations: json!({ "max_rows": 1000 }),
+        rows: 10,
+        chunk_size: CHUNK_BYTES_MIN,
+        chunks,
+        sha256: Digest::of(b"whole"),
+        created: 1_790_000_000,
+    }
+}
+
+fn chunks(count: u64, last: u64) -> Vec<Chunk> {
+    let len = |i| if i + 1 == count { last } else { CHUNK_BYTES_MIN };
+    (0..count).map(|i| Chunk { len: len(i), sha256: Digest::of(&i.to_be_bytes()) }).collect()
+}
+
+fn signed() -> SignedManifest {
+    let manifest = Manifest::seal(draft(chunks(5, 17))).unwrap();
+    SignedManifest::new(manifest, DetachedSignature::new("urn:agency:vn:hanoi-env#k1", &[9; 64]).unwrap())
+}
+
+#[test]
+fn a_sealed_manifest_survives_the_wire_byte_for_byte() {
+    let signed = signed();
+    let bytes = signed.to_bytes().unwrap();
+    let read = SignedManifest::parse(&bytes).unwrap();
+    assert_eq!(read, signed);
+    assert_eq!(read.to_bytes().unwrap(), bytes);
+    assert_eq!(read.manifest.bytes, 4 * CHUNK_BYTES_MIN + 17);
+    assert_eq!(read.signature().keyid(), "urn:agency:vn:hanoi-env#k1");
+    let signing = read.manifest.signing_bytes().unwrap();
+    assert!(signing.starts_with(b"tram/manifest@v1\n{\"agreement_id\":"));
+    assert_eq!(Digest::of(&signing[b"tram/manifest@v1\n".len()..]), read.manifest.digest().unwrap());
+}
+
+#[test]
+fn an_answer_without_a_byte_has_no_chunk() {
+    let manifest = Manifest::seal(draft(vec![])).unwrap();
+    assert_eq!((manifest.bytes, manifest.root), (0, Digest::of(b"")));
+}
+
+/// Every leaf of the JSON changed in turn: either the manifest is refused, or the bytes that are signed differ.
+#[test]
+fn no_alteration_stays_unseen() {
+    let signed = signed();
+    let value: Value = serde_json::from_slice(&signed.to_bytes().unwrap()).unwrap();
+    let mut refused = 0;
+    for pointer in leaves(&value, String::new()) {
+        let mut altered = value.clone();
+        let leaf = altered.pointer_mut(&pointer).unwrap();
+        *leaf = match leaf {
+            Value::Number(number) => json!(number.as_u64().unwrap() + 1),
+            Value::String(text) => {
+                let last = if text.ends_with('0') { "1" } else { "0" };
+                json!(format!("{}{last}", &text[..text.len() - text.chars().last().unwrap().len_utf8()]))
+            }
+            other => panic!("{pointer}: {other}"),
+        };
+        match SignedManifest::parse(&serde_json::to_vec(&altered).unwrap()) {
+            Err(_) => refused += 1,
+            Ok(read) if pointer == "/keyid" => assert_ne!(read.signature(), signed.signature()),
+            Ok(read) => {
+                assert_ne!(read.manifest.signing_bytes().unwrap(), signed.manifest.signing_bytes().unwrap())
+            }
+        }
+    }
+    assert!(refused >= 20, "{refused} refusals only: chunks, root, sizes and digests must be among them");
+}
+
+fn leaves(value: &Value, pointer: String) -> Vec<String> {
+    match value {
+        Value::Object(object) => {
+            object.iter().flat_map(|(key, inner)| leaves(inner, format!("{pointer}/{key}"))).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(i, inner)| leaves(inner, format!("{pointer}/{i}"))).collect()
+        }
+        _ => vec![pointer],
+    }
+}
+
+#[test]
+fn swapped_chunks_are_found_by_the_root() {
+    let mut manifest = Manifest::seal(draft(chunks(5, CHUNK_BYTES_MIN))).unwrap();
+    manifest.chunks.swap(1, 2);
+    assert!(matches!(manifest.verify_root(), Err(ManifestError::Digest { field: "root", .. })));
+    assert_eq!(manifest.check(), manifest.verify_root());
+}
+
+#[test]
+fn chunks_are_full_but_the_last_and_never_empty() {
+    for (chunks, index) in [
+        (chunks(3, 0), 2),
+        (chunks(3, CHUNK_BYTES_MIN + 1), 2),
+        (vec![Chunk { len: 5, sha256: Digest::of(b"") }, Chunk { len: 5, sha256: Digest::of(b"") }], 0),
+    ] {
+        let error = Manifest::seal(draft(chunks)).unwrap_err();
+        assert!(
+            matches!(error, ManifestError::ChunkLength { index: found, .. } if found == index),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn values_out_of_their_limits_are_named() {
+    type Change = fn(&mut Draft);
+    let changes: &[(&str, Change)] = &[
+        ("exchange_id", |draft| draft.exchange_id = "01j9zq3v6t8w4x5y6z7a8b9cde".into()),
+        ("exchange_id", |draft| draft.exchange_id = "81J9ZQ3V6T8W4X5Y6Z7A8B9CDE".into()),
+        ("exchange_id", |draft| draft.exchange_id.clear()),
+        ("media_type", |draft| draft.media_type = "csv".into()),
+        ("media_type", |draft| draft.media_type = "text/csv\r\nx: y".into()),
+        ("schema.columns", |draft| draft.columns.clear()),
+        ("schema.columns", |draft| draft.columns = vec![draft.columns[0].clone(); 2]),
+        ("rows", |draft| draft.rows = 1 << 53),
+        ("rule_set.version", |draft| draft.rule_set.version = 1 << 53),
+        ("chunk_size", |draft| draft.chunk_size = CHUNK_BYTES_MIN - 1),
+        ("chunk_size", |draft| draft.chunk_size = CHUNK_BYTES_MAX + 1),
+    ];
+    for (field, change) in changes {
+        let mut draft = draft(vec![]);
+        change(&mut draft);
+        let error = Manifest::seal(draft).unwrap_err();
+        assert!(
+            matches!(&error, ManifestError::Value { field: found, .. } if found == field),
+            "{field}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_parser_is_strict() {
+    let text = String::from_utf8(signed().to_bytes().unwrap()).unwrap();
+    assert!(SignedManifest::parse(text.as_bytes()).is_ok());
+    let refused = [
+        text.replacen("{\"keyid\"", "{\"more\":1,\"keyid\"", 1),
+        text.replacen("\"rows\":10", "\"rows\":10,\"rows\":10", 1),
+        text.replacen("\"rows\":10", "\"rows\":10,\"more\":1", 1),
+        text.replacen("\"rows\":10", "\"rows\":-1", 1),
+        text.replacen("\"rows\":10,", "", 1),
+        text.replacen("{\"max_rows\":1000}", "{\"max_rows\":1000,\"max_rows\":1000}", 1),
+        text.replacen("sha-256", "sha-512", 1),
+        text.replacen("\"type\":\"number\"", "\"type\":\"float\"", 1),
+        format!("{text}x"),
+    ];
+    for altered in refused {
+        assert_ne!(altered, text);
+        let error = SignedManifest::parse(altered.as_bytes()).unwrap_err();
+        assert!(matches!(error, ManifestError::Json(_)), "{error}");
+    }
+}
