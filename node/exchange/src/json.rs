@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX};
+use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX, STORED_DEPTH_MAX};
 
 /// Why bytes were not taken as JSON, or a value has no canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -162,6 +162,11 @@ pub(crate) fn strict_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Level(JSON_DEPTH_MAX).deserialize(deserializer)
 }
 
+/// The same for what this node stored itself, with room for the lists that reading made.
+pub(crate) fn stored_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Level(STORED_DEPTH_MAX).deserialize(deserializer)
+}
+
 /// Reads one value that may still nest so many levels.
 struct Level(usize);
 
@@ -169,7 +174,9 @@ impl Level {
     fn below<E: serde::de::Error>(&self) -> Result<Level, E> {
         match self.0.checked_sub(1) {
             Some(rest) => Ok(Level(rest)),
-            None => Err(E::custom(format_args!("nested more than {JSON_DEPTH_MAX} levels deep: flatten it"))),
+            None => Err(E::custom(format_args!(
+                "nested too deep (more than {JSON_DEPTH_MAX} levels): flatten it"
+            ))),
         }
     }
 }
@@ -272,7 +279,7 @@ mod tests {
     fn nesting_stops_at_the_limit() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(nested(JSON_DEPTH_MAX).as_bytes(), 1000).is_ok());
-        assert!(refusal(&nested(JSON_DEPTH_MAX + 1)).contains("nested more than 32"));
+        assert!(refusal(&nested(JSON_DEPTH_MAX + 1)).contains("more than 32 levels"));
         assert!(read("[".repeat(100_000).as_bytes(), 1 << 20).is_err());
     }
 

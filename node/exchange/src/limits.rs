@@ -6,6 +6,10 @@ pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Nesting of JSON objects and arrays. A catalog inside a catalog with logical constraints needs about 16.
 pub const JSON_DEPTH_MAX: usize = 32;
 
+/// Nesting of what this node itself stored. A message at [`JSON_DEPTH_MAX`] that gave single objects where lists are due
+/// is stored with the lists, at most twice as deep, and a query within two levels more: it must still be readable.
+pub const STORED_DEPTH_MAX: usize = 2 * JSON_DEPTH_MAX + 8;
+
 /// Bytes of an id. Ids are opaque; the longest real ones (IRIs with a path) have about 200.
 pub const ID_BYTES_MAX: usize = 1024;
 

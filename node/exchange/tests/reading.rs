@@ -345,3 +345,38 @@ fn the_version_document_names_our_path() {
         assert!(parse_value::<VersionResponse>(value.clone()).is_err(), "{value}");
     }
 }
+
+/// Single objects become lists when they are read, so the stored form is deeper than what came. It must stay readable.
+#[test]
+fn the_deepest_message_that_is_taken_can_be_stored_and_read_again() {
+    let mut constraint = json!({ "leftOperand": "a", "operator": "eq", "rightOperand": "b" });
+    let deepest = loop {
+        constraint = json!({ "and": constraint });
+        let value =
+            with(request(), "/offer/permission", Some(json!({ "action": "use", "constraint": constraint })));
+        match Message::parse(&serde_json::to_vec(&value).unwrap()) {
+            Ok(Message::Negotiation(NegotiationMessage::Request(message))) => stored_and_read_again(&message),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!(deepest.to_string().contains("more than 32 levels"), "{deepest}");
+
+    let query = |levels: usize| {
+        let nested = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        format!(
+            r#"{{"@context":["{CONTEXT}"],"@type":"TransferRequestMessage","consumerPid":"c","agreementId":"a",
+            "format":"f","callbackAddress":"http://p.example","urn:tram:ns:query":{{"q":{nested}}}}}"#
+        )
+    };
+    let message: TransferRequestMessage = parse(query(30).as_bytes()).unwrap();
+    let stored = serde_json::to_string(&message).unwrap();
+    assert_eq!(serde_json::from_str::<TransferRequestMessage>(&stored).unwrap(), message);
+    assert!(parse::<TransferRequestMessage>(query(31).as_bytes()).is_err());
+}
+
+/// Store a message, read it again, and compare.
+fn stored_and_read_again(message: &ContractRequestMessage) {
+    let stored = serde_json::to_string(message).unwrap();
+    assert_eq!(&serde_json::from_str::<ContractRequestMessage>(&stored).unwrap(), message);
+}

@@ -68,7 +68,7 @@ macro_rules! serde_by_wire {
         }
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let value = $crate::json::strict_value(deserializer)?;
+                let value = $crate::json::stored_value(deserializer)?;
                 $crate::dsp::parse_value(value).map_err(serde::de::Error::custom)
             }
         }

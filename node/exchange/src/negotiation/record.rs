@@ -251,7 +251,7 @@ impl Negotiation {
         }
     }
 
-    /// End a negotiation whose first message never reached the peer, so that there is nobody to tell.
+    /// End it on our side alone, when there is nobody to tell: the peer never answered, or cannot be reached any more.
     pub fn give_up(&self, cause: Cause, now: i64) -> Result<Negotiation, OutOfTurn> {
         let state = next(Some(self.state), self.role, Kind::Termination)?;
         Ok(Negotiation { state, termination: Some(cause), updated: now, ..self.clone() })

@@ -186,7 +186,7 @@ impl Transfer {
         }
     }
 
-    /// End a transfer whose request never reached the peer, so that there is nobody to tell.
+    /// End it on our side alone, when there is nobody to tell: the peer never answered, or cannot be reached any more.
     pub fn give_up(&self, cause: Cause, now: i64) -> Result<Transfer, OutOfTurn> {
         let state = next(Some(self.state), self.role, Kind::Termination)?;
         Ok(Transfer { state, cause: Some(cause), data_address: None, updated: now, ..self.clone() })
