@@ -19,7 +19,9 @@ pub struct Figures(Map<String, Value>);
 impl Figures {
     /// Adds one; the name is lower case with the unit last. Rounded to three decimals: more is noise.
     pub fn add(&mut self, name: &str, value: f64) {
-        self.0.insert(name.to_owned(), ((value * 1000.0).round() / 1000.0).into());
+        let rounded = (value * 1000.0).round() / 1000.0;
+        let whole = rounded.fract() == 0.0 && rounded.abs() < 1e15;
+        self.0.insert(name.to_owned(), if whole { (rounded as i64).into() } else { rounded.into() });
     }
 
     /// Prints them to stdout: one JSON object with `--json`, else a line each.
