@@ -133,6 +133,17 @@ pub trait Subtrees {
     fn subtree(&self, height: u32, index: u64) -> std::result::Result<Hash, Self::Error>;
 }
 
+/// The root over the roots of a power of two of neighbouring subtrees; `None` for no hashes.
+pub(crate) fn perfect_root(mut hashes: Vec<Hash>) -> Option<Hash> {
+    while hashes.len() > 1 {
+        let pairs = hashes.chunks_exact(2);
+        hashes = pairs
+            .filter_map(|pair| if let [left, right] = pair { Some(node_hash(left, right)) } else { None })
+            .collect();
+    }
+    hashes.first().copied()
+}
+
 /// The root of leaves `start..end`, where `start` is a multiple of the largest power of two under `end - start`,
 /// as the ranges of RFC 9162 always are.
 fn range<S: Subtrees + ?Sized>(source: &S, start: u64, end: u64) -> std::result::Result<Hash, S::Error> {
