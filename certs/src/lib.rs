@@ -22,6 +22,8 @@ pub mod note;
 pub mod pairing;
 pub mod public;
 pub mod registry;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub mod token;
 

@@ -185,10 +185,17 @@ fn certificate_error(error: webpki::Error) -> Error {
 }
 
 /// The certificate is in order, but its key is not the expected one.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(
     "the channel key with SPKI SHA-256 `{spki}` is not on the allow-list; check the registry or pair the nodes"
 )]
 struct NotPinned {
     spki: String,
+}
+
+/// The library prints causes with `Debug`: the operator should read the sentence all the same.
+impl fmt::Debug for NotPinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
