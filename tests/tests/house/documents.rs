@@ -105,3 +105,20 @@ fn links_inside_documents_lead_somewhere() {
     }
     check(breaches);
 }
+
+#[test]
+fn the_performance_page_and_the_benchmarks_agree() {
+    let page = std::fs::read_to_string(tests::repository().join("docs/performance.md")).expect("the page");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let described: BTreeSet<String> = rows.map(|(name, _)| name.to_owned()).collect();
+    let written: BTreeSet<String> = rust_files("tests/src/bin/bench-")
+        .into_iter()
+        .filter_map(|(path, _)| {
+            Some(path.strip_prefix("tests/src/bin/bench-")?.strip_suffix(".rs")?.to_owned())
+        })
+        .collect();
+    assert_eq!(
+        described, written,
+        "each benchmark has its row in docs/performance.md, and each row its benchmark"
+    );
+}
