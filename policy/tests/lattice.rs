@@ -1,0 +1,186 @@
+//! Obligations form a semilattice: order, repetition and grouping of rules change nothing, and more can only tighten.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic; that is how it fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU32, NonZeroU64};
+
+use policy::{
+    Aggregate, Column, CountedBy, Generalization, GroupSize, Level, Mask, Obligations, Op, Predicate,
+};
+use policy::{RoleName, Shown, Value};
+use proptest::collection::{btree_map, btree_set};
+use proptest::option::of;
+use proptest::prelude::*;
+
+fn column() -> impl Strategy<Value = Column> {
+    prop_oneof!["a", "b", "c", "Năm báo cáo"].prop_map(|name| Column::new(&name).unwrap())
+}
+
+fn mask() -> impl Strategy<Value = Mask> {
+    let coarser = prop_oneof![
+        Just(Generalization::Day),
+        Just(Generalization::Month),
+        Just(Generalization::Year),
+        Just(Generalization::Coarsest),
+        (1u64..40).prop_map(|n| Generalization::Bucket(NonZeroU64::new(n).unwrap())),
+        (u64::MAX - 9..u64::MAX).prop_map(|n| Generalization::Bucket(NonZeroU64::new(n).unwrap())),
+    ];
+    prop_oneof![
+        (0u8..4, 0u8..4).prop_map(|(first, last)| Mask::Partial(Shown { first, last })),
+        coarser.prop_map(Mask::Generalize),
+        Just(Mask::Hash),
+        "[ab]".prop_map(Mask::Constant),
+        Just(Mask::Null),
+        Just(Mask::Drop),
+    ]
+}
+
+fn predicate() -> impl Strategy<Value = Predicate> {
+    (column(), 0i64..3)
+        .prop_map(|(column, n)| Predicate::new(column, Op::Ge, vec![Value::Integer(n)]).unwrap())
+}
+
+fn aggregate() -> impl Strategy<Value = Aggregate> {
+    let subject = prop_oneof![column().prop_map(CountedBy::Key), column().prop_map(CountedBy::Count)];
+    (2u32..9, of(btree_set(column(), 0..3)), btree_set(subject, 0..2)).prop_map(|(k, group_by, subject)| {
+        Aggregate { k: GroupSize::try_from(k).unwrap(), group_by, subject }
+    })
+}
+
+fn roles() -> impl Strategy<Value = BTreeSet<RoleName>> {
+    btree_set("[a-c]".prop_map(|name| RoleName::try_from(name).unwrap()), 0..3)
+}
+
+fn obligations() -> impl Strategy<Value = Obligations> {
+    let views =
+        (of(btree_set(column(), 0..4)), btree_map(column(), mask(), 0..4), btree_set(predicate(), 0..3));
+    let limits = (of(aggregate()), of(1u64..9), of(1u32..9), of(1u32..9));
+    let rest = (any::<bool>(), any::<bool>(), roles(), roles(), 0u8..4, 0u8..4);
+    (views, limits, rest).prop_map(|((columns, mask, row_filter), (aggregate, rows, rate, days), rest)| {
+        let (watermark, no_onward, notify, approval, encrypt, audit) = rest;
+        Obligations {
+            columns,
+            mask,
+            row_filter,
+            aggregate,
+            max_rows: rows.and_then(NonZeroU64::new),
+            rate_per_min: rate.and_then(NonZeroU32::new),
+            retention_days: days.and_then(NonZeroU32::new),
+            watermark,
+            no_onward,
+            notify,
+            approval,
+            encrypt: Level::try_from(encrypt).unwrap(),
+            audit: Level::try_from(audit).unwrap(),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn masks_join_in_any_order(a in mask(), b in mask(), c in mask()) {
+        prop_assert_eq!(a.join(&b), b.join(&a));
+        prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
+        prop_assert_eq!(a.join(&a), a.clone());
+        prop_assert_eq!(a.join(&a.join(&b)), a.join(&b));
+    }
+
+    #[test]
+    fn obligations_join_in_any_order(a in obligations(), b in obligations(), c in obligations()) {
+        prop_assert_eq!(a.join(&b), b.join(&a));
+        prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
+        prop_assert_eq!(&a.join(&a), &a);
+        prop_assert_eq!(&a.join(&Obligations::default()), &a);
+    }
+
+    #[test]
+    fn more_obligations_only_tighten(a in obligations(), b in obligations(), c in obligations()) {
+        let both = a.join(&b);
+        prop_assert!(both.at_least(&a) && both.at_least(&b));
+        // Joining keeps the order: what was at least as strict stays so.
+        prop_assert!(both.join(&c).at_least(&a.join(&c)));
+        if both.deliverable() {
+            prop_assert!(a.deliverable() && b.deliverable());
+        }
+        prop_assert!(both.max_rows.is_none_or(|rows| a.max_rows.is_none_or(|own| rows <= own)));
+        prop_assert!(!a.watermark || both.watermark);
+    }
+
+    #[test]
+    fn what_is_written_reads_back(a in obligations()) {
+        let json = serde_json::to_string(&a).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Obligations>(&json).unwrap(), &a);
+        prop_assert_eq!(a.digest().unwrap().to_string().len(), 64);
+    }
+}
+
+fn read(json: &str) -> Result<Obligations, serde_json::Error> {
+    serde_json::from_str(json)
+}
+
+#[test]
+fn short_forms_mean_their_long_forms() {
+    assert_eq!(read(r#"{"aggregate_k": 10}"#).unwrap(), read(r#"{"aggregate": {"k": 10}}"#).unwrap());
+    let long = r#"{"row_filter": [{"column": "year", "op": "ge", "value": 2020}]}"#;
+    assert_eq!(read(r#"{"row_filter": ["year >= 2020"]}"#).unwrap(), read(long).unwrap());
+}
+
+#[test]
+fn an_obligation_that_is_not_understood_is_refused() {
+    for bad in [
+        r#"{"stamp": true}"#,
+        r#"{"watermark": 1}"#,
+        r#"{"watermark": true, "watermark": false}"#,
+        r#"{"mask": {"a": "null", "a": "partial"}}"#,
+        r#"{"mask": {"a": "blur"}}"#,
+        r#"{"mask": {"": "null"}}"#,
+        r#"{"row_filter": ["1 = 1"]}"#,
+        r#"{"row_filter": ["year >= 2020 or true"]}"#,
+        r#"{"aggregate_k": 1}"#,
+        r#"{"aggregate_k": 5, "aggregate": {"k": 5}}"#,
+        r#"{"aggregate": {"k": 5, "noise": 1}}"#,
+        r#"{"aggregate": {}}"#,
+        r#"{"max_rows": 0}"#,
+        r#"{"max_rows": -1}"#,
+        r#"{"max_rows": 1.5}"#,
+        r#"{"retention_days": "30"}"#,
+        r#"{"rate_per_min": 4294967296}"#,
+        r#"{"encrypt": 4}"#,
+        r#"{"notify": ["DPO"]}"#,
+        r#"{"notify": [""]}"#,
+    ] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn nothing_left_to_deliver_is_seen() {
+    let only_a = read(r#"{"columns": ["a"]}"#).unwrap();
+    assert!(only_a.deliverable());
+    assert!(!only_a.join(&read(r#"{"columns": ["b"]}"#).unwrap()).deliverable());
+    assert!(!only_a.join(&read(r#"{"mask": {"a": "drop"}}"#).unwrap()).deliverable());
+    let people = read(r#"{"aggregate": {"k": 5, "subject": [{"key": "citizen_id"}]}}"#).unwrap();
+    let cases = read(r#"{"aggregate": {"k": 9, "subject": [{"count": "cases"}]}}"#).unwrap();
+    assert!(people.join(&people).deliverable() && !people.join(&cases).deliverable());
+}
+
+#[test]
+fn sizes_are_limited_at_their_edge() {
+    let with = |n: usize| {
+        let columns: Vec<String> = (0..n).map(|i| format!("c{i}")).collect();
+        read(&serde_json::to_string(&BTreeMap::from([("columns", columns)])).unwrap())
+    };
+    assert!(with(policy::limits::COLUMNS_MAX).is_ok());
+    assert!(with(policy::limits::COLUMNS_MAX + 1).unwrap_err().to_string().contains("at most 2048"));
+    let filters = |n: usize| {
+        let rows: Vec<String> = (0..n).map(|i| format!("year >= {i}")).collect();
+        read(&serde_json::to_string(&BTreeMap::from([("row_filter", rows)])).unwrap())
+    };
+    assert!(
+        filters(policy::limits::PREDICATES_MAX).is_ok()
+            && filters(policy::limits::PREDICATES_MAX + 1).is_err()
+    );
+}
