@@ -1,1 +1,49 @@
-//! DATA: sources, governed views, formats, chunks and their digests
+//! DATA: sources, governed views, formats, chunks and their digests.
+//!
+//! **What it is.** The one place that opens a dataset's file. It shows a consumer the view that a decision allows
+//! ([`Restriction`]) narrowed by what the consumer asks ([`Query`]), as a stream of bytes in one of the
+//! [`OutputFormat`]s, and cuts such a stream into chunks whose digests go into a signed manifest. On the consumer's
+//! side it checks chunks as they come ([`Inbox`]).
+//!
+//! **What it is not.** It does not decide (crate `policy`), does not sign (crate `certs`), and knows nothing of
+//! agreements or of the network. It takes no raw SQL: a request is a structure, and there is no EXPLAIN, no
+//! `information_schema` and no second table to ask about.
+//!
+//! **The rule of the house.** A consumer must not learn anything of a row that the policy hides or of a value that
+//! it masks: not through results, counts, errors or plans. So the policy's plan is built first and is closed by a
+//! barrier node that no optimiser rule crosses (`engine::governed`); what the consumer asks runs on top of it.
+//! Timing is not hidden.
+//!
+//! **Where to begin.** [`inspect()`] and [`validate()`] when a file is registered; [`output_schema`] to check a
+//! request; [`run`] to answer it; [`spool`] to cut the answer into chunks. Only this crate may name DataFusion and
+//! Arrow, and no type of theirs appears in its public face.
+
+mod calendar;
+mod encode;
+mod engine;
+mod error;
+mod inbox;
+mod inspect;
+pub mod limits;
+pub mod merkle;
+mod predicate;
+mod query;
+mod records;
+mod restriction;
+mod run;
+mod schema;
+mod source;
+mod spool;
+
+pub use encode::OutputFormat;
+pub use error::{DataError, Problem};
+pub use inbox::{Accepted, Inbox};
+pub use inspect::{FileReport, Inspection, inspect, validate};
+pub use limits::Limits;
+pub use predicate::{Op, Predicate, Value};
+pub use query::{Function, Measure, Query};
+pub use restriction::{AggregateOnly, HashKey, Mask, Restriction, Subject, TimeUnit};
+pub use run::{Answer, Job, Outcome, output_schema, run, visible_schema};
+pub use schema::{Column, ColumnKind, Schema};
+pub use source::{Format, Source};
+pub use spool::{Chunk, ChunkDigest, ChunkWriter, Progress, SpoolReader, SpoolState, SpoolSummary, spool};

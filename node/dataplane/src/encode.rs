@@ -1,0 +1,137 @@
+//! Output formats. The bytes depend on the rows alone: no time, no version of a machine, no order of threads.
+//!
+//! CSV is RFC 4180 with `\n` line ends, a header line, and nothing between two delimiters for a missing value.
+//! NDJSON writes every field of every row, `null` when missing. Times are `YYYY-MM-DDThh:mm:ss` with a fraction when
+//! there is one.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::csv::WriterBuilder as CsvWriter;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::ipc::writer::StreamWriter;
+use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder as JsonWriter};
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::properties::WriterProperties;
+use serde::{Deserialize, Serialize};
+
+/// Rows of one Parquet row group: what the writer holds in memory at most.
+const PARQUET_ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Bytes of one Parquet row group before it is written out, for wide rows.
+const PARQUET_ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputFormat {
+    /// Comma-separated text with a header.
+    Csv,
+    /// One JSON object per line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC stream.
+    ArrowStream,
+}
+
+impl OutputFormat {
+    /// The media type (IANA, except that Parquet's is `application/vnd.apache.parquet`).
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::ArrowStream => "application/vnd.apache.arrow.stream",
+        }
+    }
+}
+
+/// Why rows could not be written; the text may quote values.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EncodeError {
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+}
+
+/// Writes batches of one schema as bytes of one format.
+pub(crate) enum Encoder {
+    Csv { schema: SchemaRef, header_due: bool },
+    Ndjson,
+    Parquet(Box<ArrowWriter<Vec<u8>>>),
+    Arrow(Box<StreamWriter<Vec<u8>>>),
+}
+
+impl Encoder {
+    pub(crate) fn new(format: OutputFormat, schema: &SchemaRef) -> Result<Self, EncodeError> {
+        Ok(match format {
+            OutputFormat::Csv => Self::Csv { schema: Arc::clone(schema), header_due: true },
+            OutputFormat::Ndjson => Self::Ndjson,
+            OutputFormat::Parquet => {
+                let properties = WriterProperties::builder()
+                    .set_max_row_group_row_count(Some(PARQUET_ROW_GROUP_ROWS))
+                    .set_created_by("tram".to_owned())
+                    .build();
+                Self::Parquet(Box::new(ArrowWriter::try_new(
+                    Vec::new(),
+                    Arc::clone(schema),
+                    Some(properties),
+                )?))
+            }
+            OutputFormat::ArrowStream => Self::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema)?)),
+        })
+    }
+
+    /// The bytes that are ready after this batch; may be none.
+    pub(crate) fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Csv { header_due, .. } => csv(batch, std::mem::take(header_due)),
+            Self::Ndjson => {
+                let mut out = Vec::new();
+                let mut writer =
+                    JsonWriter::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut out);
+                writer.write(batch)?;
+                writer.finish()?;
+                drop(writer);
+                Ok(out)
+            }
+            Self::Parquet(writer) => {
+                writer.write(batch)?;
+                if writer.in_progress_size() > PARQUET_ROW_GROUP_BYTES {
+                    writer.flush()?;
+                }
+                // The writer counts what passed through it, so bytes that are out may be taken away.
+                Ok(std::mem::take(writer.inner_mut()))
+            }
+            Self::Arrow(writer) => {
+                writer.write(batch)?;
+                Ok(std::mem::take(writer.get_mut()))
+            }
+        }
+    }
+
+    /// The last bytes.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Csv { schema, header_due: true } => csv(&RecordBatch::new_empty(schema), true),
+            Self::Csv { .. } | Self::Ndjson => Ok(Vec::new()),
+            Self::Parquet(writer) => Ok(writer.into_inner()?),
+            Self::Arrow(mut writer) => {
+                writer.finish()?;
+                Ok(std::mem::take(writer.get_mut()))
+            }
+        }
+    }
+}
+
+fn csv(batch: &RecordBatch, header: bool) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::new();
+    let mut writer = CsvWriter::new().with_header(header).build(&mut out);
+    writer.write(batch)?;
+    drop(writer);
+    Ok(out)
+}

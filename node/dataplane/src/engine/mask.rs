@@ -1,0 +1,215 @@
+//! Masks as engine functions of our own. Each is total: it gives a value for every value, so a mask cannot fail on
+//! data and tell by failing.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, StringArray,
+};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+};
+use hmac::{Hmac, KeyInit, Mac};
+
+use super::{column, data_type};
+use crate::calendar::{MICROS_PER_DAY, civil_from_days};
+use crate::limits::TEXT_BYTES_MAX;
+use crate::{ColumnKind, HashKey, Mask, TimeUnit};
+
+/// A masked column: its expression and kind. Nothing for a dropped one.
+pub(crate) fn masked(
+    name: &str,
+    kind: ColumnKind,
+    mask: &Mask,
+) -> Result<Option<(Expr, ColumnKind)>, String> {
+    let wrong = |what: &str| Err(format!("column `{name}` is a {kind}; {what}"));
+    let (function, out) = match mask {
+        Mask::Drop => return Ok(None),
+        Mask::Null => return Ok(Some((null(kind)?, kind))),
+        Mask::Constant(text) if text.len() > TEXT_BYTES_MAX => {
+            return Err(format!("the constant for column `{name}` is longer than {TEXT_BYTES_MAX} bytes"));
+        }
+        Mask::Constant(text) => return Ok(Some((lit(text.clone()), ColumnKind::String))),
+        Mask::Hash(key) => (Kernel::Hash(key.clone()), ColumnKind::String),
+        Mask::Truncate(unit) => match kind {
+            ColumnKind::Date | ColumnKind::Timestamp => {
+                let out = if *unit == TimeUnit::Day { ColumnKind::Date } else { ColumnKind::String };
+                (Kernel::Truncate(*unit), out)
+            }
+            _ => return wrong("only days and times can be generalised to year, month or day"),
+        },
+        Mask::Bucket(width) => match bucket(kind, *width) {
+            Some(kernel) => (kernel, kind),
+            None => return wrong("a bucket needs a number column and a width above 0, whole for integers"),
+        },
+        Mask::ShowFirst(_) | Mask::ShowLast(_) if kind != ColumnKind::String => {
+            return wrong("only a string can be shown in part");
+        }
+        Mask::ShowFirst(n) => (Kernel::ShowFirst(*n as usize), kind),
+        Mask::ShowLast(n) => (Kernel::ShowLast(*n as usize), kind),
+    };
+    let function = ScalarUDF::new_from_impl(MaskFunction::new(function, data_type(kind), data_type(out)));
+    Ok(Some((function.call(vec![column(name)]), out)))
+}
+
+fn null(kind: ColumnKind) -> Result<Expr, String> {
+    ScalarValue::try_from(&data_type(kind)).map(lit_scalar).map_err(|e| e.to_string())
+}
+
+fn lit_scalar(value: ScalarValue) -> Expr {
+    Expr::Literal(value, None)
+}
+
+fn bucket(kind: ColumnKind, width: f64) -> Option<Kernel> {
+    if !(width.is_finite() && width > 0.0) {
+        return None;
+    }
+    match kind {
+        ColumnKind::Number => Some(Kernel::BucketNumber(width.to_bits())),
+        // 2^53: whole numbers up to there are exact in a binary64.
+        ColumnKind::Integer if width.fract() == 0.0 && width <= 9_007_199_254_740_992.0 =>
+        {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+            Some(Kernel::BucketInteger(width as i64))
+        }
+        _ => None,
+    }
+}
+
+/// What is computed. Numbers are kept as bits so that kernels can be compared and hashed by the engine.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Kernel {
+    Hash(HashKey),
+    Truncate(TimeUnit),
+    BucketInteger(i64),
+    BucketNumber(u64),
+    ShowFirst(usize),
+    ShowLast(usize),
+}
+
+/// One mask as the engine calls it. Its `Debug` has no parameters, since plans are printed in logs.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct MaskFunction {
+    kernel: Kernel,
+    out: DataType,
+    signature: Signature,
+}
+
+impl MaskFunction {
+    fn new(kernel: Kernel, input: DataType, out: DataType) -> Self {
+        Self { kernel, out, signature: Signature::exact(vec![input], Volatility::Immutable) }
+    }
+}
+
+impl fmt::Debug for MaskFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl ScalarUDFImpl for MaskFunction {
+    fn name(&self) -> &str {
+        match self.kernel {
+            Kernel::Hash(_) => "mask_hash",
+            Kernel::Truncate(_) => "mask_truncate",
+            Kernel::BucketInteger(_) | Kernel::BucketNumber(_) => "mask_bucket",
+            Kernel::ShowFirst(_) | Kernel::ShowLast(_) => "mask_partial",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.out.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [input] = args.args.as_slice() else { return internal_err!("a mask takes one column") };
+        let input = input.to_array(args.number_rows)?;
+        Ok(ColumnarValue::Array(self.kernel.apply(&input)?))
+    }
+}
+
+impl Kernel {
+    fn apply(&self, input: &ArrayRef) -> Result<ArrayRef> {
+        Ok(match self {
+            Self::Hash(key) => Arc::new(hashes(key, input)?),
+            Self::Truncate(TimeUnit::Day) => Arc::new(days(input)?.into_iter().collect::<Date32Array>()),
+            Self::Truncate(unit) => {
+                let texts = days(input)?.into_iter().map(|d| d.map(|d| period(d, *unit)));
+                Arc::new(texts.collect::<StringArray>())
+            }
+            Self::BucketInteger(width) => {
+                let floor = |n: i64| n.div_euclid(*width).saturating_mul(*width);
+                Arc::new(
+                    input.as_primitive::<Int64Type>().iter().map(|n| n.map(floor)).collect::<Int64Array>(),
+                )
+            }
+            Self::BucketNumber(bits) => {
+                let width = f64::from_bits(*bits);
+                let floor = |n: f64| (n / width).floor() * width;
+                Arc::new(
+                    input
+                        .as_primitive::<Float64Type>()
+                        .iter()
+                        .map(|n| n.map(floor))
+                        .collect::<Float64Array>(),
+                )
+            }
+            Self::ShowFirst(n) => Arc::new(partial(input, |i, _| i < *n)),
+            Self::ShowLast(n) => Arc::new(partial(input, |i, len| i + n >= len)),
+        })
+    }
+}
+
+fn partial(input: &ArrayRef, shown: impl Fn(usize, usize) -> bool) -> StringArray {
+    let mask = |text: &str| -> String {
+        let length = text.chars().count();
+        text.chars().enumerate().map(|(i, c)| if shown(i, length) { c } else { '*' }).collect()
+    };
+    input.as_string::<i32>().iter().map(|t| t.map(mask)).collect()
+}
+
+fn hashes(key: &HashKey, input: &ArrayRef) -> Result<StringArray> {
+    let texts = cast(input, &DataType::Utf8)?;
+    let Ok(keyed) = Hmac::<sha2::Sha256>::new_from_slice(key.bytes()) else {
+        return internal_err!("the hash mask has no key");
+    };
+    let hash = |text: &str| {
+        let mut mac = keyed.clone();
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut out, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+    };
+    Ok(texts.as_string::<i32>().iter().map(|t| t.map(hash)).collect())
+}
+
+/// Days since 1970-01-01 of dates or times.
+fn days(input: &ArrayRef) -> Result<Vec<Option<i32>>> {
+    match input.data_type() {
+        DataType::Date32 => Ok(input.as_primitive::<Date32Type>().iter().collect()),
+        DataType::Timestamp(_, _) => {
+            // A 64-bit number of microseconds has fewer days than 32 bits hold.
+            let day = |micros: i64| i32::try_from(micros.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
+            Ok(input.as_primitive::<TimestampMicrosecondType>().iter().map(|t| t.map(day)).collect())
+        }
+        _ => internal_err!("a mask for times was put on another column"),
+    }
+}
+
+fn period(day: i32, unit: TimeUnit) -> String {
+    let (year, month, _) = civil_from_days(i64::from(day));
+    match unit {
+        TimeUnit::Year => format!("{year:04}"),
+        TimeUnit::Month | TimeUnit::Day => format!("{year:04}-{month:02}"),
+    }
+}

@@ -1,0 +1,144 @@
+//! Builds the two plans of a request from checked parts, with the plan builder only: no text is ever parsed.
+//!
+//! Rows: inside `scan -> filter (raw) -> project (masks)`, outside the consumer's filter, columns, groups and limit.
+//! Aggregate-only: all of it inside, down to the withholding of small groups; outside only the limit.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, plan_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
+use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+
+use super::ask::{Ask, Figure, Shape};
+use super::column;
+use super::governed::{GovernedColumn, GovernedTable};
+use super::view::View;
+use crate::{AggregateOnly, Function, Subject};
+
+/// Names inside the plan that no column can have (`schema::RESERVED_PREFIX`).
+const SUBJECT: &str = "__tram_subject";
+const SUBJECTS: &str = "__tram_subjects";
+
+/// The whole plan of a request.
+pub(crate) fn request(
+    table: Arc<dyn TableProvider>,
+    view: &View,
+    ask: &Ask,
+    state: &SessionState,
+) -> Result<LogicalPlan> {
+    let governed = match (&view.aggregate_only, &ask.shape) {
+        (None, _) => rows(table, view, state)?,
+        (Some(aggregate), Shape::Groups { by, figures }) => {
+            groups(table, view, aggregate, ask, (by, figures), state)?
+        }
+        (Some(_), Shape::Rows(_)) => return plan_err!("rows were asked of an aggregate-only view"),
+    };
+    let mut plan = LogicalPlanBuilder::scan("view", provider_as_source(Arc::new(governed)), None)?;
+    if view.aggregate_only.is_none() {
+        plan = asked(plan, ask)?;
+    }
+    match ask.limit {
+        Some(limit) => plan.limit(0, Some(limit))?.build(),
+        None => plan.build(),
+    }
+}
+
+/// The rows of the view, masked.
+pub(crate) fn rows(
+    table: Arc<dyn TableProvider>,
+    view: &View,
+    state: &SessionState,
+) -> Result<GovernedTable> {
+    let inner = shown_rows(table, view)?.build()?;
+    let columns = view
+        .columns
+        .iter()
+        .map(|c| GovernedColumn { name: c.name.clone(), expr: c.expr.clone(), open_to_filters: c.identity })
+        .collect();
+    GovernedTable::new(inner, columns, state.clone())
+}
+
+/// The raw columns of the rows that may be shown.
+fn shown_rows(table: Arc<dyn TableProvider>, view: &View) -> Result<LogicalPlanBuilder> {
+    let mut plan = LogicalPlanBuilder::scan("source", provider_as_source(table), None)?;
+    for predicate in &view.row_filter {
+        plan = plan.filter(predicate.clone())?;
+    }
+    Ok(plan)
+}
+
+/// What the consumer asks, on top of the governed table.
+fn asked(mut plan: LogicalPlanBuilder, ask: &Ask) -> Result<LogicalPlanBuilder> {
+    for predicate in &ask.filter {
+        plan = plan.filter(predicate.clone())?;
+    }
+    match &ask.shape {
+        Shape::Rows(names) => plan.project(names.iter().map(|n| column(n))),
+        Shape::Groups { by, figures } => {
+            let plan = plan.aggregate(by.iter().map(|n| column(n)), figures.iter().map(expression))?;
+            finished(plan, by, figures)
+        }
+    }
+}
+
+/// Columns in the order promised, groups sorted by their columns.
+fn finished(plan: LogicalPlanBuilder, by: &[String], figures: &[Figure]) -> Result<LogicalPlanBuilder> {
+    let names = by.iter().chain(figures.iter().map(|f| &f.name));
+    let plan = plan.project(names.map(|n| column(n)))?;
+    if by.is_empty() {
+        return Ok(plan);
+    }
+    plan.sort(by.iter().map(|n| column(n).sort(true, false)))
+}
+
+/// Groups of the view, large enough to be shown.
+fn groups(
+    table: Arc<dyn TableProvider>,
+    view: &View,
+    aggregate: &AggregateOnly,
+    ask: &Ask,
+    (by, figures): (&[String], &[Figure]),
+    state: &SessionState,
+) -> Result<GovernedTable> {
+    let mut shown: Vec<Expr> = view.columns.iter().map(|c| c.expr.clone().alias(&c.name)).collect();
+    let subjects = match &aggregate.subject {
+        Subject::Key(name) | Subject::Count(name) => {
+            shown.push(column(name).alias(SUBJECT));
+            match aggregate.subject {
+                Subject::Key(_) => count_distinct(column(SUBJECT)),
+                _ => sum(column(SUBJECT)),
+            }
+        }
+        Subject::Rows => count(lit(1i64)),
+    };
+    let mut plan = shown_rows(table, view)?.project(shown)?;
+    for predicate in &ask.filter {
+        plan = plan.filter(predicate.clone())?;
+    }
+    let computed = figures.iter().map(expression).chain([subjects.alias(SUBJECTS)]);
+    let plan = plan.aggregate(by.iter().map(|n| column(n)), computed)?;
+    // Checked to fit when the view was made; a value that does not would withhold everything.
+    let k = i64::try_from(aggregate.k).unwrap_or(i64::MAX);
+    let plan = finished(plan.filter(column(SUBJECTS).gt_eq(lit(k)))?, by, figures)?;
+    let columns = by.iter().chain(figures.iter().map(|f| &f.name)).map(|n| GovernedColumn {
+        name: n.clone(),
+        expr: column(n),
+        open_to_filters: false,
+    });
+    GovernedTable::new(plan.build()?, columns.collect(), state.clone())
+}
+
+fn expression(figure: &Figure) -> Expr {
+    let over = || figure.column.as_deref().map_or_else(|| lit(1i64), column);
+    let computed = match figure.function {
+        Function::Count => count(over()),
+        Function::Sum => sum(over()),
+        Function::Avg => avg(over()),
+        Function::Min => min(over()),
+        Function::Max => max(over()),
+    };
+    computed.alias(&figure.name)
+}

@@ -1,0 +1,150 @@
+//! A restriction checked against a schema: what may be seen at all. Doubt means no: a name that the schema does not
+//! have, a mask that does not fit its column or a view without columns is an error, never ignored.
+
+use datafusion::logical_expr::Expr;
+
+use super::column;
+use super::compare::{check_count, compile};
+use super::mask::masked;
+use crate::limits::COLUMNS_MAX;
+use crate::{AggregateOnly, Column, ColumnKind, DataError, Restriction, Schema, Subject};
+
+/// One column that may be seen.
+#[derive(Debug, Clone)]
+pub(crate) struct VisibleColumn {
+    pub name: String,
+    pub kind: ColumnKind,
+    pub nullable: bool,
+    /// The value shown, over the raw columns.
+    pub expr: Expr,
+    /// Whether the value shown is the raw one.
+    pub identity: bool,
+}
+
+/// What may be seen.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub columns: Vec<VisibleColumn>,
+    /// Over the raw columns.
+    pub row_filter: Vec<Expr>,
+    pub aggregate_only: Option<AggregateOnly>,
+    pub max_rows: Option<u64>,
+}
+
+impl View {
+    pub(crate) fn new(schema: &Schema, restriction: &Restriction) -> Result<Self, DataError> {
+        Self::check(schema, restriction).map_err(DataError::Restriction)
+    }
+
+    fn check(schema: &Schema, restriction: &Restriction) -> Result<Self, String> {
+        if let Some(name) = restriction.masks.keys().find(|n| schema.column(n).is_none()) {
+            return Err(format!("it masks a column `{name}` that the schema does not have"));
+        }
+        let view = Self {
+            columns: visible_columns(schema, restriction)?,
+            row_filter: row_filter(schema, restriction)?,
+            aggregate_only: restriction.aggregate_only.clone(),
+            max_rows: restriction.max_rows,
+        };
+        if let Some(aggregate) = &view.aggregate_only {
+            view.check_aggregate(schema, aggregate)?;
+        }
+        Ok(view)
+    }
+
+    /// The visible column of that exact name.
+    pub(crate) fn column(&self, name: &str) -> Option<&VisibleColumn> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    pub(crate) fn schema(&self) -> Result<Schema, DataError> {
+        Schema::new(self.columns.iter().map(|c| Column::new(&c.name, c.kind, c.nullable)).collect())
+    }
+
+    fn check_aggregate(&self, schema: &Schema, aggregate: &AggregateOnly) -> Result<(), String> {
+        if aggregate.k < 2 || i64::try_from(aggregate.k).is_err() {
+            return Err(format!("aggregate-only with k `{}`; k must be 2 or more", aggregate.k));
+        }
+        match &aggregate.subject {
+            Subject::Rows => {}
+            Subject::Key(name) | Subject::Count(name) => {
+                let Some(column) = schema.column(name) else {
+                    return Err(format!(
+                        "it counts subjects by a column `{name}` that the schema does not have"
+                    ));
+                };
+                let counts = matches!(aggregate.subject, Subject::Count(_));
+                if counts && column.kind != ColumnKind::Integer {
+                    return Err(format!("it sums subjects over column `{name}`, which is no integer"));
+                }
+            }
+        }
+        match aggregate.group_by.iter().find(|n| self.column(n).is_none()) {
+            Some(name) => Err(format!("it allows groups by `{name}`, which is not a visible column")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn visible_columns(schema: &Schema, restriction: &Restriction) -> Result<Vec<VisibleColumn>, String> {
+    let all: Vec<String>;
+    let names = match &restriction.columns {
+        Some(names) => names,
+        None => {
+            all = schema.columns().iter().map(|c| c.name.clone()).collect();
+            &all
+        }
+    };
+    if names.len() > COLUMNS_MAX {
+        return Err(format!("it grants {} columns, at most {COLUMNS_MAX}", names.len()));
+    }
+    let mut out: Vec<VisibleColumn> = Vec::with_capacity(names.len());
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        let Some(raw) = schema.column(name) else {
+            return Err(format!("it grants a column `{name}` that the schema does not have"));
+        };
+        if !seen.insert(name) {
+            return Err(format!("it grants column `{name}` twice"));
+        }
+        out.extend(visible_column(raw, restriction)?);
+    }
+    if out.is_empty() {
+        return Err("no column remains visible".to_owned());
+    }
+    Ok(out)
+}
+
+fn visible_column(raw: &Column, restriction: &Restriction) -> Result<Option<VisibleColumn>, String> {
+    let name = raw.name.clone();
+    let Some(mask) = restriction.masks.get(&name) else {
+        let (expr, kind, nullable) = (column(&name), raw.kind, raw.nullable);
+        return Ok(Some(VisibleColumn { name, kind, nullable, expr, identity: true }));
+    };
+    let nullable = match mask {
+        crate::Mask::Null => true,
+        crate::Mask::Constant(_) => false,
+        _ => raw.nullable,
+    };
+    Ok(masked(&name, raw.kind, mask)?.map(|(expr, kind)| VisibleColumn {
+        name,
+        kind,
+        nullable,
+        expr,
+        identity: false,
+    }))
+}
+
+fn row_filter(schema: &Schema, restriction: &Restriction) -> Result<Vec<Expr>, String> {
+    check_count(&restriction.row_filter)?;
+    restriction
+        .row_filter
+        .iter()
+        .map(|predicate| match schema.column(&predicate.column) {
+            Some(raw) => compile(predicate, raw.kind),
+            None => {
+                Err(format!("it filters by a column `{}` that the schema does not have", predicate.column))
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! Tells the kind of a column from its texts, and whether a text is of a kind.
+
+use crate::calendar::{parse_date, parse_timestamp};
+use crate::{Column, ColumnKind};
+
+/// Words that files write for a missing value; one per file.
+const NULL_WORDS: [&str; 4] = ["NA", "N/A", "NULL", "null"];
+
+/// Whether the text is a word that may stand for a missing value.
+pub(super) fn null_word(text: &str) -> Option<&'static str> {
+    NULL_WORDS.into_iter().find(|w| *w == text)
+}
+
+/// Whether the engine reads this text as a value of this kind.
+pub(super) fn is_of(kind: ColumnKind, text: &str) -> bool {
+    match kind {
+        ColumnKind::String => true,
+        ColumnKind::Integer => is_integer(text),
+        ColumnKind::Number => is_number(text),
+        ColumnKind::Boolean => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),
+        ColumnKind::Date => parse_date(text).is_some(),
+        ColumnKind::Timestamp => parse_timestamp(text).is_some(),
+    }
+}
+
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_ok()
+}
+
+/// Decimal digits with at most one point and an exponent; no `inf`, no `nan`, no thousands sign.
+fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((m, e)) => (m, Some(e)),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let all_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    let exponent_fits = exponent.is_none_or(|e| all_digits(e.strip_prefix(['+', '-']).unwrap_or(e)));
+    all_digits(whole)
+        && all_digits(fraction)
+        && exponent_fits
+        && text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// What the texts of one column have been so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Guess {
+    values: u64,
+    missing: u64,
+    /// Unquoted words for a missing value, by their place in [`NULL_WORDS`].
+    words: [u64; 4],
+    /// Kinds that some value is not, in the order of [`CANDIDATES`].
+    ruled_out: [bool; 5],
+    identifiers: bool,
+}
+
+/// Kinds from the narrowest to the widest; text is what remains.
+const CANDIDATES: [ColumnKind; 5] =
+    [ColumnKind::Boolean, ColumnKind::Integer, ColumnKind::Number, ColumnKind::Date, ColumnKind::Timestamp];
+
+impl Guess {
+    /// Takes one text of the file into account; `quoted` when the file quotes it.
+    pub(super) fn see(&mut self, text: &str, quoted: bool) {
+        if text.is_empty() {
+            self.missing += 1;
+            return;
+        }
+        if !quoted && let Some(place) = NULL_WORDS.iter().position(|w| *w == text) {
+            if let Some(count) = self.words.get_mut(place) {
+                *count += 1;
+            }
+            return;
+        }
+        self.values += 1;
+        // Quoted digits and leading zeros are codes of something, not amounts: `00070`, `"70126"`.
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let padded = digits.len() > 1
+            && digits.starts_with('0')
+            && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+        self.identifiers |= padded || (quoted && is_number(text));
+        for (kind, out) in CANDIDATES.into_iter().zip(&mut self.ruled_out) {
+            *out |= !is_of(kind, text);
+        }
+    }
+
+    /// The narrowest kind that all values are.
+    pub(super) fn kind(&self) -> ColumnKind {
+        if self.values == 0 {
+            return ColumnKind::String;
+        }
+        let fits = CANDIDATES.into_iter().zip(&self.ruled_out).find(|(_, out)| !**out).map(|(kind, _)| kind);
+        match fits {
+            Some(ColumnKind::Integer | ColumnKind::Number) if self.identifiers => ColumnKind::String,
+            Some(kind) => kind,
+            None => ColumnKind::String,
+        }
+    }
+
+    /// The word that stands for a missing value in this column, if its values say so: they are no texts.
+    pub(super) fn missing_word(&self) -> Option<&'static str> {
+        if self.kind() == ColumnKind::String && self.values > 0 {
+            return None;
+        }
+        NULL_WORDS.into_iter().zip(self.words).find(|(_, n)| *n > 0).map(|(w, _)| w)
+    }
+
+    /// Whether the column holds this word.
+    pub(super) fn holds(&self, word: &str) -> bool {
+        NULL_WORDS.into_iter().zip(self.words).any(|(w, n)| w == word && n > 0)
+    }
+
+    /// The column, with `word` taken as missing. Another word makes it a text.
+    pub(super) fn column(&self, name: &str, word: Option<&str>, whole_file: bool) -> Column {
+        let other_words = NULL_WORDS.into_iter().zip(self.words).any(|(w, n)| n > 0 && Some(w) != word);
+        let kind = if other_words { ColumnKind::String } else { self.kind() };
+        let missing = self.missing > 0 || word.is_some_and(|w| self.holds(w));
+        Column::new(name, kind, missing || !whole_file)
+    }
+
+    /// Whether no value at all was seen.
+    pub(super) fn is_blank(&self) -> bool {
+        self.values == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(texts: &[(&str, bool)]) -> ColumnKind {
+        let mut guess = Guess::default();
+        for (text, quoted) in texts {
+            guess.see(text, *quoted);
+        }
+        guess.kind()
+    }
+
+    #[test]
+    fn kinds_by_their_texts() {
+        assert_eq!(kind(&[("1", false), ("-20", false), ("", false)]), ColumnKind::Integer);
+        assert_eq!(kind(&[("1", false), ("2.5", false)]), ColumnKind::Number);
+        assert_eq!(kind(&[("1", false), ("NA", false)]), ColumnKind::Integer);
+        assert_eq!(kind(&[("00123", false), ("45", false)]), ColumnKind::String);
+        assert_eq!(kind(&[("70126", true)]), ColumnKind::String);
+        assert_eq!(kind(&[("0", false), ("0.5", false)]), ColumnKind::Number);
+        assert_eq!(kind(&[("true", false), ("FALSE", false)]), ColumnKind::Boolean);
+        assert_eq!(kind(&[("1998-05-01", true)]), ColumnKind::Date);
+        assert_eq!(
+            kind(&[("2023-03-08 00:00:00", false), ("2023-03-07T17:00:00", false)]),
+            ColumnKind::Timestamp
+        );
+        assert_eq!(kind(&[("99999999999999999999", false)]), ColumnKind::Number);
+        assert_eq!(kind(&[("1,5", false)]), ColumnKind::String);
+        assert_eq!(kind(&[("", false)]), ColumnKind::String);
+    }
+
+    #[test]
+    fn what_the_engine_would_not_read_is_no_value() {
+        for bad in ["inf", "NaN", "1e", ".5", "5.", "1_0", "+1", "0x1", " 1", "1e999"] {
+            assert!(!is_of(ColumnKind::Number, bad), "{bad}");
+        }
+        for bad in ["", "-", "1.0", "9223372036854775808"] {
+            assert!(!is_of(ColumnKind::Integer, bad), "{bad}");
+        }
+    }
+}

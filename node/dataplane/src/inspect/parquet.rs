@@ -1,0 +1,137 @@
+//! Parquet: its footer tells the schema; validation decodes every page.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use datafusion::arrow::array::Array;
+use datafusion::arrow::datatypes::{DataType, Schema as ArrowSchema};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::errors::ParquetError;
+
+use super::{FileReport, Hashing, Inspection, Problems, schema_of};
+use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_ROW_GROUP_BYTES_MAX};
+use crate::{Column, ColumnKind, DataError, Format, Problem, Schema};
+
+/// Rows decoded at once.
+const BATCH_ROWS: usize = 8_192;
+
+pub(super) fn inspect(file: File) -> Result<Inspection, DataError> {
+    let builder = open(file).map_err(DataError::problem)?;
+    let rows = builder.metadata().file_metadata().num_rows();
+    let columns = columns_of(builder.schema()).map_err(DataError::problem)?;
+    let sampled_rows = u64::try_from(rows).unwrap_or(0);
+    Ok(Inspection {
+        format: Format::Parquet,
+        schema: schema_of(columns)?,
+        sampled_rows,
+        warnings: Vec::new(),
+    })
+}
+
+pub(super) fn validate(file: File, schema: &Schema) -> Result<FileReport, DataError> {
+    let mut hashing = Hashing::new(file.try_clone().map_err(DataError::io("read the file"))?);
+    std::io::copy(&mut hashing, &mut std::io::sink()).map_err(DataError::io("read the file"))?;
+    let builder = open(file).map_err(DataError::problem)?;
+    schema_of_file(builder.schema(), schema).map_err(DataError::problem)?;
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(damaged)?;
+    let mut problems = Problems::default();
+    let mut rows = 0u64;
+    for batch in reader {
+        let batch = batch.map_err(|e| damaged(e.into()))?;
+        rows += batch.num_rows() as u64;
+        for column in schema.columns().iter().filter(|c| !c.nullable) {
+            let missing = batch.column_by_name(&column.name).map_or(0, |a| a.null_count());
+            if missing > 0 {
+                let what = format!("{missing} values are missing before row {rows}; fill them in");
+                problems.add(Problem::cell(0, &column.name, what))?;
+            }
+        }
+    }
+    problems.finish()?;
+    Ok(hashing.report(rows))
+}
+
+fn damaged(error: ParquetError) -> DataError {
+    DataError::problem(Problem::file(format!("it cannot be read as Parquet ({error}); write it again")))
+}
+
+/// Opens a Parquet file after looking at the sizes that it claims.
+pub(crate) fn open(mut file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, Problem> {
+    let broken =
+        |e: std::io::Error| Problem::file(format!("it cannot be read as Parquet ({e}); write it again"));
+    file.seek(SeekFrom::End(-8)).map_err(broken)?;
+    let mut tail = [0u8; 8];
+    file.read_exact(&mut tail).map_err(broken)?;
+    let [a, b, c, d, ..] = tail;
+    if u64::from(u32::from_le_bytes([a, b, c, d])) > PARQUET_FOOTER_BYTES_MAX {
+        return Err(Problem::file(format!("its footer is larger than {PARQUET_FOOTER_BYTES_MAX} bytes")));
+    }
+    file.rewind().map_err(broken)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|e| Problem::file(format!("it cannot be read as Parquet ({e}); write it again")))?;
+    if builder.metadata().row_groups().iter().any(|g| g.total_byte_size() > PARQUET_ROW_GROUP_BYTES_MAX) {
+        let what =
+            format!("a row group is larger than {PARQUET_ROW_GROUP_BYTES_MAX} bytes; write smaller ones");
+        return Err(Problem::file(what));
+    }
+    Ok(builder)
+}
+
+/// The kind of a column as Parquet's reader gives it; nothing for what has no kind of ours.
+fn kind_of(data_type: &DataType) -> Option<ColumnKind> {
+    Some(match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::String,
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32 => ColumnKind::Integer,
+        DataType::Float32 | DataType::Float64 => ColumnKind::Number,
+        DataType::Boolean => ColumnKind::Boolean,
+        DataType::Date32 => ColumnKind::Date,
+        DataType::Timestamp(_, _) => ColumnKind::Timestamp,
+        _ => return None,
+    })
+}
+
+fn columns_of(schema: &ArrowSchema) -> Result<Vec<Column>, Problem> {
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let Some(kind) = kind_of(field.data_type()) else {
+            let what = format!(
+                "its type {} is not supported; write text, numbers, days or times",
+                field.data_type()
+            );
+            return Err(Problem { line: 0, column: Some(field.name().clone()), what });
+        };
+        columns.push(Column::new(field.name(), kind, field.is_nullable()));
+    }
+    Ok(columns)
+}
+
+/// Whether the file has exactly the schema's columns, in order and of their kinds.
+fn schema_of_file(file: &ArrowSchema, schema: &Schema) -> Result<(), Problem> {
+    let columns = columns_of(file)?;
+    let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+    super::csv::check_header(&names, schema).map_err(|p| Problem { line: 0, ..p })?;
+    for (found, due) in columns.iter().zip(schema.columns()) {
+        let widens = found.kind == ColumnKind::Integer && due.kind == ColumnKind::Number;
+        if found.kind != due.kind && !widens {
+            let what = format!("the file holds {}, the schema says {}", found.kind, due.kind);
+            return Err(Problem { line: 0, column: Some(due.name.clone()), what });
+        }
+    }
+    Ok(())
+}
+
+/// Opens a Parquet file that must have this schema.
+pub(crate) fn open_checked(
+    file: File,
+    schema: &Schema,
+) -> Result<ParquetRecordBatchReaderBuilder<File>, Problem> {
+    let builder = open(file)?;
+    schema_of_file(builder.schema(), schema)?;
+    Ok(builder)
+}

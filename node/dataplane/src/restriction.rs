@@ -1,0 +1,98 @@
+//! What a decision's obligations become for the data: which columns, how masked, which rows, rows or aggregates only.
+//! A restriction is checked against the schema as a whole before anything is opened; what does not fit means no.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::Predicate;
+
+/// Key of the hash mask: 32 secret bytes. It never prints.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HashKey([u8; 32]);
+
+impl HashKey {
+    /// A key of these bytes; keep one per agreement and column, so that hashes of two consumers do not join.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(secret)")
+    }
+}
+
+/// How coarse a time becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimeUnit {
+    /// `2023`, as a text: it cannot be mistaken for a day.
+    Year,
+    /// `2023-03`, as a text.
+    Month,
+    /// `2023-03-08`, as a date.
+    Day,
+}
+
+/// What happens to the values of one column. A missing value stays missing under every mask but `Constant`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mask {
+    /// No value is shown; the column keeps its kind.
+    Null,
+    /// Each value becomes this text.
+    Constant(String),
+    /// Each value becomes HMAC-SHA-256 (RFC 2104) of its text, in 64 lower-case hex digits.
+    Hash(HashKey),
+    /// A day or time becomes its year, month or day. Date and timestamp columns only.
+    Truncate(TimeUnit),
+    /// A number becomes the lower end of its bucket of this width (> 0). Integer and number columns only.
+    Bucket(f64),
+    /// The first `n` characters stay, each other one becomes `*`. String columns only.
+    ShowFirst(u32),
+    /// The last `n` characters stay, each other one becomes `*`. String columns only.
+    ShowLast(u32),
+    /// The column is not shown at all.
+    Drop,
+}
+
+/// Who is counted when groups must be large enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The distinct values of this column (a person's id), raw.
+    Key(String),
+    /// The sum of this integer column: each row already counts people (cases of a disease).
+    Count(String),
+    /// Rows.
+    Rows,
+}
+
+/// Only groups may leave, and only large ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AggregateOnly {
+    /// Least number of subjects in a group that is shown; at least 2.
+    pub k: u64,
+    /// Who is counted.
+    pub subject: Subject,
+    /// Columns by which a query may group; each must be granted and not dropped. Groups are of masked values.
+    pub group_by: Vec<String>,
+}
+
+/// The view that a decision allows. `Default` shows every column of every row: build one only from a decision.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Restriction {
+    /// Granted columns in the order shown; `None` grants all of the schema.
+    pub columns: Option<Vec<String>>,
+    /// Masks by column name. A mask of a column that exists but is not granted has no effect.
+    pub masks: BTreeMap<String, Mask>,
+    /// Rows that are shown: all of these hold on the raw values.
+    pub row_filter: Vec<Predicate>,
+    /// Whether rows may leave at all.
+    pub aggregate_only: Option<AggregateOnly>,
+    /// Most rows of an answer: it ends there, and its outcome says so.
+    pub max_rows: Option<u64>,
+}

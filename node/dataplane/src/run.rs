@@ -1,0 +1,281 @@
+//! Answers a request: checks it, plans it in a sandbox of its own, and gives bytes as the rows come.
+//!
+//! **Promises.** The same job over the same file gives the same bytes. Nothing is read before restriction and query
+//! are checked. What the engine says about data never leaves: the caller gets a reference, the log gets the kind of the
+//! failure (its text is cut at the first quoted value, since logs may hold no personal data either).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::execute_stream;
+use futures::{Stream, StreamExt};
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::encode::Encoder;
+use crate::engine::ask::Ask;
+use crate::engine::file::{FileTable, SourceDefect};
+use crate::engine::view::View;
+use crate::engine::{plan, session};
+use crate::{DataError, Limits, OutputFormat, Query, Restriction, Schema, Source};
+
+/// Everything that one answer needs.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The file.
+    pub source: Source,
+    /// Its schema, as registered and validated.
+    pub schema: Schema,
+    /// What the decision allows.
+    pub restriction: Restriction,
+    /// What the consumer asks.
+    pub query: Query,
+    /// How the answer is written.
+    pub format: OutputFormat,
+    /// What the answer may cost.
+    pub limits: Limits,
+    /// Id under which a failure is found in the local log.
+    pub correlation: String,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Rows given.
+    pub rows: u64,
+    /// Bytes given.
+    pub bytes: u64,
+    /// Whether the restriction's `max_rows` cut it though there was more.
+    pub capped: bool,
+    /// Whether it came to its end.
+    pub complete: bool,
+}
+
+/// The columns that a restriction leaves visible, as a catalog shows them.
+///
+/// # Errors
+/// [`DataError::Restriction`] when it does not fit the schema.
+pub fn visible_schema(schema: &Schema, restriction: &Restriction) -> Result<Schema, DataError> {
+    View::new(schema, restriction)?.schema()
+}
+
+/// The columns of the answer to a query, without reading anything: a full check of both.
+///
+/// # Errors
+/// [`DataError::Restriction`], [`DataError::Query`] or [`DataError::NotVisible`].
+pub fn output_schema(schema: &Schema, restriction: &Restriction, query: &Query) -> Result<Schema, DataError> {
+    Ok(Ask::new(&View::new(schema, restriction)?, query)?.output)
+}
+
+/// Checks and starts a job. Its rows come through [`Answer`].
+///
+/// # Errors
+/// As [`output_schema`]; [`DataError::Source`] when the format is not one; [`DataError::Computation`].
+pub async fn run(job: Job) -> Result<Answer, DataError> {
+    let view = View::new(&job.schema, &job.restriction)?;
+    let ask = Ask::new(&view, &job.query)?;
+    let reporter = Reporter { correlation: job.correlation, limits: job.limits };
+    if let Err(what) = job.source.format.check() {
+        return Err(reporter.source(what));
+    }
+    let deadline = Instant::now() + reporter.limits.timeout.min(TIMEOUT_MAX);
+    let table = Arc::new(FileTable::new(job.source, job.schema));
+    let planned = async {
+        let state = session::sandbox(&reporter.limits)?;
+        let logical = plan::request(table, &view, &ask, &state)?;
+        let physical = state.create_physical_plan(&logical).await?;
+        execute_stream(physical, Arc::new(TaskContext::from(&state)))
+    };
+    let batches = planned.await.map_err(|e| reporter.engine(&e))?;
+    let encoder = Encoder::new(job.format, &batches.schema()).map_err(|e| reporter.encoding(&e))?;
+    Ok(Answer {
+        schema: ask.output,
+        batches,
+        encoder: Some(encoder),
+        max_rows: view.max_rows,
+        deadline,
+        reporter,
+        outcome: Outcome::default(),
+    })
+}
+
+/// Longest timeout: a deadline further away cannot be told from none.
+const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 86_400);
+
+/// An answer on its way.
+pub struct Answer {
+    schema: Schema,
+    batches: SendableRecordBatchStream,
+    /// Gone when the last bytes were given or an error ended the answer.
+    encoder: Option<Encoder>,
+    max_rows: Option<u64>,
+    deadline: Instant,
+    reporter: Reporter,
+    outcome: Outcome,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("schema", &self.schema)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The answer's columns.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// What was given so far; final when `complete`.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The next bytes, never none of them; nothing after the last and after an error.
+    pub async fn next_bytes(&mut self) -> Option<Result<Bytes, DataError>> {
+        let step = self.step().await;
+        if step.is_err() {
+            self.encoder = None;
+        }
+        step.transpose()
+    }
+
+    /// The answer as a stream of bytes. Take [`Answer::next_bytes`] where the outcome matters.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, DataError>> + Send {
+        futures::stream::unfold(self, |mut answer| async move {
+            let item = answer.next_bytes().await?;
+            Some((item, answer))
+        })
+    }
+
+    async fn step(&mut self) -> Result<Option<Bytes>, DataError> {
+        while let Some(encoder) = &mut self.encoder {
+            let next = match self.outcome.capped {
+                true => None,
+                false => timeout_at(self.deadline, self.batches.next())
+                    .await
+                    .map_err(|_| self.reporter.timeout())?,
+            };
+            let bytes = match next {
+                Some(batch) => {
+                    let batch = batch.map_err(|e| self.reporter.engine(&e))?;
+                    let batch = count_rows(batch, self.max_rows, &mut self.outcome);
+                    self.reporter.check_rows(self.outcome.rows)?;
+                    if batch.num_rows() == 0 {
+                        continue;
+                    }
+                    encoder.encode(&batch).map_err(|e| self.reporter.encoding(&e))?
+                }
+                None => self.last_bytes()?,
+            };
+            self.outcome.bytes += bytes.len() as u64;
+            self.reporter.check_bytes(self.outcome.bytes)?;
+            if !bytes.is_empty() {
+                return Ok(Some(Bytes::from(bytes)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn last_bytes(&mut self) -> Result<Vec<u8>, DataError> {
+        let Some(encoder) = self.encoder.take() else { return Ok(Vec::new()) };
+        let bytes = encoder.finish().map_err(|e| self.reporter.encoding(&e))?;
+        self.outcome.complete = true;
+        Ok(bytes)
+    }
+}
+
+/// Counts the batch's rows, and cuts it where the restriction ends the answer.
+fn count_rows(batch: RecordBatch, max_rows: Option<u64>, outcome: &mut Outcome) -> RecordBatch {
+    let rows = batch.num_rows();
+    let room = max_rows.map_or(u64::MAX, |max| max.saturating_sub(outcome.rows));
+    let kept = usize::try_from(room).map_or(rows, |room| rows.min(room));
+    outcome.capped = kept < rows;
+    outcome.rows += kept as u64;
+    if kept < rows { batch.slice(0, kept) } else { batch }
+}
+
+/// Turns failures into what may be said, and the rest into the log.
+struct Reporter {
+    correlation: String,
+    limits: Limits,
+}
+
+impl Reporter {
+    fn timeout(&self) -> DataError {
+        DataError::Quota { unit: "seconds", max: self.limits.timeout.as_secs() }
+    }
+
+    fn check_rows(&self, rows: u64) -> Result<(), DataError> {
+        if rows > self.limits.rows_max {
+            return Err(DataError::Quota { unit: "rows", max: self.limits.rows_max });
+        }
+        Ok(())
+    }
+
+    fn check_bytes(&self, bytes: u64) -> Result<(), DataError> {
+        if bytes > self.limits.bytes_max {
+            return Err(DataError::Quota { unit: "bytes", max: self.limits.bytes_max });
+        }
+        Ok(())
+    }
+
+    fn source(&self, what: &str) -> DataError {
+        tracing::error!(correlation = %self.correlation, what, "the data source cannot be used");
+        DataError::Source { correlation: self.correlation.clone() }
+    }
+
+    fn encoding(&self, error: &crate::encode::EncodeError) -> DataError {
+        self.computation(&error.to_string())
+    }
+
+    fn engine(&self, error: &DataFusionError) -> DataError {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => {
+                DataError::Quota { unit: "bytes of memory", max: self.limits.memory_bytes as u64 }
+            }
+            DataFusionError::External(cause) => match cause.downcast_ref::<SourceDefect>() {
+                Some(defect) => self.source(&defect.0),
+                None => self.computation(&cause.to_string()),
+            },
+            other => self.computation(&other.to_string()),
+        }
+    }
+
+    fn computation(&self, text: &str) -> DataError {
+        tracing::error!(correlation = %self.correlation, what = without_values(text), "the view could not be computed");
+        DataError::Computation { correlation: self.correlation.clone() }
+    }
+}
+
+/// The part of an engine's text before it quotes anything: values come behind a quote, a bracket or a number.
+fn without_values(text: &str) -> &str {
+    let end = text.find(|c: char| matches!(c, '\'' | '"' | '`' | '[' | '{' | '(' | '\n') || c.is_numeric());
+    text.get(..end.unwrap_or(text.len()).min(200)).unwrap_or("an engine error").trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn a_log_line_quotes_no_value() {
+        for text in [
+            "Parser error: Error while parsing value 'SECRET' as type 'Int64' for column 3",
+            "Cast error: Cannot cast string 'SECRET' to value of Int32 type",
+            "expected value {\"a\": SECRET}",
+            "Row data: [SECRET]",
+        ] {
+            assert!(!without_values(text).contains("SECRET"), "{text}");
+        }
+        assert_eq!(without_values("Arrow error: Divide by zero error"), "Arrow error: Divide by zero error");
+    }
+}
