@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{CLOCK_SKEW_S, MessageError};
 
-/// In all: 2,000 requests a second for the minute that a nonce is kept, twice over (about 30 MB when full).
+/// In all: 2,000 requests a second for the minute that a nonce is kept, twice over (by count, some 20 MB when full).
 pub const NONCES_MAX: usize = 262_144;
 /// Per key: one peer may use half.
 pub const NONCES_PER_KEY_MAX: usize = 131_072;

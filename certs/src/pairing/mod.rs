@@ -187,7 +187,7 @@ pub fn verify_pairing_mac(
 /// Six words that both people read to each other; the same on both sides whatever the order of the digests.
 ///
 /// Six of 1,024 words are 60 bits. The words are derived from both descriptors' digests and the secret through
-/// 2^15 chained HMACs (about 20 ms). Someone who knows the secret and sits in the middle needs two descriptors of
+/// 2^15 chained HMACs. Someone who knows the secret and sits in the middle needs two descriptors of
 /// their own that give both people the same words: about 2^30 tries on each side, each at 2^15 HMACs, while the
 /// invitation lasts. Someone who does not know the secret fails at the MAC before any words are shown.
 #[must_use]
