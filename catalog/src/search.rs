@@ -364,4 +364,26 @@ mod tests {
         assert!(index.is_empty());
         assert!(index.put(entry("", "no name")).is_err());
     }
+
+    #[test]
+    fn limits_of_query_page_and_index() {
+        let mut index = SearchIndex::new();
+        for i in 0..limits::ENTRIES_MAX {
+            index.put(entry(&format!("{i}"), "a")).unwrap();
+        }
+        assert!(matches!(index.put(entry("one more", "a")), Err(CatalogError::IndexFull)));
+        index.put(entry("7", "b")).unwrap();
+        let all = index.search(&Query { limit: usize::MAX, ..Query::new("a") });
+        assert_eq!((all.total, all.hits.len()), (limits::ENTRIES_MAX - 1, limits::HITS_MAX));
+        let words = |n: usize| format!("{}zzz", "b ".repeat(n));
+        assert_eq!(
+            found(&index, &words(limits::QUERY_WORDS_MAX)),
+            ["7"],
+            "words beyond the limit do not count"
+        );
+        assert!(found(&index, &words(limits::QUERY_WORDS_MAX - 1)).is_empty());
+        let text = |n: usize| format!("b{}zzz", " ".repeat(n));
+        assert_eq!(found(&index, &text(limits::QUERY_CHARS_MAX - 1)), ["7"], "nor do characters");
+        assert!(found(&index, &text(limits::QUERY_CHARS_MAX - 2)).is_empty());
+    }
 }

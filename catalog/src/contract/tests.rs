@@ -295,6 +295,31 @@ fn a_record_that_cannot_be_is_not_written() {
 }
 
 #[test]
+fn limits_stand_where_they_say() {
+    type Set = fn(&mut DatasetRecord, usize);
+    let at_edge: &[(&str, usize, Set)] = &[
+        ("title.vi", limits::TITLE_CHARS_MAX, |r, n| r.title.vi = "đ".repeat(n)),
+        ("description.en", limits::DESCRIPTION_CHARS_MAX, |r, n| r.description.en = "đ".repeat(n)),
+        ("keywords", limits::WORDS_MAX, |r, n| r.keywords = (0..n).map(|i| i.to_string()).collect()),
+        ("tags[0]", limits::WORD_CHARS_MAX, |r, n| r.tags = vec!["đ".repeat(n)]),
+        ("source.path", limits::REFERENCE_BYTES_MAX, |r, n| r.source.path = "p".repeat(n)),
+        ("publisher", limits::REFERENCE_BYTES_MAX, |r, n| r.publisher = "p".repeat(n)),
+        ("columns[1].name", limits::COLUMN_NAME_BYTES_MAX, |r, n| r.columns[1].name = "c".repeat(n)),
+        ("columns", limits::COLUMNS_MAX, |r, n| {
+            r.columns = (0..n).map(|i| Column::new(i.to_string(), ColumnKind::String, true)).collect();
+        }),
+    ];
+    for (path, max, set) in at_edge {
+        let mut record = draft();
+        set(&mut record, *max);
+        record.check().unwrap();
+        set(&mut record, max + 1);
+        let error = record.check().unwrap_err();
+        assert_eq!(error.problems().iter().map(|p| p.path.as_str()).collect::<Vec<_>>(), [*path]);
+    }
+}
+
+#[test]
 fn what_a_person_says_wins_over_what_a_name_looks_like() {
     let mut record = draft();
     let lowered = record.set_personal(Personal::None);

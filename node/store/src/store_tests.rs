@@ -1,12 +1,12 @@
 //! The store held against its promises, on real folders.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use proptest::prelude::*;
+mod export;
+mod model;
 
 use crate::frame::record_key;
 use crate::{Hint, OpenOptions, Space, Store, StoreError, Tx, limits, prefix_end};
@@ -162,6 +162,52 @@ fn long_values_are_whole_at_every_edge_and_leave_nothing_behind() {
         store.commit_blocking(Tx::new().put(Space::Meta, "k", value(limits::VALUE_BYTES_MAX + 1))),
         Err(StoreError::BadTx { .. })
     ));
+}
+
+#[test]
+fn nothing_is_ever_left_to_the_engines_unsynced_files() {
+    let (_dir, path) = folder();
+    let store = open(&path);
+    let fattest_key = |i: usize| format!("{i:0width$}", width = limits::KEY_BYTES_MAX);
+    for round in 0..4 {
+        let tx = (0..200)
+            .fold(Tx::new(), |tx, i| tx.put(Space::Meta, fattest_key(i), vec![round; limits::PART_BYTES]));
+        store.commit_blocking(tx).unwrap();
+    }
+    let tx =
+        (0..3).fold(Tx::new(), |tx, i| tx.put(Space::Peer, fattest_key(i), vec![7; limits::VALUE_BYTES_MAX]));
+    store.commit_blocking(tx).unwrap();
+    store.close();
+    drop(open(&path));
+    assert_eq!(fs::read_dir(path.join("engine/blobs")).unwrap().count(), 0);
+}
+
+#[test]
+fn too_many_waiting_transactions_are_refused_and_the_others_served() {
+    let (_dir, path) = folder();
+    let store = open(&path);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let held = store.shared().hold_commits();
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let key = format!("{}", waiting.len());
+        let mut commit = Box::pin(store.commit(Tx::new().put(Space::Meta, key, "1")));
+        match commit.as_mut().poll(&mut context) {
+            std::task::Poll::Pending => waiting.push(commit),
+            std::task::Poll::Ready(answer) => break answer,
+        }
+    };
+    assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+    let taken = waiting.len() - limits::QUEUE_MAX;
+    assert!(taken <= limits::GROUP_TX_MAX, "the committer took {taken} and the queue held the rest");
+    drop(held);
+    let served = waiting.len() as u64;
+    runtime().block_on(async {
+        for commit in waiting {
+            commit.await.unwrap();
+        }
+    });
+    assert_eq!(store.verify().unwrap().records[&Space::Meta], served);
 }
 
 #[test]
@@ -371,7 +417,7 @@ fn watchers_hear_of_changes_of_missed_ones_and_of_the_end() {
             let Some(Hint::Changed(changed)) = watch.next().await else { panic!("no hint") };
             assert_eq!((changed.space, changed.revision), (expected, revision));
         }
-        for i in 0..limits::WATCH_BACKLOG + 1 {
+        for i in 0..limits::WATCH_BACKLOG + 10 {
             store.commit(Tx::new().put(Space::Meta, "a", format!("{i}"))).await.unwrap();
         }
         assert_eq!(watch.next().await, Some(Hint::Missed));
@@ -391,204 +437,4 @@ fn a_json_record_of_another_shape_is_an_error() {
     let error = store.get_json::<u64>(Space::Meta, "n").unwrap_err();
     assert!(matches!(error, StoreError::Json { .. }));
     assert!(!error.to_string().contains("text"), "no value in the message: {error}");
-}
-
-/// Some of everything, with a deleted key, so that the newest revision is on no record.
-fn filled(path: &Path) -> Store {
-    let store = open(path);
-    for (i, space) in Space::ALL.into_iter().enumerate() {
-        let tx = Tx::new().put(space, vec![i as u8, 0, 255], vec![i as u8; i * 3000]).put(space, "x", "");
-        store.commit_blocking(tx).unwrap();
-    }
-    store.commit_blocking(Tx::new().delete(Space::Meta, "x")).unwrap();
-    store
-}
-
-fn exported(store: &Store) -> Vec<u8> {
-    let mut out = Vec::new();
-    let summary = store.export(&mut out).unwrap();
-    let last = String::from_utf8(out.clone()).unwrap().lines().last().unwrap().to_owned();
-    assert_eq!(last, format!(r#"{{"end":{{"records":{},"sha256":"{}"}}}}"#, summary.records, summary.sha256));
-    out
-}
-
-#[test]
-fn an_export_imported_exports_the_same() {
-    let (_dir, path) = folder();
-    let store = filled(&path);
-    let (export, other) = (exported(&store), path.with_file_name("other"));
-    let copy = Store::import(&other, options(), &export[..]).unwrap();
-    assert!(copy.verify().unwrap().is_sound());
-    assert_eq!(exported(&copy), export);
-    let next = copy.commit_blocking(Tx::new().put(Space::Meta, "new", "1")).unwrap();
-    assert_eq!(next, store.commit_blocking(Tx::new().put(Space::Meta, "new", "1")).unwrap());
-    drop(copy);
-    assert_eq!(exported(&open(&other)), exported(&store), "and it is durable");
-    let again = Store::import(&other, options(), &export[..]).unwrap_err().to_string();
-    assert!(again.contains("there is a store in it already"), "{again}");
-}
-
-#[test]
-fn a_damaged_export_is_refused_and_leaves_no_store() {
-    let (_dir, path) = folder();
-    let export = String::from_utf8(exported(&filled(&path))).unwrap();
-    let lines: Vec<&str> = export.lines().collect();
-    let without = |n: usize| {
-        let kept: Vec<&str> = lines.iter().enumerate().filter(|(i, _)| *i != n).map(|(_, l)| *l).collect();
-        kept.join("\n") + "\n"
-    };
-    let swapped = {
-        let mut swapped = lines.clone();
-        swapped.swap(1, 2);
-        swapped.join("\n") + "\n"
-    };
-    let doubled = export.replacen(lines[2], &format!("{}\n{}", lines[2], lines[2]), 1);
-    let cases = [
-        ("empty", String::new(), "header"),
-        ("no header", without(0), "header"),
-        ("one record less", without(3), "were announced"),
-        ("no end", without(lines.len() - 1), "cut short"),
-        ("cut in a line", export[..export.len() - 5].to_owned(), "cut short"),
-        ("changed value", export.replacen(r#""value":"AQEB"#, r#""value":"AQEC"#, 1), "digest"),
-        ("swapped", swapped, "out of order"),
-        ("doubled", doubled, "comes twice"),
-        ("more after the end", format!("{export}{}\n", lines[1]), "after the end"),
-        ("unknown field", export.replacen(r#""space":"#, r#""extra":1,"space":"#, 1), "unknown field"),
-        ("unknown space", export.replacen(r#""space":"peer""#, r#""space":"pear""#, 1), "`pear` is no space"),
-        ("newer format", export.replacen(r#""version":1"#, r#""version":2"#, 1), "version 2"),
-    ];
-    for (i, (name, text, expected)) in cases.into_iter().enumerate() {
-        assert_ne!(text, export, "{name}");
-        let other = path.with_file_name(format!("other-{i}"));
-        let error = Store::import(&other, options(), text.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains(expected), "{name}: {error}");
-        let reopened = Store::open(&other, options()).unwrap_err().to_string();
-        assert!(reopened.contains("broken off"), "{name}: {reopened}");
-    }
-}
-
-#[test]
-fn an_export_is_of_one_moment_and_commits_wait_for_it() {
-    let (_dir, path) = folder();
-    let store = Arc::new(open(&path));
-    let tx =
-        |n: u32| Tx::new().put(Space::Meta, "a", format!("{n}")).put(Space::Receipt, "z", format!("{n}"));
-    store.commit_blocking(tx(0)).unwrap();
-    let writer = {
-        let store = Arc::clone(&store);
-        std::thread::spawn(move || {
-            for n in 1..300 {
-                store.commit_blocking(tx(n)).unwrap();
-            }
-        })
-    };
-    while !writer.is_finished() {
-        let text = String::from_utf8(exported(&store)).unwrap();
-        let values: Vec<_> =
-            text.lines().filter_map(|l| l.split_once(r#""value":"#)).map(|(_, v)| v).collect();
-        assert!(values.len() == 2 && values[0] == values[1], "{values:?}");
-    }
-    writer.join().unwrap();
-}
-
-/// What a random caller may do.
-#[derive(Clone, Debug)]
-enum Step {
-    Commit(Vec<(u8, Want)>, Vec<(u8, Option<u16>)>),
-    Reopen,
-}
-
-#[derive(Clone, Debug)]
-enum Want {
-    Absent,
-    Current,
-    Stale,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let want = prop_oneof![1 => Just(Want::Absent), 3 => Just(Want::Current), 1 => Just(Want::Stale)];
-    let checks = prop::collection::vec((0u8..12, want), 0..3);
-    let size = prop_oneof![4 => 0u16..40, 1 => 4000u16..4200, 1 => 8000u16..20_000];
-    let writes = prop::collection::vec((0u8..12, prop::option::weighted(0.8, size)), 0..5);
-    prop_oneof![20 => (checks, writes).prop_map(|(c, w)| Step::Commit(c, w)), 1 => Just(Step::Reopen)]
-}
-
-/// Twelve keys in two spaces, so that steps meet each other.
-fn place(n: u8) -> (Space, Vec<u8>) {
-    (if n.is_multiple_of(2) { Space::Meta } else { Space::Decision }, vec![b'k', n / 2])
-}
-
-type Model = BTreeMap<(Space, Vec<u8>), (Vec<u8>, u64)>;
-
-fn commit_both(store: &Store, model: &mut Model, checks: &[(u8, Want)], writes: &[(u8, Option<u16>)]) {
-    let (mut tx, mut holds) = (Tx::new(), true);
-    for (n, want) in checks {
-        let (space, key) = place(*n);
-        let current = model.get(&(space, key.clone())).map(|(_, revision)| *revision);
-        tx = match (want, current) {
-            (Want::Current, Some(revision)) => tx.at(space, key, revision),
-            (Want::Current | Want::Absent, _) => {
-                holds &= current.is_none();
-                tx.absent(space, key)
-            }
-            (Want::Stale, _) => {
-                holds = false;
-                tx.at(space, key, u64::MAX)
-            }
-        };
-    }
-    for (i, (n, size)) in writes.iter().enumerate() {
-        let (space, key) = place(*n);
-        tx = match size {
-            Some(size) => tx.put(space, key, vec![*n ^ i as u8; usize::from(*size)]),
-            None => tx.delete(space, key),
-        };
-    }
-    match store.commit_blocking(tx) {
-        Ok(revision) => {
-            assert!(holds, "a check that does not hold was passed");
-            for (i, (n, size)) in writes.iter().enumerate() {
-                match size {
-                    Some(size) => {
-                        model.insert(place(*n), (vec![*n ^ i as u8; usize::from(*size)], revision));
-                    }
-                    None => drop(model.remove(&place(*n))),
-                }
-            }
-        }
-        Err(error) => assert!(error.is_conflict() && !holds, "{error}"),
-    }
-}
-
-fn compare(store: &Store, model: &Model) {
-    let mut found = Model::new();
-    for space in [Space::Meta, Space::Decision] {
-        for record in store.scan(space, "", None, 1000).unwrap().records {
-            let got = store.get(space, &record.key).unwrap().unwrap();
-            assert_eq!((&got.value, got.revision), (&record.value, record.revision));
-            found.insert((space, record.key.to_vec()), (record.value.to_vec(), record.revision));
-        }
-    }
-    assert!(found == *model, "the store and the model differ");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn it_behaves_like_a_map(steps in prop::collection::vec(step(), 1..60)) {
-        let (_dir, path) = folder();
-        let (mut store, mut model) = (open(&path), Model::new());
-        for step in steps {
-            match step {
-                Step::Commit(checks, writes) => commit_both(&store, &mut model, &checks, &writes),
-                Step::Reopen => {
-                    drop(store);
-                    store = open(&path);
-                }
-            }
-            compare(&store, &model);
-        }
-        prop_assert!(store.verify().unwrap().is_sound());
-    }
 }
