@@ -1,13 +1,13 @@
 //! DID: the tamper-evident ledger of a node: what happened, in a form that nobody can change unseen.
 //!
 //! A log is a Merkle tree over entries (C2SP `tlog-tiles`), each entry a signed [`statement`]. The log signs
-//! checkpoints over its size and root; with an inclusion proof, a checkpoint makes a `receipt` that a stranger
+//! checkpoints over its size and root; with an inclusion proof, a checkpoint makes a [`receipt`] that a stranger
 //! verifies offline, with this crate or with other people's tools.
 //!
 //! What it is not: it knows nothing of policies, datasets or the network, and it holds no personal data, only
 //! [`commitment`]s whose keys can be destroyed.
 //!
-//! Begin with [`statement`] for what a leaf says, [`log`] for writing and reading, `receipt` for proofs that
+//! Begin with [`statement`] for what a leaf says, [`log`] for writing and reading, [`receipt`] for proofs that
 //! leave the house, [`mod@verify`] for checking a whole log offline. The modules [`merkle`], [`tile`], [`checkpoint`],
 //! [`proof`], [`commitment`] and [`statement`] are pure.
 
@@ -17,6 +17,7 @@ mod error;
 pub mod log;
 pub mod merkle;
 pub mod proof;
+pub mod receipt;
 pub mod statement;
 #[cfg(test)]
 mod testing;
@@ -27,3 +28,4 @@ pub mod verify;
 pub use certs::note::{Cosigner, KeyName, Note, NoteError, Signer, Vkey};
 pub use error::{LedgerError, Result};
 pub use log::{Committed, Log, LogOptions, Published, Recovery, export_tiles};
+pub use receipt::{KeyBook, Receipt, Verdict, verify_receipt};

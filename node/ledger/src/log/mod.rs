@@ -17,6 +17,7 @@ pub(crate) mod flat;
 mod publisher;
 mod read;
 mod recover;
+mod types;
 pub(crate) mod wal;
 mod writer;
 
@@ -33,8 +34,9 @@ use certs::note::{KeyName, Signer, Vkey};
 use tokio::sync::{oneshot, watch};
 
 pub use export::export_tiles;
+pub use read::ENTRIES_MAX;
+pub use types::{Clock, Committed, LogOptions, OnFailure, Published, Recovery, TornTail};
 
-use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::error::{LedgerError, Result};
 use crate::merkle::{Hash, empty_root, leaf_hash};
 use crate::statement::SignedStatement;
@@ -59,100 +61,6 @@ pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 const META_HEAD: &str = "tram-log@v1";
 const META_BYTES_MAX: usize = 2048;
-
-/// The caller's clock: POSIX seconds.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// Hears once why the log stopped.
-pub type OnFailure = Box<dyn Fn(&str) + Send + Sync>;
-
-/// How to open a log.
-pub struct LogOptions {
-    /// Where the last signed checkpoint is also kept: outside of the log's folder, best on another disk and never
-    /// in the same backup.
-    pub guard: PathBuf,
-    /// Goes on although the guard file is gone. For one start, after a person made sure that this is the newest copy.
-    pub accept_missing_guard: bool,
-    /// Keys that signed earlier checkpoints of this log, after a rotation.
-    pub former_keys: Vec<Vkey>,
-    /// See [`CHECKPOINT_INTERVAL`].
-    pub checkpoint_interval: Duration,
-    /// See [`SEGMENT_BYTES`].
-    pub segment_bytes: u64,
-    /// See [`QUEUE_MAX`].
-    pub queue: usize,
-    /// Verifies every entry and hash before opening; takes as long as reading the whole log.
-    pub full_check: bool,
-    /// Called once when the log is poisoned, from one of its threads.
-    pub on_failure: Option<OnFailure>,
-    #[cfg(test)]
-    pub(crate) fault: Arc<fault::Fault>,
-}
-
-impl LogOptions {
-    /// The usual values, with the guard file at that path.
-    #[must_use]
-    pub fn new(guard: impl Into<PathBuf>) -> Self {
-        Self {
-            guard: guard.into(),
-            accept_missing_guard: false,
-            former_keys: Vec::new(),
-            checkpoint_interval: CHECKPOINT_INTERVAL,
-            segment_bytes: SEGMENT_BYTES,
-            queue: QUEUE_MAX,
-            full_check: false,
-            on_failure: None,
-            #[cfg(test)]
-            fault: Arc::default(),
-        }
-    }
-}
-
-/// Where an entry stands, durably.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
-    /// Its index.
-    pub index: u64,
-    /// Its leaf hash.
-    pub leaf_hash: Hash,
-}
-
-/// A checkpoint that was signed and made durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// The checkpoint.
-    pub signed: SignedCheckpoint,
-    /// When, by the caller's clock. Not part of what is signed.
-    pub signed_at: u64,
-}
-
-impl Published {
-    /// What it says.
-    #[must_use]
-    pub fn checkpoint(&self) -> &Checkpoint {
-        self.signed.checkpoint()
-    }
-}
-
-/// What opening found and did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// Entries replayed from the write-ahead log.
-    pub replayed_entries: u64,
-    /// Of these, entries in records whose bytes had to be written anew to the flat files.
-    pub rewritten_entries: u64,
-    /// An incomplete last record that nobody was told of, cut off.
-    pub torn: Option<TornTail>,
-}
-
-/// Where a record was cut off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TornTail {
-    /// The file.
-    pub segment: PathBuf,
-    /// Its length now.
-    pub offset: u64,
-}
 
 /// What is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,16 +160,7 @@ impl Log {
     fn start(parts: Parts<'_>) -> Result<Self> {
         let Parts { dir, wal, flat, signer, clock, options, state, origin, lock } = parts;
         let file = disk::open_writable(&state.current.path)?;
-        if let Some(torn) = &state.recovery.torn {
-            let path = torn.segment.display().to_string();
-            tracing::warn!(
-                segment = path,
-                offset = torn.offset,
-                "cut off a record that was never acknowledged"
-            );
-            file.set_len(torn.offset).map_err(LedgerError::io("cutting", &torn.segment))?;
-            file.sync_all().map_err(LedgerError::io("syncing", &torn.segment))?;
-        }
+        cut_torn_tail(&file, &state.recovery)?;
         let (size, root) = (state.edge.size(), state.edge.root());
         let shared = Arc::new(Shared {
             flat,
@@ -446,6 +345,15 @@ struct Parts<'a> {
     lock: File,
 }
 
+/// Removes an incomplete last record, and says so.
+fn cut_torn_tail(file: &File, recovery: &Recovery) -> Result<()> {
+    let Some(TornTail { segment, offset }) = &recovery.torn else { return Ok(()) };
+    let path = segment.display().to_string();
+    tracing::warn!(segment = path, offset, "cut off a record that was never acknowledged");
+    file.set_len(*offset).map_err(LedgerError::io("cutting", segment))?;
+    file.sync_all().map_err(LedgerError::io("syncing", segment))
+}
+
 fn spawn(name: &str, dir: &Path, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.map_err(LedgerError::io("starting a thread for", dir))
@@ -521,6 +429,8 @@ fn check_history(dir: &Path, options: &LogOptions, keys: &[Vkey], flat: &Flat, s
     }
 }
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 pub(crate) mod fault;
 #[cfg(test)]

@@ -16,7 +16,7 @@ fn log() -> (TempDir, PathBuf, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let (dir, tree) = (folder.path().join("log"), folder.path().join("tree"));
     let options = LogOptions {
-        checkpoint_interval: Duration::ZERO,
+        checkpoint_interval: Duration::from_secs(3600),
         segment_bytes: 8000,
         ..LogOptions::new(folder.path().join("guard"))
     };
