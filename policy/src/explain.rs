@@ -242,44 +242,16 @@ pub(crate) fn conditions(
     class: Class,
     now: Minute,
 ) -> Vec<Condition> {
-    let under = |name: &str, pattern: &Pattern| match pattern {
-        Pattern::Any => true,
-        Pattern::Name(broader) => standing.is_under(name, broader),
-    };
+    let mut all = name_conditions(rule, standing, question);
     let agreement = question.agreement.as_ref().map(|a| a.as_str());
     let basis = question.basis.as_ref().map(|b| b.as_str());
     let network = question.network.as_str();
-    let action = question.action;
-    let row = |field, holds, asked: &str, wanted: &str| Condition {
-        field,
-        holds,
-        asked: asked.to_owned(),
-        wanted: wanted.to_owned(),
-    };
-    let classes = format!("{} to {}", rule.class_from, rule.class_to);
-    let times = format!("from {} until {}", rule.not_before, rule.expires);
+    let same_network = rule.network == Pattern::Any || rule.network.written() == network;
     let in_class = (rule.class_from..=rule.class_to).contains(&class);
     let in_time = (rule.not_before..rule.expires).contains(&now);
-    vec![
-        row(
-            Field::Subject,
-            under(&standing.subject, &rule.subject),
-            &standing.subject,
-            rule.subject.written(),
-        ),
-        row(Field::Dataset, under(&standing.dataset, &rule.object), &standing.dataset, rule.object.written()),
-        row(
-            Field::Action,
-            rule.action.is_none_or(|wanted| wanted == action),
-            action.written(),
-            rule.action.map_or("*", Action::written),
-        ),
-        row(
-            Field::Purpose,
-            under(&standing.purpose, &rule.purpose),
-            &standing.purpose,
-            rule.purpose.written(),
-        ),
+    let classes = format!("{} to {}", rule.class_from, rule.class_to);
+    let times = format!("from {} until {}", rule.not_before, rule.expires);
+    all.extend([
         row(
             Field::Agreement,
             rule.agreement.fits(agreement),
@@ -287,15 +259,29 @@ pub(crate) fn conditions(
             rule.agreement.written(),
         ),
         row(Field::LegalBasis, rule.basis.fits(basis), basis.unwrap_or("-"), rule.basis.written()),
-        row(Field::Network, matches_exactly(&rule.network, network), network, rule.network.written()),
+        row(Field::Network, same_network, network, rule.network.written()),
         row(Field::Class, in_class, &class.to_string(), &classes),
         row(Field::Time, in_time, &now.to_string(), &times),
+    ]);
+    all
+}
+
+/// The columns that name something or what stands above it, and the action.
+fn name_conditions(rule: &Rule, standing: &Standing, question: &Question) -> Vec<Condition> {
+    let under = |field, name: &str, pattern: &Pattern| {
+        let holds = *pattern == Pattern::Any || standing.is_under(name, pattern.written());
+        row(field, holds, name, pattern.written())
+    };
+    let action = question.action;
+    let same_action = rule.action.is_none_or(|wanted| wanted == action);
+    vec![
+        under(Field::Subject, &standing.subject, &rule.subject),
+        under(Field::Dataset, &standing.dataset, &rule.object),
+        row(Field::Action, same_action, action.written(), rule.action.map_or("*", Action::written)),
+        under(Field::Purpose, &standing.purpose, &rule.purpose),
     ]
 }
 
-fn matches_exactly(pattern: &Pattern, name: &str) -> bool {
-    match pattern {
-        Pattern::Any => true,
-        Pattern::Name(wanted) => wanted == name,
-    }
+fn row(field: Field, holds: bool, asked: &str, wanted: &str) -> Condition {
+    Condition { field, holds, asked: asked.to_owned(), wanted: wanted.to_owned() }
 }

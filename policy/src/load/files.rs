@@ -47,6 +47,17 @@ impl Files {
         self
     }
 
+    /// The files of the rule set that ships with the node: where an agency's own begins.
+    #[must_use]
+    pub fn builtin() -> Self {
+        crate::builtin::files()
+    }
+
+    /// All files by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.by_name.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+    }
+
     /// The bytes of a file.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
