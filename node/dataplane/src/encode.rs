@@ -3,12 +3,20 @@
 //! CSV is RFC 4180 with `\n` line ends, a header line, and nothing between two delimiters for a missing value.
 //! NDJSON writes every field of every row, `null` when missing. Times are `YYYY-MM-DDThh:mm:ss` with a fraction when
 //! there is one.
+//!
+//! Nothing but the values shown may be in the bytes. The engine leaves whatever was there in the slots of missing
+//! values, and cuts batches where rows were filtered out; both would tell of hidden rows in the binary formats. So the
+//! caller passes batches of [`BATCH_ROWS`] rows, and Arrow's slots are cleared here.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+};
 use datafusion::arrow::csv::WriterBuilder as CsvWriter;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Float64Type, Int64Type, SchemaRef, TimestampMicrosecondType,
+};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder as JsonWriter};
@@ -17,6 +25,8 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
+/// Rows of each batch that is encoded, but the last.
+pub(crate) const BATCH_ROWS: usize = 8_192;
 /// Rows of one Parquet row group: what the writer holds in memory at most.
 const PARQUET_ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Bytes of one Parquet row group before it is written out, for wide rows.
@@ -108,7 +118,7 @@ impl Encoder {
                 Ok(std::mem::take(writer.inner_mut()))
             }
             Self::Arrow(writer) => {
-                writer.write(batch)?;
+                writer.write(&cleared(batch)?)?;
                 Ok(std::mem::take(writer.get_mut()))
             }
         }
@@ -126,6 +136,28 @@ impl Encoder {
             }
         }
     }
+}
+
+/// The same values, with nothing in the slots of the missing ones.
+fn cleared(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(cleared_column).collect::<Result<Vec<_>, _>>()?;
+    RecordBatch::try_new(batch.schema(), columns)
+}
+
+fn cleared_column(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    Ok(match array.data_type() {
+        DataType::Utf8 => Arc::new(array.as_string::<i32>().iter().collect::<StringArray>()),
+        DataType::Boolean => Arc::new(array.as_boolean().iter().collect::<BooleanArray>()),
+        DataType::Int64 => cleared_numbers::<Int64Type>(array),
+        DataType::Float64 => cleared_numbers::<Float64Type>(array),
+        DataType::Date32 => cleared_numbers::<Date32Type>(array),
+        DataType::Timestamp(_, None) => cleared_numbers::<TimestampMicrosecondType>(array),
+        other => return Err(ArrowError::NotYetImplemented(format!("a column of type {other}"))),
+    })
+}
+
+fn cleared_numbers<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
+    Arc::new(array.as_primitive::<T>().iter().collect::<PrimitiveArray<T>>())
 }
 
 fn csv(batch: &RecordBatch, header: bool) -> Result<Vec<u8>, EncodeError> {

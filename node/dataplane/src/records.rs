@@ -373,7 +373,7 @@ mod tests {
     fn lines_with_quotes_ends_and_blanks() {
         let text = b"\xEF\xBB\xBFa,b\r\n\r\n1,\"x\n\"\"y\"\n\n2,z";
         let got = cut(text, Framing::Csv).unwrap();
-        let want = [(1, 3, "a,b"), (3, 10, "1,\"x\n\"\"y\""), (6, 20, "2,z")];
+        let want = [(1, 3, "a,b"), (3, 10, "1,\"x\n\"\"y\""), (6, 21, "2,z")];
         assert_eq!(got, want.map(|(l, o, t)| (l, o, t.to_owned())));
     }
 

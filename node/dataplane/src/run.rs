@@ -1,6 +1,6 @@
 //! Answers a request: checks it, plans it in a sandbox of its own, and gives bytes as the rows come.
 //!
-//! **Promises.** The same job over the same file gives the same bytes. Nothing is read before restriction and query
+//! **Promises.** The same job over the same file gives the same bytes, and hidden rows move none of them. Nothing is read before restriction and query
 //! are checked. What the engine says about data never leaves: the caller gets a reference, the log gets the kind of the
 //! failure (its text is cut at the first quoted value, since logs may hold no personal data either).
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execute_stream;
@@ -15,7 +16,7 @@ use futures::{Stream, StreamExt};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::encode::Encoder;
+use crate::encode::{BATCH_ROWS, Encoder};
 use crate::engine::ask::Ask;
 use crate::engine::file::{FileTable, SourceDefect};
 use crate::engine::view::View;
@@ -93,6 +94,8 @@ pub async fn run(job: Job) -> Result<Answer, DataError> {
     let encoder = Encoder::new(job.format, &batches.schema()).map_err(|e| reporter.encoding(&e))?;
     Ok(Answer {
         schema: ask.output,
+        gathered: BatchCoalescer::new(batches.schema(), BATCH_ROWS),
+        drained: false,
         batches,
         encoder: Some(encoder),
         max_rows: view.max_rows,
@@ -109,6 +112,9 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 86_400);
 pub struct Answer {
     schema: Schema,
     batches: SendableRecordBatchStream,
+    gathered: BatchCoalescer,
+    /// Whether no more rows come.
+    drained: bool,
     /// Gone when the last bytes were given or an error ended the answer.
     encoder: Option<Encoder>,
     max_rows: Option<u64>,
@@ -157,24 +163,13 @@ impl Answer {
     }
 
     async fn step(&mut self) -> Result<Option<Bytes>, DataError> {
-        while let Some(encoder) = &mut self.encoder {
-            let next = match self.outcome.capped {
-                true => None,
-                false => timeout_at(self.deadline, self.batches.next())
-                    .await
-                    .map_err(|_| self.reporter.timeout())?,
-            };
-            let bytes = match next {
-                Some(batch) => {
-                    let batch = batch.map_err(|e| self.reporter.engine(&e))?;
-                    let batch = count_rows(batch, self.max_rows, &mut self.outcome);
-                    self.reporter.check_rows(self.outcome.rows)?;
-                    if batch.num_rows() == 0 {
-                        continue;
-                    }
+        while self.encoder.is_some() {
+            let rows = self.next_rows().await?;
+            let bytes = match (rows, &mut self.encoder) {
+                (Some(batch), Some(encoder)) => {
                     encoder.encode(&batch).map_err(|e| self.reporter.encoding(&e))?
                 }
-                None => self.last_bytes()?,
+                _ => self.last_bytes()?,
             };
             self.outcome.bytes += bytes.len() as u64;
             self.reporter.check_bytes(self.outcome.bytes)?;
@@ -185,11 +180,54 @@ impl Answer {
         Ok(None)
     }
 
+    /// The next rows in batches of one size, whatever sizes they come in.
+    async fn next_rows(&mut self) -> Result<Option<RecordBatch>, DataError> {
+        loop {
+            if let Some(batch) = self.gathered.next_completed_batch() {
+                return Ok(Some(batch));
+            }
+            if self.drained {
+                return Ok(None);
+            }
+            let next = match self.outcome.capped {
+                true => None,
+                false => next_batch(&mut self.batches, self.deadline, &self.reporter).await?,
+            };
+            let gathered = match next {
+                Some(batch) => {
+                    let batch = count_rows(batch, self.max_rows, &mut self.outcome);
+                    self.reporter.check_rows(self.outcome.rows)?;
+                    self.gathered.push_batch(batch)
+                }
+                None => {
+                    self.drained = true;
+                    self.gathered.finish_buffered_batch()
+                }
+            };
+            gathered.map_err(|e| self.reporter.encoding(&e.into()))?;
+        }
+    }
+
     fn last_bytes(&mut self) -> Result<Vec<u8>, DataError> {
         let Some(encoder) = self.encoder.take() else { return Ok(Vec::new()) };
         let bytes = encoder.finish().map_err(|e| self.reporter.encoding(&e))?;
         self.outcome.complete = true;
         Ok(bytes)
+    }
+}
+
+async fn next_batch(
+    batches: &mut SendableRecordBatchStream,
+    deadline: Instant,
+    reporter: &Reporter,
+) -> Result<Option<RecordBatch>, DataError> {
+    // A stream that is always ready would never meet the timer.
+    if Instant::now() >= deadline {
+        return Err(reporter.timeout());
+    }
+    match timeout_at(deadline, batches.next()).await {
+        Ok(batch) => batch.transpose().map_err(|e| reporter.engine(&e)),
+        Err(_) => Err(reporter.timeout()),
     }
 }
 
