@@ -2,13 +2,20 @@
 
 use crate::load::{Files, name};
 
-/// Its files.
+/// The files of the rule set that ships with the node, by name: a form to begin one's own with.
+pub fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [
+        (name::POLICY, include_str!("../packs/vn-core/policy.csv")),
+        (name::DUTIES, include_str!("../packs/vn-core/duties.csv")),
+        (name::OBLIGATIONS, include_str!("../packs/vn-core/obligations.json")),
+        (name::REASONS, include_str!("../packs/vn-core/reasons.json")),
+        (name::CASES, include_str!("../packs/vn-core/cases.json")),
+        (name::REGISTRY, include_str!("../packs/vn-core/registry.json")),
+    ]
+    .into_iter()
+}
+
+/// The same for the loader.
 pub(crate) fn files() -> Files {
-    Files::new()
-        .with(name::POLICY, include_str!("../packs/vn-core/policy.csv"))
-        .with(name::DUTIES, include_str!("../packs/vn-core/duties.csv"))
-        .with(name::OBLIGATIONS, include_str!("../packs/vn-core/obligations.json"))
-        .with(name::REASONS, include_str!("../packs/vn-core/reasons.json"))
-        .with(name::CASES, include_str!("../packs/vn-core/cases.json"))
-        .with(name::REGISTRY, include_str!("../packs/vn-core/registry.json"))
+    texts().fold(Files::new(), |files, (name, text)| files.with(name, text))
 }

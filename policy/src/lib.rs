@@ -41,6 +41,7 @@ mod standing;
 mod text;
 mod unique;
 
+pub use builtin::texts as builtin_files;
 pub use decision::{ConsumerView, Decision, Effect, Permitted};
 pub use digest::{CanonError, Digest};
 pub use engine::Engine;

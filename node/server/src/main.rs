@@ -1,2 +1,8 @@
-//! One node of an agency.
-fn main() {}
+//! `tram`: one node of an agency. Words in, exit code out; the work is in the library beside this file.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tram::cli::run().await
+}

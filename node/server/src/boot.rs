@@ -1,0 +1,247 @@
+//! Boot: checks everything, builds the node in order, announces each step, shuts down in reverse.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use certs::descriptor::{Names, NodeDescriptor, default_origin};
+use certs::keys::CertificateDetails;
+use certs::message::{LastStop, NonceCache};
+use certs::{NodeKeys, ParticipantId, Period};
+use ledger::log::Log;
+use ledger::{KeyName, Signer};
+use policy::RuleSet;
+use store::{Space, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::cli::client::RunFile;
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::flow;
+use crate::gate::Gate;
+use crate::limits;
+use crate::node::{Locks, Node};
+use crate::operation::Clock;
+use crate::peers::{self, Peers};
+use crate::{local, peer, records, rules};
+
+/// Validity of keys and certificate made by `init`, seconds (ten years): revocation is by the registry.
+const KEY_SECONDS: i64 = 3_652 * 86_400;
+
+/// Which doors open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doors {
+    /// None: for a command on a node that does not run.
+    Closed,
+    /// The peer door: for a command that needs answers from peers.
+    Peer,
+    /// Both doors: for a node that serves.
+    All,
+}
+
+/// Makes a node: folder, keys, descriptor, configuration, first rule set.
+pub fn init(dir: &Path, config: &Config, now: i64) -> Result<()> {
+    if dir.join(config::FILE).exists() {
+        return Err(Error::conflict(format!("`{}` holds a node already; choose another folder", dir.display())));
+    }
+    let text = config.to_toml()?;
+    Config::parse(&text).map_err(Error::Usage)?;
+    for folder in ["", "keys", "store", "ledger", "data", "contracts", "spool", "inbox", "received", "receipts", "evidence", "run"] {
+        files::make_private_dir(&dir.join(folder))?;
+    }
+    let me = ParticipantId::parse(&config.node.id).map_err(|e| Error::usage(e.to_string()))?;
+    let valid = Period::new(now - 3_600, now + KEY_SECONDS).ok_or_else(|| Error::internal("impossible period"))?;
+    let host = config.peer.endpoint.parse::<http::Uri>().ok().and_then(|u| u.host().map(str::to_owned));
+    let details = CertificateDetails { participant: me.clone(), hosts: host.into_iter().collect(), valid };
+    let keys = NodeKeys::generate(&details).map_err(|e| Error::usage(e.to_string()))?;
+    keys.store(&dir.join("keys")).map_err(|e| Error::usage(e.to_string()))?;
+    let descriptor = NodeDescriptor {
+        participant: me.clone(),
+        names: Names { vi: config.node.name_vi.clone(), en: config.node.name_en.clone() },
+        country: config.node.country.clone(),
+        endpoint: config.peer.endpoint.clone(),
+        ledger_origin: default_origin(&me),
+        issued: now,
+        keys: NodeDescriptor::keys_of(&keys, valid),
+    };
+    let signed = descriptor.sign(&[&keys.signer(&me)]).map_err(|e| Error::usage(e.to_string()))?;
+    files::write_atomic(&dir.join("descriptor.json"), &signed.to_bytes().map_err(Error::internal)?)?;
+    let secret = crate::operation::random::<32>()?;
+    files::write_atomic(&dir.join("keys").join("mask.key"), files::hex(&secret).as_bytes())?;
+    // Last, because its presence says that the node is complete.
+    files::write_atomic(&dir.join(config::FILE), text.as_bytes())
+}
+
+/// Opens a node with the doors asked for.
+pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
+    let config = Config::read(dir)?;
+    let clock = Clock::system();
+    let node = Arc::new(build(dir, config, clock).await?);
+    tracing::info!(id = node.config.node.id, "node opened");
+    peers::forget_expired(&node).await?;
+    if doors != Doors::Closed {
+        open_doors(&node, doors).await?;
+        node.outbox.start(&node)?;
+        flow::drive_all(&node)?;
+        keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
+    }
+    Ok(node)
+}
+
+async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
+    let now = clock.now();
+    let me = ParticipantId::parse(&config.node.id).map_err(|e| Error::usage(e.to_string()))?;
+    let keys = NodeKeys::load(&dir.join("keys")).map_err(|e| Error::usage(e.to_string()))?;
+    tracing::info!("keys read");
+    let descriptor = read_descriptor(dir, &config)?;
+    let mask_secret = read_secret(&dir.join("keys").join("mask.key"))?;
+    let store = open_store(dir).await?;
+    tracing::info!("store open");
+    let ledger = open_ledger(dir, &config, &me, &keys, &clock).await?;
+    tracing::info!(entries = ledger.size(), "ledger open, replayed and proved");
+    let gate = Gate::new(rules::in_force(&store)?)?;
+    tracing::info!(rule_set = %gate.describe(), "rule set in force");
+    let peers = Peers::open(dir, &descriptor, now)?;
+    let (nonces, mark) = nonces(&store, now)?;
+    let catalogs = crate::crawl::Catalogs::open(&store)?;
+    let token = URL_SAFE_NO_PAD.encode(crate::operation::random::<32>()?);
+    Ok(Node {
+        dir: dir.to_owned(),
+        signer: keys.signer(&me),
+        config,
+        clock,
+        me,
+        keys,
+        descriptor,
+        store,
+        ledger,
+        gate,
+        peers,
+        outbound: crate::outbound::Outbound::default(),
+        outbox: crate::outbox::Outbox::default(),
+        catalogs,
+        productions: flow::produce::Productions::default(),
+        receiving: std::sync::Mutex::default(),
+        nonces,
+        nonce_mark: tokio::sync::Mutex::new(mark),
+        rates: crate::rate::Rates::default(),
+        locks: Locks::default(),
+        views: Arc::new(Semaphore::new(limits::VIEWS_AT_ONCE)),
+        changed: watch::Sender::new(0),
+        stop: watch::Sender::new(false),
+        mask_secret,
+        token,
+        tasks: std::sync::Mutex::default(),
+    })
+}
+
+fn read_descriptor(dir: &Path, config: &Config) -> Result<certs::descriptor::SignedDescriptor> {
+    let path = dir.join("descriptor.json");
+    let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let descriptor = certs::descriptor::SignedDescriptor::parse(&bytes)
+        .map_err(|e| Error::Verification(format!("`{}`: {e}", path.display())))?;
+    let said = descriptor.descriptor();
+    if said.endpoint != config.peer.endpoint || said.participant.as_str() != config.node.id {
+        return Err(Error::usage(format!(
+            "tram.toml says `{}` at `{}`, the signed descriptor says `{}` at `{}`; they must agree (a node that moves is initialised anew and paired again)",
+            config.node.id, config.peer.endpoint, said.participant, said.endpoint
+        )));
+    }
+    Ok(descriptor)
+}
+
+fn read_secret(path: &Path) -> Result<[u8; 32]> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    files::unhex(text.trim())
+        .ok_or_else(|| Error::Verification(format!("`{}` holds no secret; put it back from a backup", path.display())))
+}
+
+async fn open_store(dir: &Path) -> Result<Store> {
+    let path = dir.join("store");
+    tokio::task::spawn_blocking(move || Store::open(&path, store::OpenOptions::default()))
+        .await
+        .map_err(Error::internal)?
+        .map_err(|e| Error::Unavailable(format!("the store cannot be opened: {e}")))
+}
+
+async fn open_ledger(dir: &Path, config: &Config, me: &ParticipantId, keys: &NodeKeys, clock: &Clock) -> Result<Log> {
+    let origin = KeyName::new(&default_origin(me)).map_err(Error::internal)?;
+    let signer = Signer::new(origin, keys.ledger.clone());
+    let (path, guard) = (dir.join("ledger"), config.guard_file(dir));
+    let clock = clock.clone();
+    let now: ledger::log::Clock = Arc::new(move || u64::try_from(clock.now()).unwrap_or(0));
+    let mut options = ledger::log::LogOptions::new(guard);
+    options.on_failure = Some(Box::new(|why| tracing::error!(why, "the ledger stopped; nothing is exchanged any more")));
+    tokio::task::spawn_blocking(move || Log::open(&path, signer, now, options))
+        .await
+        .map_err(Error::internal)?
+        .map_err(|e| Error::Unavailable(format!("the ledger cannot be opened: {e}")))
+}
+
+/// The memory of nonces. Up to which second messages may have been accepted by the process before this one is kept in
+/// the store ahead of time (see [`crate::peer::signed`]), so a crash costs peers two seconds, not half a minute.
+fn nonces(store: &Store, now: i64) -> Result<(NonceCache, i64)> {
+    let mark = records::get::<i64>(store, Space::Meta, b"nonce-mark")?.map(|(m, _)| m);
+    let last = mark.map_or(LastStop::NeverRan, |highest_created| LastStop::Clean { highest_created });
+    Ok((NonceCache::new(now, last), mark.unwrap_or(i64::MIN)))
+}
+
+async fn open_doors(node: &Arc<Node>, doors: Doors) -> Result<()> {
+    let peer_at = node.config.peer.listen;
+    let listener = bind(peer_at, "peer").await?;
+    let tls = certs::tls::server_config(&node.keys.channel, node.peers.gate.clone()).map_err(Error::internal)?;
+    let router = peer::router(node.clone());
+    keep(node, tokio::spawn(peer::listener::serve(listener, tls, router, node.stop.subscribe())));
+    tracing::info!(address = %peer_at, endpoint = node.config.peer.endpoint, "peer door open (mutual TLS 1.3)");
+    if doors == Doors::All {
+        let listener = bind(node.config.local.listen, "local").await?;
+        let address = listener.local_addr().map_err(Error::internal)?;
+        keep(node, tokio::spawn(local::serve(listener, local::router(node.clone()), node.stop.subscribe())));
+        let run = RunFile { address: address.to_string(), pid: std::process::id(), token: node.token.clone() };
+        files::write_atomic(&RunFile::path(&node.dir), &serde_json::to_vec(&run).map_err(Error::internal)?)?;
+        tracing::info!(%address, "local door open");
+    }
+    Ok(())
+}
+
+async fn bind(address: std::net::SocketAddr, door: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| {
+        Error::Unavailable(format!(
+            "the {door} door cannot listen on {address}: {e}; is another node running there? change [{door}] listen in tram.toml"
+        ))
+    })
+}
+
+fn keep(node: &Node, task: tokio::task::JoinHandle<()>) {
+    if let Ok(mut tasks) = node.tasks.lock() {
+        tasks.push(task);
+    }
+}
+
+/// Stops a node: doors first, then what runs, then ledger and store.
+pub async fn close(node: &Arc<Node>) {
+    node.stop.send_replace(true);
+    let tasks = node.tasks.lock().map(|mut t| std::mem::take(&mut *t)).unwrap_or_default();
+    for task in tasks {
+        let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, task).await;
+    }
+    let run = RunFile::path(&node.dir);
+    if RunFile::read(&node.dir).is_some_and(|r| r.token == node.token) {
+        let _ = std::fs::remove_file(run);
+    }
+    let closing = node.clone();
+    let _ = tokio::task::spawn_blocking(move || {
+        closing.ledger.close();
+        closing.store.close();
+    })
+    .await;
+    tracing::info!("node closed");
+}
+
+/// The rule set to begin with.
+pub fn first_rules() -> Result<RuleSet> {
+    RuleSet::builtin(1).map_err(Error::internal)
+}

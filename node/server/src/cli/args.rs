@@ -1,0 +1,402 @@
+//! The words of the command line, as types. Each verb family has its own file beside this one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A federated data-sharing node with access governance.
+#[derive(Debug, Parser)]
+#[command(name = "tram", version, about, max_term_width = 110, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the rules, 4 verification failed, \
+5 peer unreachable, 6 queued or partial.\nResults go to stdout, talk goes to stderr; --json makes results machine-readable.")]
+pub struct Cli {
+    /// Folder of the node.
+    #[arg(long, global = true, env = "TRAM_DIR", default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Machine-readable results.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verb families.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a node: its folder, keys, store, ledger and configuration.
+    Init(InitArgs),
+    /// Run the node until it is told to stop (Ctrl-C or SIGTERM).
+    Serve,
+    /// Tell whether the node runs and how it is.
+    Status,
+    /// Run the story of three agencies on this machine.
+    Demo(DemoArgs),
+    /// Datasets of this agency.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+    /// Agencies that this node trusts.
+    #[command(subcommand)]
+    Peer(PeerCommand),
+    /// Catalogs, one's own and the peers'.
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Exchanges of data.
+    #[command(subcommand)]
+    Exchange(ExchangeCommand),
+    /// Receipts, verified without a node or a network.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// The tamper-evident ledger.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Rules: who may have what, for which purpose.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+/// `tram init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Participant id: an IRI, for example urn:agency:vn:h26.18.
+    #[arg(long)]
+    pub id: String,
+    /// Name of the agency, Vietnamese.
+    #[arg(long)]
+    pub name: String,
+    /// Name of the agency, English [default: the Vietnamese name].
+    #[arg(long)]
+    pub name_en: Option<String>,
+    /// Country, ISO 3166-1 alpha-2.
+    #[arg(long, default_value = "VN")]
+    pub country: String,
+    /// Address of the peer door.
+    #[arg(long, default_value = "127.0.0.1:7443", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+    /// Base URL under which peers reach this node [default: https://<listen>].
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Address of the local door (loopback only).
+    #[arg(long, default_value = "127.0.0.1:7080", value_name = "ADDR:PORT")]
+    pub local: SocketAddr,
+}
+
+/// `tram demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End after the story instead of leaving the nodes up.
+    #[arg(long)]
+    pub once: bool,
+    /// Seed of the generated data: the same seed makes the same rows.
+    #[arg(long, default_value_t = 20_261_123)]
+    pub seed: u64,
+    /// Folder for the three nodes [default: a fresh folder under the system's temporary folder].
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+}
+
+/// `tram dataset …`
+#[derive(Debug, Subcommand)]
+pub enum DatasetCommand {
+    /// Add a dataset from a file: its schema is inferred, shown, and written as an editable data contract.
+    Add(DatasetAddArgs),
+    /// List the datasets.
+    List,
+    /// Show one dataset.
+    Show {
+        /// Dataset name.
+        dataset: String,
+    },
+    /// Read the edited data contract and check the whole file against it.
+    Validate {
+        /// Dataset name.
+        dataset: String,
+    },
+    /// Offer the dataset in the catalog.
+    Publish {
+        /// Dataset name.
+        dataset: String,
+    },
+    /// Take the dataset out of the catalog.
+    Withdraw {
+        /// Dataset name.
+        dataset: String,
+    },
+}
+
+/// `tram dataset add`
+#[derive(Debug, Args)]
+pub struct DatasetAddArgs {
+    /// The file: CSV, NDJSON, JSON or Parquet.
+    pub file: PathBuf,
+    /// Dataset name: lower-case letters, digits and dashes [default: made from the file's name].
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Title, Vietnamese [default: the name].
+    #[arg(long)]
+    pub title: Option<String>,
+    /// Title, English [default: the Vietnamese title].
+    #[arg(long)]
+    pub title_en: Option<String>,
+    /// Description, Vietnamese.
+    #[arg(long)]
+    pub description: Option<String>,
+    /// Keywords.
+    #[arg(long, value_delimiter = ',')]
+    pub keyword: Vec<String>,
+    /// How it is shared: open to all, by default between agencies, on special request, or secret.
+    #[arg(long, value_enum, default_value_t = KindArg::Default)]
+    pub kind: KindArg,
+    /// Classification, 0 (public) to 9.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]
+    pub class: u8,
+    /// Whether it holds personal data.
+    #[arg(long, value_enum, default_value_t = PersonalArg::None)]
+    pub personal: PersonalArg,
+    /// Collections that rules may name.
+    #[arg(long, value_delimiter = ',')]
+    pub collection: Vec<String>,
+    /// Tags that rules may name.
+    #[arg(long, value_delimiter = ',')]
+    pub tag: Vec<String>,
+    /// Column that tells one person from another, for aggregates (distinct values count).
+    #[arg(long, value_name = "COLUMN", conflicts_with = "subject_count")]
+    pub subject_key: Option<String>,
+    /// Column that holds how many persons a row stands for, for aggregates (values are summed).
+    #[arg(long, value_name = "COLUMN")]
+    pub subject_count: Option<String>,
+    /// Columns by which aggregates may be grouped.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub group_by: Vec<String>,
+    /// Reference of the data-protection impact assessment, where one is needed.
+    #[arg(long)]
+    pub dpia: Option<String>,
+    /// Leave the file where it is instead of taking a copy into the node's folder.
+    #[arg(long)]
+    pub in_place: bool,
+}
+
+/// How a dataset is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// Open data.
+    Open,
+    /// Shared by default between agencies.
+    Default,
+    /// On special request.
+    Special,
+    /// Never leaves.
+    Secret,
+}
+
+/// Whether a dataset holds personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PersonalArg {
+    /// None.
+    None,
+    /// Basic personal data.
+    Basic,
+    /// Sensitive personal data.
+    Sensitive,
+}
+
+/// `tram peer …`
+#[derive(Debug, Subcommand)]
+pub enum PeerCommand {
+    /// Print an invitation code for another agency.
+    Invite {
+        /// Groups that rules may name, given to the agency that accepts.
+        #[arg(long, value_delimiter = ',')]
+        group: Vec<String>,
+    },
+    /// Accept another agency's invitation.
+    Accept {
+        /// The code.
+        code: String,
+        /// Groups that rules may name, given to the inviting agency.
+        #[arg(long, value_delimiter = ',')]
+        group: Vec<String>,
+    },
+    /// List the peers.
+    List,
+    /// Stop trusting a peer, at once.
+    Revoke {
+        /// Participant id.
+        participant: String,
+    },
+}
+
+/// `tram catalog …`
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Search own and peers' datasets ("giao thong" finds "giao thông").
+    Search {
+        /// Words; none lists everything.
+        words: Vec<String>,
+        /// Only this participant.
+        #[arg(long)]
+        participant: Option<String>,
+        /// Use what is known instead of asking the peers first.
+        #[arg(long)]
+        cached: bool,
+    },
+}
+
+/// `tram exchange …`
+#[derive(Debug, Subcommand)]
+pub enum ExchangeCommand {
+    /// Get a dataset from a peer: agreement, transfer, receipts.
+    Get(ExchangeGetArgs),
+    /// List exchanges.
+    List,
+    /// Show one exchange.
+    Show {
+        /// Exchange id.
+        exchange: String,
+    },
+    /// Go on with an exchange that waits for the network.
+    Resume {
+        /// Exchange id.
+        exchange: String,
+        /// File for the rows.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// `tram exchange get`
+#[derive(Debug, Args)]
+pub struct ExchangeGetArgs {
+    /// What: PARTICIPANT/DATASET, for example urn:agency:vn:hanoi-env/air-hourly.
+    pub what: String,
+    /// Purpose, for example air-quality-management.
+    #[arg(long)]
+    pub purpose: Option<String>,
+    /// Legal basis, for example law.
+    #[arg(long)]
+    pub basis: Option<String>,
+    /// Only these columns.
+    #[arg(long, value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Only rows for which this holds: "COLUMN OP VALUE" with = <> < <= > >=, "COLUMN in (A, B)", "COLUMN is null"; repeat for and.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub filter: Vec<String>,
+    /// Group by these columns.
+    #[arg(long, value_delimiter = ',')]
+    pub group_by: Vec<String>,
+    /// Measures of the groups: count, sum(COLUMN), avg(COLUMN), min(COLUMN), max(COLUMN).
+    #[arg(long, value_delimiter = ',')]
+    pub measure: Vec<String>,
+    /// At most so many rows.
+    #[arg(long)]
+    pub limit: Option<u64>,
+    /// Ask for a copy of the whole dataset (action `download`) instead of an answer (action `query`).
+    #[arg(long)]
+    pub download: bool,
+    /// Form of the rows.
+    #[arg(long, value_enum, default_value_t = FormatArg::Csv)]
+    pub format: FormatArg,
+    /// File for the rows.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Folder for the receipts [default: beside the rows].
+    #[arg(long, value_name = "DIR")]
+    pub receipts: Option<PathBuf>,
+    /// When the peer cannot be reached: keep the exchange waiting for the network (exit code 6) instead of giving up (5).
+    #[arg(long)]
+    pub queue: bool,
+    /// How long to wait for the end, seconds; the exchange goes on afterwards (exit code 6).
+    #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
+    pub wait: u64,
+}
+
+/// Form of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Arrow IPC stream.
+    Arrow,
+}
+
+/// `tram receipt …`
+#[derive(Debug, Subcommand)]
+pub enum ReceiptCommand {
+    /// Verify a receipt: no network, no node.
+    Verify {
+        /// The receipt (.tlog-proof).
+        file: PathBuf,
+        /// Registry to trust [default: the one that rides in the receipt, whose fingerprint is shown].
+        #[arg(long, value_name = "FILE")]
+        registry: Option<PathBuf>,
+        /// Data to compare with the receipt: the rows that were received.
+        #[arg(long, value_name = "FILE")]
+        data: Option<PathBuf>,
+    },
+}
+
+/// `tram ledger …`
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Check every entry against the tiles and the signed checkpoint.
+    Verify,
+    /// Show the newest signed checkpoint.
+    Checkpoint,
+    /// List entries.
+    List {
+        /// From this index.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+    },
+}
+
+/// `tram policy …`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check a rule set, run its tests, and make it the one in force.
+    Apply {
+        /// Folder with policy.csv, duties.csv, obligations.json, cases.json.
+        folder: PathBuf,
+    },
+    /// Run the test table of a rule set.
+    Test {
+        /// Folder with the rule set.
+        folder: PathBuf,
+    },
+    /// Show the rule set in force.
+    Show,
+    /// Write the rule set in force to a folder, to be edited and applied again.
+    Export {
+        /// Folder to write.
+        folder: PathBuf,
+    },
+    /// Decide a question and say why.
+    Explain {
+        /// Participant that asks.
+        #[arg(long)]
+        subject: String,
+        /// Dataset of this node.
+        #[arg(long)]
+        dataset: String,
+        /// discover, metadata, query, download or subscribe.
+        #[arg(long, default_value = "query")]
+        action: String,
+        /// Purpose.
+        #[arg(long)]
+        purpose: Option<String>,
+        /// Legal basis.
+        #[arg(long)]
+        basis: Option<String>,
+        /// Agreement.
+        #[arg(long)]
+        agreement: Option<String>,
+    },
+}

@@ -1,0 +1,274 @@
+//! `tram exchange …`
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::args::{ExchangeCommand, ExchangeGetArgs, FormatArg};
+use super::client::{Client, segment};
+use super::out::{Out, list, say, table, text};
+use crate::boot::Doors;
+use crate::error::{Error, RefusalInfo, Result};
+
+/// Runs one verb; the exit code says how it went (3 refused, 4 receipts that do not verify).
+pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
+    let doors = match verb {
+        ExchangeCommand::Get(_) | ExchangeCommand::Resume { .. } => Doors::Peer,
+        ExchangeCommand::List | ExchangeCommand::Show { .. } => Doors::Closed,
+    };
+    let client = Client::connect(dir, doors).await?;
+    let done = verb_on(&client, verb, out).await;
+    client.close().await;
+    done
+}
+
+async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8> {
+    match verb {
+        ExchangeCommand::Get(args) => get(client, args, out).await,
+        ExchangeCommand::List => {
+            let answer = client.get("/v1/exchanges").await?;
+            out.result(&answer, |a| exchanges_table(list(a, "exchanges")));
+            Ok(0)
+        }
+        ExchangeCommand::Show { exchange } => {
+            let answer = client.get(&format!("/v1/exchanges/{}", segment(&exchange))).await?;
+            out.result(&answer, show_text);
+            Ok(0)
+        }
+        ExchangeCommand::Resume { exchange, out: file } => {
+            let wanted = Wanted { out: file, receipts: None, queue: true, wait: 3_600 };
+            finish(client, &exchange, &wanted, out).await
+        }
+    }
+}
+
+struct Wanted {
+    out: Option<PathBuf>,
+    receipts: Option<PathBuf>,
+    queue: bool,
+    wait: u64,
+}
+
+async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
+    let (participant, dataset) = args.what.rsplit_once('/').ok_or_else(|| {
+        Error::usage(format!(
+            "`{}` names no dataset; write PARTICIPANT/DATASET as `tram catalog search` shows it",
+            args.what
+        ))
+    })?;
+    let body = json!({
+        "participant": participant,
+        "dataset": dataset,
+        "purpose": args.purpose,
+        "basis": args.basis,
+        "action": if args.download { "download" } else { "query" },
+        "columns": args.columns,
+        "where": args.filter,
+        "group_by": args.group_by,
+        "measures": args.measure,
+        "limit": args.limit,
+        "format": match args.format {
+            FormatArg::Csv => "csv",
+            FormatArg::Ndjson => "ndjson",
+            FormatArg::Parquet => "parquet",
+            FormatArg::Arrow => "arrow",
+        },
+        "queue": args.queue,
+    });
+    let started = client.post("/v1/exchanges", &body).await?;
+    let id = text(&started, "id");
+    say(&format!("exchange {id}: asking {participant} for {dataset}"));
+    let wanted = Wanted { out: args.out, receipts: args.receipts, queue: args.queue, wait: args.wait };
+    finish(client, &id, &wanted, out).await
+}
+
+/// Waits for the end of an exchange, telling each stage once, and brings home what it left.
+async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<u8> {
+    let until = Instant::now() + Duration::from_secs(wanted.wait);
+    let mut told = String::new();
+    loop {
+        let exchange = client.get(&format!("/v1/exchanges/{}?wait=5&seen={}", segment(id), segment(&told))).await?;
+        let stage = text(&exchange, "stage");
+        if stage != told {
+            say(&format!("  {}", stage_text(&exchange)));
+            told.clone_from(&stage);
+        }
+        match stage.as_str() {
+            "completed" => return bring_home(client, exchange, wanted, out).await,
+            "refused" => return refused(client, exchange, wanted, out).await,
+            "unreachable" => return Err(Error::Unreachable(text(&exchange, "failure"))),
+            "failed" | "interrupted" | "cancelled" => {
+                return Err(Error::Peer(format!("the exchange {id} {stage}: {}", text(&exchange, "failure"))));
+            }
+            _ => {}
+        }
+        let waits = exchange.get("waiting").is_some_and(|w| !w.is_null());
+        if waits && wanted.queue {
+            return Err(queued(id, &text(&exchange, "waiting")));
+        }
+        if Instant::now() > until {
+            return Err(queued(id, "it is still going on"));
+        }
+    }
+}
+
+fn queued(id: &str, why: &str) -> Error {
+    Error::Queued(format!("exchange {id} is not finished: {why}; it goes on while the node runs, `tram exchange resume {id}` brings it home"))
+}
+
+/// Takes the rows and both receipts of a completed exchange home, verified.
+async fn bring_home(client: &Client, exchange: Value, wanted: &Wanted, out: Out) -> Result<u8> {
+    let data = format!("/v1/exchanges/{}/data", segment(&text(&exchange, "id")));
+    if let Some(file) = &wanted.out {
+        let part = file.with_extension("part");
+        let mut sink = tokio::fs::File::create(&part).await.map_err(|e| Error::io(&part, e))?;
+        client.download(&data, &mut sink).await?;
+        sink.sync_all().await.map_err(|e| Error::io(&part, e))?;
+        check_digest(&part, &text(&exchange, "sha256"))?;
+        std::fs::rename(&part, file).map_err(|e| Error::io(file, e))?;
+    }
+    let (exchange, verified) = with_receipts(client, exchange, wanted, wanted.out.as_deref()).await?;
+    if wanted.out.is_none() && !out.json {
+        let mut stdout = tokio::fs::File::from_std(std::fs::File::from(stdout_copy()?));
+        client.download(&data, &mut stdout).await?;
+        use tokio::io::AsyncWriteExt;
+        stdout.flush().await.map_err(|e| Error::io(Path::new("standard output"), e))?;
+    } else {
+        out.result(&exchange, done_text);
+    }
+    Ok(verified.code(0))
+}
+
+fn stdout_copy() -> Result<std::os::fd::OwnedFd> {
+    use std::os::fd::AsFd;
+    std::io::stdout().as_fd().try_clone_to_owned().map_err(|e| Error::io(Path::new("standard output"), e))
+}
+
+/// Takes the receipts of a refusal home and tells why: the exchange is the result, the words go to stderr.
+async fn refused(client: &Client, exchange: Value, wanted: &Wanted, out: Out) -> Result<u8> {
+    let (exchange, verified) = with_receipts(client, exchange, wanted, None).await?;
+    out.result(&exchange, |e| format!("exchange {} was refused", text(e, "id")));
+    let info: RefusalInfo = serde_json::from_value(exchange["refusal"].clone())
+        .map_err(|e| Error::internal(format!("the refusal of the exchange is unreadable: {e}")))?;
+    say(&format!("tram: {}", info.text()));
+    for file in list(&exchange, "receipt_files").iter().filter_map(Value::as_str) {
+        say(&format!("  receipt of the refusal: {file}"));
+    }
+    Ok(verified.code(3))
+}
+
+/// How the receipts that were taken home verify.
+enum Verified {
+    /// Nobody asked for them.
+    NotTaken,
+    /// All of them.
+    All,
+    /// Not all of them; why was said.
+    No,
+}
+
+impl Verified {
+    /// The exit code, when it would otherwise be `good`.
+    fn code(&self, good: u8) -> u8 {
+        if matches!(self, Self::No) { 4 } else { good }
+    }
+}
+
+/// The exchange with the files of its receipts, and whether they verify and are about `data`.
+async fn with_receipts(client: &Client, mut exchange: Value, wanted: &Wanted, data: Option<&Path>) -> Result<(Value, Verified)> {
+    let files = save_receipts(client, &exchange, wanted).await?;
+    let verified = verify_all(&files, data);
+    exchange["receipt_file"] = json!(files.first());
+    exchange["receipt_files"] = json!(files);
+    exchange["verified"] = json!(matches!(verified, Verified::All));
+    Ok((exchange, verified))
+}
+
+/// Writes the receipts of both sides beside the rows (or into the folder asked for).
+async fn save_receipts(client: &Client, exchange: &Value, wanted: &Wanted) -> Result<Vec<String>> {
+    let id = text(exchange, "id");
+    let stem = match (&wanted.receipts, &wanted.out) {
+        (Some(folder), _) => {
+            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+            folder.join(&id)
+        }
+        (None, Some(file)) => file.clone(),
+        (None, None) => return Ok(Vec::new()),
+    };
+    let mut files = Vec::new();
+    for side in list(exchange, "receipts").iter().filter_map(Value::as_str) {
+        let path = PathBuf::from(format!("{}.{side}.tlog-proof", stem.display()));
+        let mut sink = tokio::fs::File::create(&path).await.map_err(|e| Error::io(&path, e))?;
+        client.download(&format!("/v1/exchanges/{}/receipts/{side}", segment(&id)), &mut sink).await?;
+        sink.sync_all().await.map_err(|e| Error::io(&path, e))?;
+        files.push(path.display().to_string());
+    }
+    Ok(files)
+}
+
+fn verify_all(receipts: &[String], data: Option<&Path>) -> Verified {
+    if receipts.is_empty() {
+        return Verified::NotTaken;
+    }
+    let mut verified = Verified::All;
+    for file in receipts {
+        if let Err(error) = super::receipt::verify(Path::new(file), None, data) {
+            say(&format!("tram: {error}"));
+            verified = Verified::No;
+        }
+    }
+    verified
+}
+
+fn check_digest(path: &Path, wanted: &str) -> Result<()> {
+    let found = crate::files::sha256_of(path)?;
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Error::Verification(format!(
+        "`{}` has the SHA-256 {found}, the signed manifest says {wanted}; get the dataset again",
+        path.display()
+    )))
+}
+
+fn stage_text(exchange: &Value) -> String {
+    match text(exchange, "stage").as_str() {
+        "negotiating" => "negotiating the agreement".to_owned(),
+        "agreed" => format!("agreed: {}", text(exchange, "agreement")),
+        "transferring" => "transfer asked for".to_owned(),
+        "receiving" => "receiving".to_owned(),
+        "acknowledging" => "all chunks verified; exchanging receipts".to_owned(),
+        "completed" => format!("completed: {} rows, {} bytes", text(exchange, "rows"), text(exchange, "bytes")),
+        other => other.to_owned(),
+    }
+}
+
+fn done_text(exchange: &Value) -> String {
+    let mut lines = vec![
+        format!("{} rows, {} bytes, sha256 {}", text(exchange, "rows"), text(exchange, "bytes"), text(exchange, "sha256")),
+        format!("agreement {}", text(exchange, "agreement")),
+        format!("obligations {}", exchange["obligations"]),
+    ];
+    let word = if exchange["verified"] == json!(true) { "verified" } else { "DOES NOT VERIFY" };
+    lines.extend(list(exchange, "receipt_files").iter().filter_map(Value::as_str).map(|f| format!("receipt {f}  {word}")));
+    lines.join("\n")
+}
+
+fn exchanges_table(exchanges: &[Value]) -> String {
+    if exchanges.is_empty() {
+        return "no exchanges yet; `tram exchange get PARTICIPANT/DATASET --purpose P --basis B --out FILE`".to_owned();
+    }
+    let rows: Vec<Vec<String>> = exchanges
+        .iter()
+        .map(|e| ["id", "side", "peer", "dataset", "purpose", "stage", "rows", "updated", "waiting"].iter().map(|k| text(e, k)).collect())
+        .collect();
+    table(&["exchange", "side", "peer", "dataset", "purpose", "stage", "rows", "updated", "waiting"], &rows)
+}
+
+fn show_text(exchange: &Value) -> String {
+    let Some(members) = exchange.as_object() else { return exchange.to_string() };
+    let width = members.keys().map(String::len).max().unwrap_or(0);
+    let lines: Vec<String> = members.keys().map(|k| format!("{k:width$}  {}", text(exchange, k))).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,125 @@
+//! `tram ledger …`: what this node did, and whether the record of it is whole.
+
+use std::path::Path;
+
+use ledger::checkpoint::SignedCheckpoint;
+use serde_json::{Value, json};
+
+use super::args::LedgerCommand;
+use super::client::Client;
+use super::out::{Out, list, table, text};
+use crate::boot::Doors;
+use crate::error::{Error, Result};
+use crate::{files, ledger_check};
+
+/// Runs one verb. `verify` and `checkpoint` read the folder themselves: what they say does not hang on a node's word.
+pub async fn run(dir: &Path, verb: LedgerCommand, out: Out) -> Result<u8> {
+    match verb {
+        LedgerCommand::Verify => verify(dir, out).await,
+        LedgerCommand::Checkpoint => {
+            let document = checkpoint(dir)?;
+            out.result(&document, |d| text(d, "checkpoint"));
+            Ok(0)
+        }
+        LedgerCommand::List { from, limit } => entries(dir, from, limit, out).await,
+    }
+}
+
+async fn verify(dir: &Path, out: Out) -> Result<u8> {
+    let folder = dir.to_owned();
+    let checked = tokio::task::spawn_blocking(move || ledger_check::check(&folder)).await.map_err(Error::internal)??;
+    let sound = checked["ok"] == json!(true);
+    out.result(&checked, verify_text);
+    if !sound {
+        super::out::say(&format!("tram: the ledger does not verify: {}", text(&checked, "problem")));
+    }
+    Ok(if sound { 0 } else { 4 })
+}
+
+fn verify_text(checked: &Value) -> String {
+    let mut lines = vec![format!("{}: {} entries checked", text(checked, "origin"), text(checked, "entries"))];
+    if checked["ok"] == json!(true) {
+        lines.push(format!("every entry fits; the signed checkpoint covers {} of them", text(checked, "signed")));
+    } else {
+        lines.push(format!("FIRST BAD THING: {}", text(checked, "problem")));
+    }
+    if checked["unwritten"].as_u64().unwrap_or(0) > 0 {
+        lines.push(format!("{} entries are in the write-ahead log only; the node writes them out when it starts", checked["unwritten"]));
+    }
+    if checked["torn_bytes"].as_u64().unwrap_or(0) > 0 {
+        lines.push(format!("{} bytes of a record that nobody was told of stand at the end", checked["torn_bytes"]));
+    }
+    lines.join("\n")
+}
+
+/// The newest signed checkpoint, its signature checked with the keys of the node's own descriptor.
+fn checkpoint(dir: &Path) -> Result<Value> {
+    let descriptor = ledger_check::descriptor(dir)?;
+    let path = dir.join("ledger").join("checkpoint");
+    let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let signed = SignedCheckpoint::open(&bytes, &ledger_check::keys(descriptor.descriptor())?)
+        .map_err(|e| Error::Verification(format!("`{}`: {e}", path.display())))?;
+    let said = signed.checkpoint();
+    Ok(json!({
+        "origin": said.origin.as_str(),
+        "size": said.size,
+        "root": files::hex(&said.root.0),
+        "checkpoint": String::from_utf8_lossy(&bytes),
+    }))
+}
+
+async fn entries(dir: &Path, from: u64, limit: u64, out: Out) -> Result<u8> {
+    let client = Client::connect(dir, Doors::Closed).await?;
+    let answer = client.get(&format!("/v1/ledger/entries?from={from}&limit={limit}")).await;
+    client.close().await;
+    out.result(&answer?, entries_table);
+    Ok(0)
+}
+
+fn entries_table(answer: &Value) -> String {
+    let entries = list(answer, "entries");
+    if entries.is_empty() {
+        return format!("no entries from there on; the ledger has {}", text(answer, "size"));
+    }
+    let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+    table(&["entry", "time", "kind", "exchange", "dataset", "consumer", "purpose", "decision"], &rows)
+}
+
+fn row(entry: &Value) -> Vec<String> {
+    let said = &entry["statement"];
+    if said.is_null() {
+        return vec![text(entry, "index"), "-".to_owned(), text(entry, "unreadable")];
+    }
+    let decision = match said["reason"].as_str() {
+        Some(reason) if said["decision"].is_string() => format!("deny {reason}"),
+        Some(reason) => reason.to_owned(),
+        None => text(said, "decision"),
+    };
+    let mut cells = vec![text(entry, "index")];
+    cells.extend(["time", "kind", "exchange", "dataset", "consumer", "purpose"].iter().map(|key| text(said, key)));
+    cells.push(decision);
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn entries_are_one_row_each_whatever_they_are() {
+        let said = json!({"kind": "tram/exchange@v1", "exchange": "01J", "decision": "deny", "reason": "NO-RULE"});
+        let table = super::entries_table(&json!({"size": 2, "entries": [
+            {"index": 0, "statement": said},
+            {"index": 1, "unreadable": "not a statement", "bytes": 3},
+        ]}));
+        assert_eq!(table.lines().count(), 3);
+        assert!(table.contains("deny NO-RULE") && table.contains("not a statement"));
+        assert!(super::entries_table(&json!({"size": 2, "entries": []})).contains("has 2"));
+    }
+
+    #[test]
+    fn a_bad_ledger_is_told_by_its_first_bad_thing() {
+        let text = super::verify_text(&json!({"ok": false, "origin": "o", "entries": 3, "problem": "`x` at index 2"}));
+        assert!(text.contains("FIRST BAD THING: `x` at index 2"));
+    }
+}

@@ -1,0 +1,80 @@
+//! The command line: words in, one verb run, an exit code out.
+//!
+//! A verb talks to the node through [`client::Client`] and prints through [`out::Out`]; what a node does is decided in
+//! the node, not here. Begin with [`run`].
+
+pub mod args;
+pub mod client;
+mod dataset;
+mod exchange;
+mod init;
+mod ledger;
+pub mod out;
+mod peer;
+mod policy;
+mod receipt;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::Value;
+
+use self::args::{Cli, Command};
+use self::out::{Out, say};
+use crate::error::{Error, Result};
+
+/// Parses the words, runs the verb, tells the failure.
+pub async fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let out = Out { json: cli.json };
+    crate::telemetry::start(matches!(cli.command, Command::Serve));
+    match verb(cli, out).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            tell(&error, out);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn verb(cli: Cli, out: Out) -> Result<u8> {
+    let dir = cli.dir.as_path();
+    match cli.command {
+        Command::Init(args) => init::init(dir, args, out),
+        Command::Serve => init::serve(dir, out).await,
+        Command::Status => init::status(dir, out).await,
+        Command::Demo(args) => crate::demo::run(args, out).await,
+        Command::Dataset(verb) => dataset::run(dir, verb, out).await,
+        Command::Peer(verb) => peer::run(dir, verb, out).await,
+        Command::Catalog(verb) => peer::catalog(dir, verb, out).await,
+        Command::Exchange(verb) => exchange::run(dir, verb, out).await,
+        Command::Receipt(verb) => receipt::run(verb, out),
+        Command::Ledger(verb) => ledger::run(dir, verb, out).await,
+        Command::Policy(verb) => policy::run(dir, verb, out).await,
+    }
+}
+
+/// Judges a receipt offline by the keys that ride in it; with `data`, also whether it is about that file.
+pub fn verify_receipt(file: &Path, data: Option<&Path>) -> Result<Value> {
+    receipt::verify(file, None, data)
+}
+
+fn tell(error: &Error, out: Out) {
+    if out.json {
+        let problem = serde_json::to_value(error.problem()).unwrap_or_default();
+        out.result(&problem, |_| String::new());
+    }
+    let detail = match error {
+        // The person at this command line owns the machine: the cause helps.
+        Error::Internal(cause) => format!("the node failed to do this: {cause}"),
+        other => other.to_string(),
+    };
+    say(&format!("tram: {detail}"));
+}

@@ -1,0 +1,221 @@
+//! `tram receipt …`: judging a receipt with nothing but files. No network, no node.
+//!
+//! The keys come from a registry that the reader trusts, or from the receipt itself; then their fingerprints are shown,
+//! because keys that ride in a receipt prove only that it is whole, and not whose it is.
+
+use std::io::Read;
+use std::path::Path;
+
+use certs::registry::{Anchor, SignedRegistry};
+use ledger::receipt::{Expectation, Receipt, Summary, Verdict, verify_receipt_expecting};
+use serde_json::{Value, json};
+
+use super::args::ReceiptCommand;
+use super::out::{Out, list, text};
+use crate::answer::{Answer, Told};
+use crate::error::{Error, Result};
+use crate::keybook::Book;
+use crate::{files, statement_view};
+
+/// Runs one verb.
+pub fn run(verb: ReceiptCommand, out: Out) -> Result<u8> {
+    let ReceiptCommand::Verify { file, registry, data } = verb;
+    let judged = verify(&file, registry.as_deref(), data.as_deref())?;
+    out.result(&judged, verdict_text);
+    Ok(0)
+}
+
+/// Judges the receipt in `file` by `registry`, or else by the keys that ride in it; with `data`, also whether the receipt
+/// is about that file. Anything but a valid receipt is an error that says which kind.
+pub fn verify(file: &Path, registry: Option<&Path>, data: Option<&Path>) -> Result<Value> {
+    let bytes = read_limited(file, certs::note::NOTE_BYTES_MAX as u64)?;
+    let receipt = Receipt::parse(&bytes).map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
+    let keys = Keys::of(file, &receipt, registry)?;
+    let mut expected = Expectation::default();
+    if let Some(answer) = &keys.answer {
+        expected.openings.push(answer.opening()?);
+    }
+    let verdict = verify_receipt_expecting(&bytes, &keys.book, &expected);
+    let summary = match verdict {
+        Verdict::Valid(summary) => summary,
+        other => return Err(told(file, &other)),
+    };
+    let compared = data.map(|data| compare(file, keys.answer.as_ref(), data)).transpose()?;
+    Ok(view(file, &summary, &keys, compared))
+}
+
+/// The keys that a receipt is judged by, and what rides along with them.
+struct Keys {
+    book: Book,
+    from: &'static str,
+    registry_sha256: String,
+    answer: Option<Answer>,
+}
+
+impl Keys {
+    fn of(file: &Path, receipt: &Receipt, registry: Option<&Path>) -> Result<Self> {
+        let excerpt = receipt.keys.as_ref().map(Book::of_excerpt).transpose();
+        if let Some(path) = registry {
+            let (book, digest) = registry_book(path)?;
+            // The answer needs no trust of its own: it opens the commitment or it does not.
+            let answer = excerpt.ok().flatten().and_then(|(_, excerpt)| excerpt.answer);
+            return Ok(Self { book, from: "registry", registry_sha256: digest, answer });
+        }
+        let (book, excerpt) = excerpt?.ok_or_else(|| {
+            Error::Verification(format!("`{}` carries no keys; give a registry with --registry FILE", file.display()))
+        })?;
+        Ok(Self { book, from: "receipt", registry_sha256: excerpt.registry_sha256, answer: excerpt.answer })
+    }
+}
+
+/// A registry that the reader chose to trust: it must be signed by the operators that it names itself.
+fn registry_book(path: &Path) -> Result<(Book, String)> {
+    let bytes = read_limited(path, certs::registry::REGISTRY_BYTES_MAX as u64)?;
+    let wrong = |why: String| Error::Verification(format!("the registry `{}`: {why}", path.display()));
+    let signed = SignedRegistry::parse(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let said = signed.unverified();
+    let anchor = Anchor { threshold: said.threshold, operators: said.operators.clone() };
+    let verified = signed.verify_first(&anchor).map_err(|e| wrong(e.to_string()))?;
+    Ok((Book::of_registry(verified.registry()), files::hex(&verified.digest())))
+}
+
+fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(not_valid(path, "malformed", &format!("it is over {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn not_valid(file: &Path, verdict: &str, why: &str) -> Error {
+    Error::Verification(format!("`{}` is not valid: {verdict}: {why}", file.display()))
+}
+
+/// Each verdict has a word of its own, so that a forged signature is never mistaken for a damaged file.
+fn told(file: &Path, verdict: &Verdict) -> Error {
+    match verdict {
+        Verdict::Valid(_) => not_valid(file, "valid", "this cannot be"),
+        Verdict::WrongSignature { who, why } => not_valid(file, "wrong signature", &format!("of `{who}`: {why}")),
+        Verdict::NotInLedger { origin, index } => {
+            not_valid(file, "not in the ledger", &format!("entry {index} of `{origin}` is something else"))
+        }
+        Verdict::KeyNotValidAtThatTime { who, time } => {
+            let time = i64::try_from(*time).map_or_else(|_| time.to_string(), crate::operation::rfc3339);
+            not_valid(file, "key not valid at that time", &format!("the key of `{who}` at {time}"))
+        }
+        Verdict::CheckpointBad { why } => not_valid(file, "bad checkpoint", why),
+        Verdict::OtherData { why } => not_valid(file, "other data", why),
+        Verdict::Malformed { why } => not_valid(file, "malformed", why),
+    }
+}
+
+/// Holds a file against the manifest that the statement commits to.
+fn compare(receipt: &Path, answer: Option<&Answer>, data: &Path) -> Result<Value> {
+    let manifest = match answer.map(|a| &a.told) {
+        Some(Told::Manifest(manifest)) => manifest,
+        Some(Told::Refusal(_)) => {
+            return Err(not_valid(receipt, "other data", "it is the receipt of a refusal; no rows were given"));
+        }
+        None => {
+            return Err(Error::Verification(format!(
+                "`{}` is valid, but carries no manifest, so it cannot say whether it is about `{}`; leave out --data",
+                receipt.display(),
+                data.display()
+            )));
+        }
+    };
+    let found = files::sha256_of(data)?;
+    let wanted = manifest.sha256.to_string();
+    if found != wanted {
+        let why = format!("the SHA-256 of `{}` is {found}, of the rows that were given it is {wanted}", data.display());
+        return Err(not_valid(receipt, "other data", &why));
+    }
+    Ok(json!({"file": data.display().to_string(), "sha256": found, "is_the_answer": true}))
+}
+
+fn view(file: &Path, summary: &Summary, keys: &Keys, compared: Option<Value>) -> Value {
+    let members: Vec<Value> = keys
+        .book
+        .fingerprints()
+        .into_iter()
+        .filter(|(id, _)| keys.from == "receipt" || *id == summary.signer || *id == summary.log_of)
+        .map(|(id, fingerprint)| json!({"id": id, "fingerprint": fingerprint}))
+        .collect();
+    json!({
+        "verdict": "valid",
+        "file": file.display().to_string(),
+        "statement": statement_view::statement(&summary.statement),
+        "signer": summary.signer,
+        "leaf": files::hex(&summary.leaf.0),
+        "ledger": {
+            "of": summary.log_of,
+            "origin": summary.origin,
+            "index": summary.index,
+            "size": summary.size,
+        },
+        "acknowledged": summary.ack.as_ref().map(|ack| {
+            statement_view::statement(&ledger::statement::Statement::Ack(ack.clone()))
+        }),
+        "answer": keys.answer.as_ref().map(|answer| answer_view(&answer.told)),
+        "keys": {"from": keys.from, "registry_sha256": keys.registry_sha256, "members": members},
+        "data": compared,
+    })
+}
+
+fn answer_view(told: &Told) -> Value {
+    match told {
+        Told::Refusal(refusal) => json!({"refusal": refusal}),
+        Told::Manifest(manifest) => json!({
+            "rows": manifest.rows,
+            "bytes": manifest.bytes,
+            "sha256": manifest.sha256,
+            "columns": manifest.schema.columns,
+            "obligations": manifest.obligations.applied,
+        }),
+    }
+}
+
+fn verdict_text(judged: &Value) -> String {
+    let said = &judged["statement"];
+    let decision = match said["reason"].as_str() {
+        Some(reason) => format!("{} ({reason})", text(said, "decision")),
+        None => text(said, "decision"),
+    };
+    let ledger = &judged["ledger"];
+    let mut lines = vec![
+        "VALID".to_owned(),
+        format!("{}  exchange {}, {}", text(said, "time"), text(said, "exchange"), text(said, "kind")),
+        format!("  {} asked {} for {}", text(said, "consumer"), text(said, "provider"), text(said, "dataset")),
+        format!("  purpose {}, legal basis {}, agreement {}", text(said, "purpose"), text(said, "basis"), text(said, "agreement")),
+        format!("  decision {decision}"),
+        format!("  entry {} of {} in {}", text(ledger, "index"), text(ledger, "size"), text(ledger, "origin")),
+        if judged["acknowledged"].is_null() { "  not acknowledged by the consumer" } else { "  acknowledged by the consumer" }
+            .to_owned(),
+    ];
+    if let Some(refusal) = judged["answer"].get("refusal") {
+        lines.push(format!("  {} / {}", text(refusal, "text_vi"), text(refusal, "text_en")));
+    }
+    if !judged["data"].is_null() {
+        lines.push(format!("  {} is the file that was given", text(&judged["data"], "file")));
+    }
+    lines.extend(keys_text(&judged["keys"]));
+    lines.join("\n")
+}
+
+fn keys_text(keys: &Value) -> Vec<String> {
+    let from_receipt = keys["from"] == json!("receipt");
+    let mut lines = vec![if from_receipt {
+        "  by the keys that ride in the receipt; compare their fingerprints, or give --registry:".to_owned()
+    } else {
+        format!("  by the registry with the SHA-256 {}", text(keys, "registry_sha256"))
+    }];
+    for member in list(keys, "members") {
+        lines.push(format!("    {}  {}", text(member, "fingerprint"), text(member, "id")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

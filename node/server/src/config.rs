@@ -1,0 +1,179 @@
+//! The node's configuration: one TOML file, `tram.toml`, parsed once into checked types.
+//!
+//! Unknown keys are refused, because a misspelt key that is silently ignored is a setting that nobody made.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Name of the file inside a node's folder.
+pub const FILE: &str = "tram.toml";
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this node is.
+    pub node: NodeSection,
+    /// The door to other nodes.
+    pub peer: PeerSection,
+    /// The door to the agency's own applications and to the command line.
+    pub local: LocalSection,
+    /// The ledger.
+    #[serde(default)]
+    pub ledger: LedgerSection,
+}
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSection {
+    /// Participant id, an IRI such as `urn:agency:vn:h26.18`.
+    pub id: String,
+    /// Name of the agency, Vietnamese.
+    pub name_vi: String,
+    /// Name of the agency, English.
+    pub name_en: String,
+    /// Country, ISO 3166-1 alpha-2.
+    #[serde(default = "vietnam")]
+    pub country: String,
+}
+
+/// `[peer]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerSection {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Base URL under which peers reach this node, `https://host:port`, no trailing slash.
+    pub endpoint: String,
+}
+
+/// `[local]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalSection {
+    /// Address to listen on; a loopback address.
+    pub listen: SocketAddr,
+}
+
+/// `[ledger]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerSection {
+    /// Where a second copy of the last signed checkpoint lies, best on another disk; a node that was put back from
+    /// an old backup notices by it. Default: beside the node's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_file: Option<PathBuf>,
+}
+
+fn vietnam() -> String {
+    "VN".to_owned()
+}
+
+impl Config {
+    /// Reads and checks `DIR/tram.toml`.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            if e.kind() == std::io::ErrorKind::NotFound {
+                Error::usage(format!(
+                    "`{}` holds no node: no {FILE} there; make one with `tram init --dir {} --id urn:agency:… --name \"…\"`",
+                    dir.display(),
+                    dir.display()
+                ))
+            } else {
+                Error::io(&path, e)
+            }
+        })?;
+        Self::parse(&text).map_err(|e| Error::usage(format!("{}: {e}", path.display())))
+    }
+
+    /// Parses and checks the text of a configuration file; the error is one line.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The file's text.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self).map_err(|e| Error::internal(format!("configuration does not serialize: {e}")))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        certs::ParticipantId::parse(&self.node.id).map_err(|e| format!("[node] id: {e}"))?;
+        if self.node.name_vi.trim().is_empty() {
+            return Err("[node] name_vi is blank; write the agency's name".to_owned());
+        }
+        if !self.local.listen.ip().is_loopback() {
+            return Err(format!(
+                "[local] listen = `{}` is no loopback address; the local door has no TLS, so use 127.0.0.1:PORT",
+                self.local.listen
+            ));
+        }
+        check_endpoint(&self.peer.endpoint)
+    }
+
+    /// The second place of the last signed checkpoint.
+    pub fn guard_file(&self, dir: &Path) -> PathBuf {
+        self.ledger.guard_file.clone().unwrap_or_else(|| {
+            let name = dir.file_name().map_or_else(|| "node".into(), |n| n.to_string_lossy().into_owned());
+            dir.parent().unwrap_or(dir).join(format!(".{name}.checkpoint"))
+        })
+    }
+}
+
+/// Checks a base URL: https, a host, nothing after the authority.
+pub fn check_endpoint(endpoint: &str) -> std::result::Result<(), String> {
+    let uri: http::Uri = endpoint
+        .parse()
+        .map_err(|e| format!("endpoint `{endpoint}` is no URL ({e}); write https://host:port"))?;
+    let bare = uri.path().is_empty() || uri.path() == "/";
+    if uri.scheme_str() != Some("https") || uri.host().is_none() || !bare || endpoint.ends_with('/') {
+        return Err(format!("endpoint `{endpoint}` must be https://host:port with no path and no trailing slash"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    const GOOD: &str = r#"
+[node]
+id = "urn:agency:vn:ward"
+name_vi = "Phường Nghĩa Đô"
+name_en = "Nghia Do ward"
+[peer]
+listen = "127.0.0.1:7443"
+endpoint = "https://127.0.0.1:7443"
+[local]
+listen = "127.0.0.1:7080"
+"#;
+
+    #[test]
+    fn a_good_file_survives_a_round_trip() {
+        let config = Config::parse(GOOD).unwrap();
+        assert_eq!(config.node.country, "VN");
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn bad_files_say_what_to_do() {
+        for (from, to, wants) in [
+            ("[local]", "[local]\nlisten_to = 1", "listen_to"),
+            ("127.0.0.1:7080", "0.0.0.0:7080", "loopback"),
+            ("https://127.0.0.1:7443", "http://127.0.0.1:7443", "https://host:port"),
+            ("https://127.0.0.1:7443", "https://127.0.0.1:7443/x", "no path"),
+            ("urn:agency:vn:ward", "a ward", "a ward"),
+            ("Phường Nghĩa Đô", " ", "name_vi"),
+        ] {
+            let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();
+            assert!(error.contains(wants), "`{error}` should mention `{wants}`");
+        }
+    }
+}

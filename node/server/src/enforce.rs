@@ -1,0 +1,183 @@
+//! From obligations to the engine's restriction: what a decision demands, said in the words of the data plane.
+//!
+//! Every obligation that concerns rows ends up in the restriction, none is left to good will. Where the engine knows no
+//! form as fine as the rule, the stricter one is taken.
+
+use dataplane::{AggregateOnly, HashKey, Mask, Predicate, Query, Restriction, Schema, Subject, TimeUnit, Value};
+use hmac::{Hmac, KeyInit, Mac};
+use policy::{Aggregate, CountedBy, Generalization, Mask as Rule, Obligations};
+
+use crate::datasets::Dataset;
+use crate::error::{Error, Result};
+use crate::gate::Permit;
+use crate::query::{Condition, Function, Op, QueryDoc};
+
+/// The restriction that a permit puts on a dataset. `secret` is the node's masking secret, `agreement` the id of the
+/// agreement: pseudonyms are the same within an agreement and different between agreements.
+pub fn restriction(permit: &Permit, dataset: &Dataset, secret: &[u8; 32], agreement: &str) -> Result<Restriction> {
+    permit.demand(dataset.record.id.as_str())?;
+    let obligations = permit.obligations();
+    let schema = dataset.schema()?;
+    let mut masks = std::collections::BTreeMap::new();
+    for (column, rule) in &obligations.mask {
+        // A rule set is written for many datasets: a mask for a column that this one does not have masks nothing here.
+        let Some(kind) = schema.column(column.as_str()).map(|c| c.kind) else { continue };
+        masks.insert(column.as_str().to_owned(), mask(rule, kind, secret, agreement, column.as_str()));
+    }
+    Ok(Restriction {
+        columns: granted(obligations, &schema),
+        masks,
+        row_filter: obligations.row_filter.iter().map(predicate).collect::<Result<_>>()?,
+        aggregate_only: obligations.aggregate.as_ref().map(|a| aggregate(a, dataset)).transpose()?,
+        max_rows: obligations.max_rows.map(std::num::NonZeroU64::get),
+    })
+}
+
+/// Granted columns in the dataset's own order; a list that names none of them grants none, which the engine refuses.
+fn granted(obligations: &Obligations, schema: &Schema) -> Option<Vec<String>> {
+    let list = obligations.columns.as_ref()?;
+    let names = schema.columns().iter().map(|c| c.name.clone());
+    Some(names.filter(|name| list.iter().any(|c| c.as_str() == name)).collect())
+}
+
+fn mask(rule: &Rule, kind: dataplane::ColumnKind, secret: &[u8; 32], agreement: &str, column: &str) -> Mask {
+    use dataplane::ColumnKind::{Date, Integer, Number, Timestamp};
+    match rule {
+        Rule::Drop => Mask::Drop,
+        Rule::Null => Mask::Null,
+        Rule::Constant(text) => Mask::Constant(text.clone()),
+        Rule::Hash => Mask::Hash(HashKey::new(mask_key(secret, agreement, column))),
+        Rule::Generalize(Generalization::Bucket(width)) if matches!(kind, Integer | Number) => {
+            // Widths beyond 2^53 lose precision and are no useful buckets anyway.
+            u32::try_from(width.get()).map_or(Mask::Null, |w| Mask::Bucket(f64::from(w)))
+        }
+        Rule::Generalize(how) if matches!(kind, Date | Timestamp) => match how {
+            Generalization::Day => Mask::Truncate(TimeUnit::Day),
+            Generalization::Month => Mask::Truncate(TimeUnit::Month),
+            Generalization::Year | Generalization::Coarsest => Mask::Truncate(TimeUnit::Year),
+            Generalization::Bucket(_) => Mask::Null,
+        },
+        Rule::Generalize(_) => Mask::Null,
+        Rule::Partial(shown) => match (shown.first, shown.last) {
+            (0, 0) => Mask::Null,
+            (first, 0) => Mask::ShowFirst(u32::from(first)),
+            // The engine shows one end; showing less than the rule allows is always allowed.
+            (_, last) => Mask::ShowLast(u32::from(last)),
+        },
+    }
+}
+
+/// Key of the pseudonyms of one column under one agreement.
+fn mask_key(secret: &[u8; 32], agreement: &str, column: &str) -> [u8; 32] {
+    let Ok(mut mac) = Hmac::<sha2::Sha256>::new_from_slice(secret) else { return [0; 32] };
+    for part in ["tram/mask@v1", agreement, column] {
+        mac.update(part.as_bytes());
+        mac.update(&[0]);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn aggregate(rule: &Aggregate, dataset: &Dataset) -> Result<AggregateOnly> {
+    let group_by: Vec<String> = match &rule.group_by {
+        Some(allowed) => allowed.iter().map(|c| c.as_str().to_owned()).collect(),
+        None => dataset.record.group_by.clone(),
+    };
+    if group_by.is_empty() {
+        return Err(Error::conflict(format!(
+            "only aggregates of `{}` may leave, and neither the rules nor its contract say by which columns; \
+add `groupBy` to the contract",
+            dataset.record.id
+        )));
+    }
+    let from_rule: Vec<&CountedBy> = rule.subject.iter().collect();
+    let subject = match from_rule.as_slice() {
+        [CountedBy::Key(column)] => Subject::Key(column.as_str().to_owned()),
+        [CountedBy::Count(column)] => Subject::Count(column.as_str().to_owned()),
+        [] => match &dataset.record.subject {
+            Some(catalog::Subject::Key(column)) => Subject::Key(column.clone()),
+            Some(catalog::Subject::Count(column)) => Subject::Count(column.clone()),
+            None => Subject::Rows,
+        },
+        _ => return Err(Error::conflict("the rules count subjects in two ways at once; let them agree on one column")),
+    };
+    Ok(AggregateOnly { k: u64::from(rule.k.get()), subject, group_by })
+}
+
+fn predicate(rule: &policy::Predicate) -> Result<Predicate> {
+    let op = match rule.op() {
+        policy::Op::Eq => dataplane::Op::Eq,
+        policy::Op::Ne => dataplane::Op::Ne,
+        policy::Op::Lt => dataplane::Op::Lt,
+        policy::Op::Le => dataplane::Op::Le,
+        policy::Op::Gt => dataplane::Op::Gt,
+        policy::Op::Ge => dataplane::Op::Ge,
+        policy::Op::In => dataplane::Op::In,
+        policy::Op::IsNull => dataplane::Op::IsNull,
+        policy::Op::NotNull => dataplane::Op::IsNotNull,
+        policy::Op::LikePrefix => dataplane::Op::StartsWith,
+    };
+    let values = rule.values().iter().map(|v| match v {
+        policy::Value::Boolean(b) => Value::Boolean(*b),
+        policy::Value::Integer(i) => Value::Integer(*i),
+        policy::Value::Real(f) => Value::Number(f.get()),
+        policy::Value::Text(t) => Value::Text(t.clone()),
+    });
+    Ok(Predicate::new(rule.column().as_str(), op, values.collect()))
+}
+
+/// What the consumer adds, with its texts read as values of the visible columns' kinds.
+pub fn query(doc: &QueryDoc, visible: &Schema) -> Result<Query> {
+    Ok(Query {
+        columns: (!doc.columns.is_empty()).then(|| doc.columns.clone()),
+        filter: doc.filter.iter().map(|c| condition(c, visible)).collect::<Result<_>>()?,
+        group_by: doc.group_by.clone(),
+        measures: doc
+            .measures
+            .iter()
+            .map(|m| {
+                let function = match m.function {
+                    Function::Count => dataplane::Function::Count,
+                    Function::Sum => dataplane::Function::Sum,
+                    Function::Avg => dataplane::Function::Avg,
+                    Function::Min => dataplane::Function::Min,
+                    Function::Max => dataplane::Function::Max,
+                };
+                dataplane::Measure::new(function, m.column.as_deref())
+            })
+            .collect(),
+        limit: doc.limit,
+    })
+}
+
+fn condition(condition: &Condition, visible: &Schema) -> Result<Predicate> {
+    let kind = visible.column(&condition.column).map(|c| c.kind);
+    let op = match condition.op {
+        Op::Eq => dataplane::Op::Eq,
+        Op::Ne => dataplane::Op::Ne,
+        Op::Lt => dataplane::Op::Lt,
+        Op::Le => dataplane::Op::Le,
+        Op::Gt => dataplane::Op::Gt,
+        Op::Ge => dataplane::Op::Ge,
+        Op::In => dataplane::Op::In,
+        Op::IsNull => dataplane::Op::IsNull,
+        Op::NotNull => dataplane::Op::IsNotNull,
+        Op::StartsWith => dataplane::Op::StartsWith,
+    };
+    let values = condition.values.iter().map(|text| value(text, kind, &condition.column)).collect::<Result<_>>()?;
+    Ok(Predicate::new(&condition.column, op, values))
+}
+
+/// A value by its column's kind. For a column that is not visible the text stays text: the engine refuses the column
+/// without telling whether it exists.
+fn value(text: &str, kind: Option<dataplane::ColumnKind>, column: &str) -> Result<Value> {
+    use dataplane::ColumnKind::{Boolean, Integer, Number};
+    let bad = |what: &str| Error::usage(format!("`{text}` is no {what}; column `{column}` holds {what}s"));
+    match kind {
+        Some(Integer) => {
+            text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Number)).map_err(|_| bad("whole number"))
+        }
+        Some(Number) => text.parse().map(Value::Number).map_err(|_| bad("number")),
+        Some(Boolean) => text.parse().map(Value::Boolean).map_err(|_| bad("truth value")),
+        _ => Ok(Value::Text(text.to_owned())),
+    }
+}

@@ -1,0 +1,328 @@
+//! The consumer's side of an exchange.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use exchange::Role;
+use exchange::dsp::{
+    Address, Cause, ContractAgreementVerificationMessage, ContractNegotiationEventMessage,
+    ContractNegotiationTerminationMessage, ContractRequestMessage, Event, Extra, Id, NegotiationMessage, Pids,
+    TransferMessage, TransferRequestMessage, Turn,
+};
+use exchange::negotiation::{Local, Negotiation, State as NegotiationState};
+use exchange::transfer::{State as TransferState, Transfer};
+use store::{Space, Tx};
+
+use super::{NegotiationRow, TransferRow, agreement, change, fail, receive, row, send, statement};
+use crate::error::{Error, RefusalInfo, Result};
+use crate::node::Node;
+use crate::operation::Operation;
+use crate::outbox;
+use crate::peer::negotiation::{id, new_pid, parties};
+use crate::peers::Route;
+use crate::records::{self, Ask, DataAddress, Exchange, Side, Stage};
+
+/// Where the rows of an exchange lie once they are complete.
+pub fn received_file(node: &Node, id: &str) -> PathBuf {
+    node.dir.join("received").join(id)
+}
+
+/// Begins an exchange: checks the words, keeps the wish, and lets the flow go.
+pub async fn begin(
+    node: &Arc<Node>,
+    operation: &Operation,
+    participant: &str,
+    dataset: &str,
+    ask: Ask,
+    queue: bool,
+) -> Result<Exchange> {
+    node.peers.route(participant)?;
+    let bare = |what: &str, text: &Option<String>, prefix: &str| -> Result<Option<String>> {
+        let Some(text) = text else { return Ok(None) };
+        let code = text.strip_prefix(prefix).unwrap_or(text);
+        let good = match prefix {
+            "pu:" => policy::PurposeId::named(code).map(|_| ()),
+            _ => policy::BasisId::named(code).map(|_| ()),
+        };
+        good.map_err(|e| Error::usage(format!("{what} `{text}`: {e}")))?;
+        Ok(Some(code.to_owned()))
+    };
+    let ask = Ask {
+        purpose: bare("purpose", &ask.purpose, "pu:")?,
+        basis: bare("legal basis", &ask.basis, "bas:")?,
+        ..ask
+    };
+    catalog::DatasetId::try_from(dataset.to_owned()).map_err(|e| Error::usage(e.to_string()))?;
+    let id = ulid::Ulid::generate().to_string();
+    let mut exchange = Exchange::new(id, Side::Consumer, participant.to_owned(), dataset.to_owned(), ask, operation.now);
+    exchange.queue = queue;
+    let key = exchange.key();
+    let tx = Tx::new().absent(Space::Exchange, key.clone()).put_json(Space::Exchange, key.clone(), &exchange);
+    node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
+    super::nudge(node, &key);
+    Ok(exchange)
+}
+
+/// Does the next thing that this exchange needs from the consumer; whether there may be more to do at once.
+pub async fn step(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
+    let stepped = match (&exchange.transfer, &exchange.negotiation, &exchange.agreement) {
+        (Some(pid), _, _) => transfer(node, operation, exchange, pid).await,
+        (None, Some(pid), None) => negotiation(node, operation, exchange, pid).await,
+        (None, _, Some(agreement)) => ask_for_data(node, operation, exchange, agreement).await,
+        (None, None, None) => open(node, operation, exchange).await,
+    };
+    match stepped {
+        Err(error) => settle(node, exchange, error).await,
+        done => done,
+    }
+}
+
+/// What an error means for the exchange: give up, wait, or fail.
+async fn settle(node: &Node, exchange: &Exchange, error: Error) -> Result<bool> {
+    let key = exchange.key();
+    match error {
+        Error::Unreachable(why) if !exchange.queue => {
+            change(node, &key, |e| {
+                e.stage = Stage::Unreachable;
+                e.failure = Some(why.clone());
+            })
+            .await?;
+        }
+        Error::Unreachable(why) | Error::Unavailable(why) => {
+            change(node, &key, |e| e.failure = Some(why.clone())).await?;
+        }
+        Error::Internal(_) | Error::Io { .. } => return Err(error),
+        lasting => fail(node, &key, &lasting.to_string()).await?,
+    }
+    Ok(false)
+}
+
+/// Our base for callbacks.
+fn callback(node: &Node) -> Result<Address> {
+    Address::new(format!("{}/dsp/2025-1", node.config.peer.endpoint)).map_err(Error::internal)
+}
+
+async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
+    let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
+    let standing = agreement::reusable(node, &exchange.peer, &exchange.dataset, purpose, basis, operation.now)?;
+    if let Some(standing) = standing {
+        change(node, &exchange.key(), |e| {
+            e.stage = Stage::Agreed;
+            e.agreement = Some(standing.id.clone());
+            e.failure = None;
+        })
+        .await?;
+        return Ok(true);
+    }
+    let route = node.peers.route(&exchange.peer)?;
+    let dataset = node.outbound.dataset(node, &route, &exchange.dataset).await?;
+    let offer = dataset.offers.iter().next().ok_or_else(|| Error::Peer("a dataset without an offer".to_owned()))?;
+    let target = id(&format!("{}/{}", exchange.peer, exchange.dataset))?;
+    let offer = agreement::proposal(offer, target, purpose, basis, operation.now)?;
+    let pid = new_pid();
+    let message = NegotiationMessage::Request(ContractRequestMessage {
+        consumer_pid: id(&pid)?,
+        turn: Turn::First { callback_address: callback(node)? },
+        offer,
+        extra: Extra::none(),
+    });
+    let local = Local { role: Role::Consumer, parties: parties(node, &exchange.peer, Role::Consumer)?, pid: id(&pid)? };
+    let opened = Negotiation::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?;
+    let url = format!("{}/dsp/2025-1/negotiations/request", route.endpoint);
+    let row = row::<Negotiation>(exchange, &pid, &message, url, operation.now);
+    let stored = NegotiationRow { process: opened.record, exchange: row.exchange.clone(), pending: Some(row.kind.clone()) };
+    records::update::<Exchange, ()>(&node.store, Space::Exchange, &exchange.key(), |e| {
+        e.negotiation = Some(pid.clone());
+        e.failure = None;
+        let tx = Tx::new().put_json(Space::Negotiation, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
+        Ok(((), outbox::enqueue(tx, &row)?))
+    })
+    .await?;
+    node.outbox.kick(node, &exchange.peer);
+    Ok(false)
+}
+
+async fn negotiation(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str) -> Result<bool> {
+    let Some((stored, _)) = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())? else {
+        return Err(Error::internal("a negotiation is missing"));
+    };
+    if stored.process.state() == NegotiationState::Terminated {
+        return ended(node, operation, exchange, stored.process.termination()).await;
+    }
+    if stored.pending.is_some() {
+        return Ok(false);
+    }
+    match stored.process.state() {
+        NegotiationState::Offered => answer_offer(node, exchange, pid, &stored).await?,
+        NegotiationState::Agreed => confirm(node, operation, exchange, pid, &stored).await?,
+        NegotiationState::Finalized => return in_force(node, operation, exchange, &stored).await,
+        _ => {}
+    }
+    Ok(false)
+}
+
+fn negotiation_url(route: &Route, provider: &str, tail: &str) -> String {
+    let pid = crate::cli::client::segment(provider);
+    format!("{}/dsp/2025-1/negotiations/{pid}/{tail}", route.endpoint)
+}
+
+/// URL of a message about a transfer at the provider.
+pub fn transfer_url(_node: &Node, route: &Route, provider: &str, tail: &str) -> String {
+    let pid = crate::cli::client::segment(provider);
+    format!("{}/dsp/2025-1/transfers/{pid}/{tail}", route.endpoint)
+}
+
+fn known_pids(pids: Option<Pids>) -> Result<Pids> {
+    pids.ok_or_else(|| Error::internal("the provider's pid is not known"))
+}
+
+/// A provider's counter-offer is accepted only when its terms are the ones that this node proposed.
+async fn answer_offer(node: &Arc<Node>, exchange: &Exchange, pid: &str, stored: &NegotiationRow) -> Result<()> {
+    let route = node.peers.route(&exchange.peer)?;
+    let pids = known_pids(stored.process.pids())?;
+    let same = exchange::terms::Terms::read(&stored.process.offer().rules).is_ok_and(|terms| {
+        let wanted = |list: &[Id], code: &Option<String>| {
+            list.iter().map(|i| i.as_str().rsplit(':').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+                == code.iter().cloned().collect::<Vec<_>>()
+        };
+        wanted(&terms.purposes, &exchange.ask.purpose)
+            && wanted(&terms.legal_basis.into_iter().collect::<Vec<_>>(), &exchange.ask.basis)
+    });
+    if same {
+        let url = negotiation_url(&route, pids.provider.as_str(), "events");
+        let message = NegotiationMessage::Event(ContractNegotiationEventMessage {
+            pids,
+            event: Event::Accepted,
+            extra: Extra::none(),
+        });
+        return send(node, exchange, pid, message, url).await;
+    }
+    terminate(node, exchange, pid, pids, Cause::plain("TERMS", "these are not the terms that were asked for")).await
+}
+
+async fn terminate(node: &Arc<Node>, exchange: &Exchange, pid: &str, pids: Pids, cause: Cause) -> Result<()> {
+    let route = node.peers.route(&exchange.peer)?;
+    let url = negotiation_url(&route, pids.provider.as_str(), "termination");
+    let message =
+        NegotiationMessage::Termination(ContractNegotiationTerminationMessage { pids, cause, extra: Extra::none() });
+    send(node, exchange, pid, message, url).await
+}
+
+/// The agreement came: verify the provider's signature, sign it, confirm it. What was offered and what was agreed is
+/// compared by the protocol's own record.
+async fn confirm(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str, stored: &NegotiationRow) -> Result<()> {
+    let pids = known_pids(stored.process.pids())?;
+    let agreed = stored.process.agreement().ok_or_else(|| Error::internal("no agreement"))?;
+    let provider = stored.process.parties().provider.clone();
+    let signed = agreement::verify(node, agreed, stored.process.provider_signature(), &provider, operation.now);
+    if let Err(why) = signed {
+        return terminate(node, exchange, pid, pids, Cause::plain("SIGNATURE", &why)).await;
+    }
+    let route = node.peers.route(&exchange.peer)?;
+    let url = negotiation_url(&route, pids.provider.as_str(), "agreement/verification");
+    let message = NegotiationMessage::Verification(ContractAgreementVerificationMessage {
+        pids,
+        signature: Some(agreement::sign(node, agreed)?),
+        extra: Extra::none(),
+    });
+    send(node, exchange, pid, message, url).await
+}
+
+async fn in_force(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, stored: &NegotiationRow) -> Result<bool> {
+    let own = stored.process.consumer_signature().cloned();
+    let standing = agreement::standing(node, &stored.process, own, Side::Consumer, operation.now)
+        .map_err(Error::Verification)?;
+    let keep = agreement::keep(&standing)?;
+    records::update::<Exchange, ()>(&node.store, Space::Exchange, &exchange.key(), |e| {
+        e.stage = Stage::Agreed;
+        e.agreement = Some(standing.id.clone());
+        Ok(((), keep.clone()))
+    })
+    .await?;
+    node.changed.send_modify(|n| *n += 1);
+    Ok(true)
+}
+
+async fn ask_for_data(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, agreement: &str) -> Result<bool> {
+    let route = node.peers.route(&exchange.peer)?;
+    let pid = new_pid();
+    let format = id(crate::peer::TRANSFER_FORMAT)?;
+    let mut request = TransferRequestMessage::pull(id(&pid)?, id(agreement)?, format, callback(node)?);
+    request.set_query(exchange.ask.query.clone()).map_err(|e| Error::usage(e.to_string()))?;
+    let message = TransferMessage::Request(request);
+    let local = Local { role: Role::Consumer, parties: parties(node, &exchange.peer, Role::Consumer)?, pid: id(&pid)? };
+    let opened = Transfer::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?;
+    let url = format!("{}/dsp/2025-1/transfers/request", route.endpoint);
+    let row = row::<Transfer>(exchange, &pid, &message, url, operation.now);
+    let stored = TransferRow { process: opened.record, exchange: row.exchange.clone(), pending: Some(row.kind.clone()) };
+    records::update::<Exchange, ()>(&node.store, Space::Exchange, &exchange.key(), |e| {
+        e.transfer = Some(pid.clone());
+        e.stage = Stage::Transferring;
+        let tx = Tx::new().put_json(Space::Transfer, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
+        Ok(((), outbox::enqueue(tx, &row)?))
+    })
+    .await?;
+    node.changed.send_modify(|n| *n += 1);
+    node.outbox.kick(node, &exchange.peer);
+    Ok(false)
+}
+
+async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str) -> Result<bool> {
+    let Some((stored, _)) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())? else {
+        return Err(Error::internal("a transfer is missing"));
+    };
+    match stored.process.state() {
+        TransferState::Started if exchange.address.is_none() => {
+            let address = stored.process.data_address().ok_or_else(|| no_address(exchange))?;
+            let endpoint = address.endpoint.as_ref().ok_or_else(|| no_address(exchange))?;
+            let token = address.bearer_token().ok_or_else(|| no_address(exchange))?;
+            let address = DataAddress { endpoint: endpoint.as_str().to_owned(), token: token.to_owned() };
+            change(node, &exchange.key(), |e| e.address = Some(address.clone())).await?;
+            return Ok(true);
+        }
+        TransferState::Started => receive::ensure(node, exchange),
+        TransferState::Terminated => return ended(node, operation, exchange, stored.process.cause()).await,
+        _ => {}
+    }
+    Ok(false)
+}
+
+fn no_address(exchange: &Exchange) -> Error {
+    Error::Peer(format!("{} started the transfer without a data address and token", exchange.peer))
+}
+
+/// The provider ended it. A refusal is evidence: its statement goes into this ledger, too, and the receipts are kept.
+async fn ended(node: &Arc<Node>, _operation: &Operation, exchange: &Exchange, cause: Option<&Cause>) -> Result<bool> {
+    let key = exchange.key();
+    let Some(refusal) = cause.and_then(|c| c.refusals().into_iter().next()) else {
+        fail(node, &key, &cause_text(cause)).await?;
+        return Ok(false);
+    };
+    let info = RefusalInfo {
+        code: refusal.code().to_owned(),
+        legal_basis: refusal.legal_basis().to_owned(),
+        text_vi: refusal.text_vi().to_owned(),
+        text_en: refusal.text_en().to_owned(),
+    };
+    change(node, &key, |e| e.refusal = Some(info.clone())).await?;
+    // A transfer that was ended while it ran has no statement of refusal; the refusal itself is kept.
+    if exchange.address.is_none() {
+        let route = node.peers.route(&exchange.peer)?;
+        let response = statement::refusal_digest(&info)?;
+        receive::take_statement(node, &route, exchange, &response).await?;
+        receive::swap_receipts(node, &route, &key).await?;
+    }
+    change(node, &key, |e| {
+        e.stage = Stage::Refused;
+        e.failure = None;
+    })
+    .await?;
+    Ok(false)
+}
+
+fn cause_text(cause: Option<&Cause>) -> String {
+    let Some(cause) = cause else { return "the provider ended it without a reason".to_owned() };
+    let reasons: Vec<String> =
+        cause.reason.iter().map(|r| r.as_str().map_or_else(|| r.to_string(), str::to_owned)).collect();
+    format!("the provider ended it: {} {}", cause.code.as_deref().unwrap_or("-"), reasons.join("; "))
+}

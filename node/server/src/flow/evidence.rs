@@ -1,0 +1,127 @@
+//! What opens the commitments of the ledger: one small private file an exchange, outside ledger and store.
+//!
+//! Deleting the file erases: the entry stays and proves itself, and says nothing any more (crypto-shredding). It is a
+//! file and not a record because the store's engine keeps overwritten values for a while.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use certs::message::SignatureEvidence;
+use ledger::commitment::ExchangeKey;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::node::Node;
+use crate::outbox::Row;
+use crate::records::{Exchange, Side, short};
+
+/// The openings of one exchange.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// The exchange's key, base64.
+    key: String,
+    /// The request's signature base.
+    pub request_base: String,
+    /// The request's signature, base64.
+    pub request_signature: String,
+    /// What the answer's commitment is over.
+    pub response: Option<String>,
+}
+
+impl std::fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Evidence(secret)")
+    }
+}
+
+impl Evidence {
+    /// The exchange's key.
+    pub fn key(&self) -> Result<ExchangeKey> {
+        let bytes: [u8; 32] = BASE64
+            .decode(&self.key)
+            .ok()
+            .and_then(|b| b.try_into().ok())
+            .ok_or_else(|| Error::Verification("the exchange's key is not 32 bytes of base64".to_owned()))?;
+        Ok(ExchangeKey::new(bytes))
+    }
+
+    /// What the request's commitment is over: signature base and signature.
+    pub fn request(&self) -> Result<Vec<u8>> {
+        Ok([self.request_base.as_bytes(), &self.signature()?].concat())
+    }
+
+    /// The request's signature.
+    pub fn signature(&self) -> Result<[u8; 64]> {
+        let bytes = BASE64.decode(&self.request_signature).ok().and_then(|b| b.try_into().ok());
+        bytes.ok_or_else(|| Error::Verification("the request's signature is not 64 bytes of base64".to_owned()))
+    }
+}
+
+fn path(node: &Node, side: Side, peer: &str, id: &str) -> PathBuf {
+    let side = match side {
+        Side::Provider => "p",
+        Side::Consumer => "c",
+    };
+    node.dir.join("evidence").join(format!("{side}-{}-{id}.json", short(peer)))
+}
+
+/// Keeps what a consumer signed to ask, on the provider's side; draws the exchange's key the first time.
+pub fn asked(node: &Node, peer: &str, id: &str, signed: &SignatureEvidence) -> Result<()> {
+    let path = path(node, Side::Provider, peer, id);
+    let key = match read_at(&path)? {
+        Some(known) => known.key,
+        None => BASE64.encode(crate::operation::random::<32>()?),
+    };
+    write(&path, &Evidence {
+        key,
+        request_base: signed.base.clone(),
+        request_signature: BASE64.encode(signed.signature),
+        response: None,
+    })
+}
+
+/// Keeps what this node signed to ask, on the consumer's side, for its own file of the exchange.
+pub fn keep_request(node: &Node, row: &Row, signed: &SignatureEvidence) -> Result<()> {
+    let path = node.dir.join("evidence").join(format!("asked-{}.txt", row.exchange_id));
+    let text = format!("{}\n\n{}\n", signed.base, BASE64.encode(signed.signature));
+    files::write_atomic(&path, text.as_bytes())
+}
+
+/// Keeps the openings that the provider handed over, on the consumer's side.
+pub fn keep(node: &Node, exchange: &Exchange, evidence: &Evidence) -> Result<()> {
+    write(&path(node, exchange.side, &exchange.peer, &exchange.id), evidence)
+}
+
+/// Notes what the answer's commitment is over.
+pub fn answered(node: &Node, exchange: &Exchange, response: &str) -> Result<Evidence> {
+    let path = path(node, exchange.side, &exchange.peer, &exchange.id);
+    let mut evidence = read(node, exchange)?;
+    evidence.response = Some(response.to_owned());
+    write(&path, &evidence)?;
+    Ok(evidence)
+}
+
+/// Reads the openings of an exchange.
+pub fn read(node: &Node, exchange: &Exchange) -> Result<Evidence> {
+    let path = path(node, exchange.side, &exchange.peer, &exchange.id);
+    read_at(&path)?.ok_or_else(|| {
+        Error::not_found(format!("the openings of exchange {} are not here; they were erased or never came", exchange.id))
+    })
+}
+
+fn read_at(path: &std::path::Path) -> Result<Option<Evidence>> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| Error::internal(format!("`{}` is unreadable: {e}", path.display()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(path, e)),
+    }
+}
+
+fn write(path: &std::path::Path, evidence: &Evidence) -> Result<()> {
+    files::write_atomic(path, &serde_json::to_vec(evidence).map_err(Error::internal)?)
+}

@@ -1,0 +1,327 @@
+//! The flows: what a node does by itself to bring an exchange to its end.
+//!
+//! An exchange is driven by its stored state and nothing else: [`drive`] looks at what is there and does the next thing.
+//! It is called after every message that came in, after every message that was delivered, at start-up, and by the
+//! monitor. A node that was killed at any moment therefore goes on where it was: there is no other recovery.
+//!
+//! [`provider`] and [`consumer`] hold the two sides, [`statement`] the ledger entries, [`receipts`] the receipts, [`view`]
+//! what people see.
+
+pub mod agreement;
+pub mod consumer;
+pub mod evidence;
+pub mod produce;
+pub mod provider;
+pub mod receipts;
+pub mod receive;
+pub mod statement;
+pub mod view;
+
+use std::sync::Arc;
+
+use exchange::dsp::{self, Message, NegotiationMessage, TransferMessage};
+use exchange::negotiation::Negotiation;
+use exchange::transfer::Transfer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::{Space, Tx};
+
+use crate::error::{Error, RefusalInfo, Result};
+use crate::node::Node;
+use crate::operation::{Actor, Operation};
+use crate::outbound::Answer;
+use crate::outbox::{self, Process, Row};
+use crate::records::{self, Exchange, Side, Stage};
+
+/// A negotiation with its place in an exchange.
+pub type NegotiationRow = records::Process<Negotiation>;
+/// A transfer with its place in an exchange.
+pub type TransferRow = records::Process<Transfer>;
+
+/// Does whatever an exchange needs next, in the background.
+pub fn nudge(node: &Arc<Node>, exchange: &[u8]) {
+    let (node, key) = (node.clone(), exchange.to_vec());
+    tokio::spawn(async move {
+        if let Err(error) = drive(&node, &key).await {
+            // The monitor comes back to it; a lasting failure was written into the exchange where it happened.
+            tracing::warn!(exchange = %key.escape_ascii(), %error, "an exchange could not be driven on");
+        }
+    });
+}
+
+/// Does whatever an exchange needs next, until it waits for the other side or is at its end.
+pub async fn drive(node: &Arc<Node>, key: &[u8]) -> Result<()> {
+    let _turn = node.locks.lock(key).await;
+    loop {
+        let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, key)? else { return Ok(()) };
+        let operation = Operation::begin(Actor::Node, &node.clock);
+        let moved = match exchange.side {
+            _ if exchange.stage.is_final() => false,
+            Side::Provider => provider::step(node, &operation, &exchange).await?,
+            Side::Consumer => consumer::step(node, &operation, &exchange).await?,
+        };
+        if !moved {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes up every unfinished exchange: at start-up and on the monitor's tick.
+pub fn drive_all(node: &Arc<Node>) -> Result<()> {
+    for (key, exchange) in records::all::<Exchange>(&node.store, Space::Exchange, b"")? {
+        if !exchange.stage.is_final() {
+            nudge(node, &key);
+        }
+    }
+    Ok(())
+}
+
+/// Changes an exchange and tells those who wait for it.
+pub async fn change(node: &Node, key: &[u8], mut edit: impl FnMut(&mut Exchange)) -> Result<()> {
+    let now = node.clock.now();
+    records::update::<Exchange, ()>(&node.store, Space::Exchange, key, |exchange| {
+        edit(exchange);
+        exchange.updated = now;
+        Ok(((), Tx::new()))
+    })
+    .await?;
+    node.changed.send_modify(|n| *n += 1);
+    Ok(())
+}
+
+/// Ends an exchange for a reason that trying again does not mend.
+pub async fn fail(node: &Node, key: &[u8], why: &str) -> Result<()> {
+    tracing::warn!(exchange = %key.escape_ascii(), why, "exchange failed");
+    change(node, key, |exchange| {
+        if !exchange.stage.is_final() {
+            exchange.stage = Stage::Failed;
+            exchange.failure = Some(why.to_owned());
+        }
+    })
+    .await
+}
+
+/// A message of a negotiation or a transfer, so that both are sent by the same code.
+pub trait Protocol: Serialize + DeserializeOwned + Clone + Send {
+    /// Where its records lie.
+    const SPACE: Space;
+    /// What the outbox calls it.
+    const PROCESS: Process;
+    /// Its messages.
+    type Message: Clone;
+    /// Takes a message of our own: checks that it is in turn, and gives the record after it.
+    fn after_sending(&self, message: &Self::Message, now: i64) -> Result<Self>;
+    /// The body.
+    fn body(message: &Self::Message) -> serde_json::Value;
+    /// The kind's word.
+    fn kind(message: &Self::Message) -> &'static str;
+    /// Reads a body back.
+    fn read(body: &[u8]) -> Result<Self::Message>;
+    /// Learns the peer's pid from the answer to the first message.
+    fn learn(&self, answer: &[u8]) -> Result<Self>;
+}
+
+impl Protocol for Negotiation {
+    const SPACE: Space = Space::Negotiation;
+    const PROCESS: Process = Process::Negotiation;
+    type Message = NegotiationMessage;
+
+    fn after_sending(&self, message: &NegotiationMessage, now: i64) -> Result<Self> {
+        self.send(message, now).map(|s| s.record).map_err(|e| Error::conflict(e.to_string()))
+    }
+    fn body(message: &NegotiationMessage) -> serde_json::Value {
+        message.to_value()
+    }
+    fn kind(message: &NegotiationMessage) -> &'static str {
+        exchange::negotiation::Kind::of(message).word()
+    }
+    fn read(body: &[u8]) -> Result<NegotiationMessage> {
+        match Message::parse(body) {
+            Ok(Message::Negotiation(message)) => Ok(message),
+            Ok(_) => Err(Error::internal("a stored message is no negotiation message")),
+            Err(e) => Err(Error::internal(e)),
+        }
+    }
+    fn learn(&self, answer: &[u8]) -> Result<Self> {
+        let Ok(told) = dsp::parse::<dsp::ContractNegotiation>(answer) else { return Ok(self.clone()) };
+        self.learn_peer_pid(&told.pids.provider).map_err(|e| Error::Peer(e.to_string()))
+    }
+}
+
+impl Protocol for Transfer {
+    const SPACE: Space = Space::Transfer;
+    const PROCESS: Process = Process::Transfer;
+    type Message = TransferMessage;
+
+    fn after_sending(&self, message: &TransferMessage, now: i64) -> Result<Self> {
+        self.send(message, now).map(|s| s.record).map_err(|e| Error::conflict(e.to_string()))
+    }
+    fn body(message: &TransferMessage) -> serde_json::Value {
+        message.to_value()
+    }
+    fn kind(message: &TransferMessage) -> &'static str {
+        exchange::transfer::Kind::of(message).word()
+    }
+    fn read(body: &[u8]) -> Result<TransferMessage> {
+        match Message::parse(body) {
+            Ok(Message::Transfer(message)) => Ok(message),
+            Ok(_) => Err(Error::internal("a stored message is no transfer message")),
+            Err(e) => Err(Error::internal(e)),
+        }
+    }
+    fn learn(&self, answer: &[u8]) -> Result<Self> {
+        let Ok(told) = dsp::parse::<dsp::TransferProcess>(answer) else { return Ok(self.clone()) };
+        self.learn_peer_pid(&told.pids.provider).map_err(|e| Error::Peer(e.to_string()))
+    }
+}
+
+/// Puts a message into the outbox, in one transaction with the mark that it is on its way. Checks that it is in turn.
+pub async fn send<M: Sent>(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    pid: &str,
+    message: M,
+    url: String,
+) -> Result<()> {
+    send_as::<M::Record>(node, exchange, pid, message, url).await
+}
+
+/// A message that knows which record it belongs to.
+pub trait Sent: Clone + Send {
+    /// The record.
+    type Record: Protocol<Message = Self>;
+}
+
+impl Sent for NegotiationMessage {
+    type Record = Negotiation;
+}
+
+impl Sent for TransferMessage {
+    type Record = Transfer;
+}
+
+async fn send_as<P: Protocol>(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    pid: &str,
+    message: P::Message,
+    url: String,
+) -> Result<()> {
+    let now = node.clock.now();
+    let row = row::<P>(exchange, pid, &message, url, now);
+    records::update::<records::Process<P>, ()>(&node.store, P::SPACE, pid.as_bytes(), |stored| {
+        if stored.pending.is_some() {
+            return Ok(((), Tx::new()));
+        }
+        stored.process.after_sending(&message, now)?;
+        stored.pending = Some(row.kind.clone());
+        Ok(((), outbox::enqueue(Tx::new(), &row)?))
+    })
+    .await?;
+    node.outbox.kick(node, &exchange.peer);
+    Ok(())
+}
+
+/// The outbox row of a message.
+pub fn row<P: Protocol>(exchange: &Exchange, pid: &str, message: &P::Message, url: String, now: i64) -> Row {
+    Row {
+        peer: exchange.peer.clone(),
+        process: P::PROCESS,
+        pid: pid.to_owned(),
+        exchange: String::from_utf8_lossy(&exchange.key()).into_owned(),
+        kind: P::kind(message).to_owned(),
+        url,
+        body: P::body(message).to_string(),
+        exchange_id: exchange.id.clone(),
+        purpose: exchange.ask.purpose.clone(),
+        created: now,
+        attempts: 0,
+        last_error: None,
+    }
+}
+
+/// A message was acknowledged: its effect on our own record and the end of its row, in one transaction.
+pub async fn delivered(node: &Arc<Node>, key: &[u8], row: &Row, answer: &Answer) -> Result<()> {
+    match row.process {
+        Process::Negotiation => acknowledge::<Negotiation>(node, key, row, answer).await?,
+        Process::Transfer => acknowledge::<Transfer>(node, key, row, answer).await?,
+    }
+    node.changed.send_modify(|n| *n += 1);
+    nudge(node, row.exchange.as_bytes());
+    Ok(())
+}
+
+async fn acknowledge<P: Protocol>(node: &Node, key: &[u8], row: &Row, answer: &Answer) -> Result<()> {
+    let now = node.clock.now();
+    let message = P::read(row.body.as_bytes())?;
+    let done = records::update::<records::Process<P>, ()>(&node.store, P::SPACE, row.pid.as_bytes(), |stored| {
+        // The first message opened the record when it was written; the answer only tells the peer's pid.
+        stored.process = if row.kind == "request" {
+            stored.process.learn(&answer.body)?
+        } else {
+            stored.process.after_sending(&message, now)?
+        };
+        stored.pending = None;
+        Ok(((), Tx::new().delete(Space::Outbox, key.to_vec())))
+    })
+    .await;
+    match done {
+        Err(Error::Conflict(why)) => {
+            // The peer ended the process while our message was on its way: ours is void.
+            tracing::info!(pid = row.pid, kind = row.kind, why, "a delivered message came too late");
+            void::<P>(node, key, row).await
+        }
+        other => other,
+    }
+}
+
+async fn void<P: Protocol>(node: &Node, key: &[u8], row: &Row) -> Result<()> {
+    records::update::<records::Process<P>, ()>(&node.store, P::SPACE, row.pid.as_bytes(), |stored| {
+        stored.pending = None;
+        Ok(((), Tx::new().delete(Space::Outbox, key.to_vec())))
+    })
+    .await
+}
+
+/// The peer will never take a message (or nobody wants to wait for it): the process and the exchange end.
+pub async fn rejected(node: &Arc<Node>, key: &[u8], row: &Row, error: &Error) -> Result<()> {
+    match row.process {
+        Process::Negotiation => void::<Negotiation>(node, key, row).await?,
+        Process::Transfer => void::<Transfer>(node, key, row).await?,
+    }
+    let why = format!("the {} of the {} was not taken: {error}", row.kind, process_word(row.process));
+    let unreachable = matches!(error, Error::Unreachable(_));
+    let refusal = match error {
+        Error::Refused(info) => Some((**info).clone()),
+        _ => None,
+    };
+    end(node, row.exchange.as_bytes(), &why, unreachable, refusal).await
+}
+
+fn process_word(process: Process) -> &'static str {
+    match process {
+        Process::Negotiation => "negotiation",
+        Process::Transfer => "transfer",
+    }
+}
+
+async fn end(node: &Node, key: &[u8], why: &str, unreachable: bool, refusal: Option<RefusalInfo>) -> Result<()> {
+    change(node, key, |exchange| {
+        if exchange.stage.is_final() {
+            return;
+        }
+        exchange.stage = if unreachable { Stage::Unreachable } else { Stage::Failed };
+        exchange.failure = Some(why.to_owned());
+        exchange.refusal = refusal.clone().or_else(|| exchange.refusal.clone());
+    })
+    .await
+}
+
+/// Whether nobody wants to wait for an unreachable peer: the consumer's first message, asked for without `queue`.
+pub async fn gives_up(node: &Node, row: &Row) -> Result<bool> {
+    if row.attempts < 2 || row.kind != "request" {
+        return Ok(false);
+    }
+    let exchange = records::get::<Exchange>(&node.store, Space::Exchange, row.exchange.as_bytes())?;
+    Ok(exchange.is_some_and(|(e, _)| e.side == Side::Consumer && !e.queue))
+}

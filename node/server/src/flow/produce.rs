@@ -1,0 +1,326 @@
+//! Making the rows of a transfer: the governed view, computed under a permit, cut into chunks on disk, closed by the
+//! signed manifest and the statement.
+//!
+//! A spool that is not sealed is worth nothing and is made again after a restart; a sealed one with its manifest and
+//! statement is served as it is. The consumer reads while the view is still computed.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use dataplane::{ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
+use exchange::dsp::{Cause, Id};
+use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef};
+use exchange::{DetachedSignature, Digest, Manifest, SignedManifest};
+use store::Space;
+
+use super::{TransferRow, change, provider, statement};
+use crate::error::{Error, Result};
+use crate::gate::Permit;
+use crate::node::Node;
+use crate::operation::{Actor, Operation};
+use crate::query::QueryDoc;
+use crate::records::{self, Exchange};
+use crate::{datasets, enforce, files, limits};
+
+/// Views that are being computed, or were sealed and are still open, by exchange key.
+#[derive(Default)]
+pub struct Productions {
+    running: Mutex<HashMap<Vec<u8>, Option<SpoolReader>>>,
+}
+
+impl Productions {
+    fn reader(&self, key: &[u8]) -> Option<SpoolReader> {
+        self.running.lock().ok()?.get(key).cloned().flatten()
+    }
+
+    fn begin(&self, key: &[u8]) -> bool {
+        let Ok(mut running) = self.running.lock() else { return false };
+        if running.contains_key(key) {
+            return false;
+        }
+        running.insert(key.to_vec(), None);
+        true
+    }
+
+    fn opened(&self, key: &[u8], reader: SpoolReader) {
+        if let Ok(mut running) = self.running.lock() {
+            running.insert(key.to_vec(), Some(reader));
+        }
+    }
+
+    fn end(&self, key: &[u8]) {
+        if let Ok(mut running) = self.running.lock() {
+            running.remove(key);
+        }
+    }
+}
+
+fn folder(node: &Node, exchange: &Exchange) -> PathBuf {
+    node.dir.join("spool").join(format!("{}-{}", records::short(&exchange.peer), exchange.id))
+}
+
+fn manifest_path(node: &Node, exchange: &Exchange) -> PathBuf {
+    folder(node, exchange).join("manifest.json")
+}
+
+/// Makes sure that the rows are there or being made.
+pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
+    let key = exchange.key();
+    if exchange.intent.is_none() || exchange.ack.is_some() || !node.productions.begin(&key) {
+        return;
+    }
+    let (node, exchange) = (node.clone(), exchange.clone());
+    tokio::spawn(async move {
+        if let Err(error) = produce(&node, &exchange).await {
+            give_up(&node, &exchange, &error).await;
+        }
+        // The reader stays useful through the files; only the claim is given back.
+        node.productions.end(&key);
+    });
+}
+
+/// Tells the consumer that no rows will come. What the engine said about the data stays here.
+async fn give_up(node: &Arc<Node>, exchange: &Exchange, error: &Error) {
+    tracing::warn!(exchange = exchange.id, %error, "the rows could not be made");
+    let operation = Operation::begin(Actor::Node, &node.clock);
+    let told = match error {
+        Error::Usage(why) | Error::Conflict(why) => why.clone(),
+        Error::Refused(info) => info.text(),
+        _ => format!("the rows could not be made; the provider finds out under {}", exchange.id),
+    };
+    let done = async {
+        if exchange.statement.is_none() {
+            statement::interrupt(node, &operation, exchange, "computation-failed").await?;
+        }
+        let pid = exchange.transfer.as_deref().unwrap_or_default();
+        let (row, _) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?
+            .ok_or_else(|| Error::internal("no such transfer"))?;
+        provider::terminate_transfer(node, exchange, pid, &row, Cause::plain("COMPUTATION", &told)).await
+    };
+    if let Err(error) = done.await {
+        tracing::warn!(exchange = exchange.id, %error, "the failure could not be told yet; the monitor comes back");
+    }
+}
+
+async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+    let operation = Operation::begin(Actor::Node, &node.clock);
+    let pid = exchange.transfer.as_deref().ok_or_else(|| Error::internal("no transfer"))?;
+    let (row, _) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?
+        .ok_or_else(|| Error::internal("no such transfer"))?;
+    let (permit, query) = match provider::permitted_now(node, &operation, exchange, &row)? {
+        Ok(permitted) => permitted,
+        Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(Box::new(refusal))),
+        Err(provider::No::Request(_, why)) => return Err(Error::conflict(why)),
+    };
+    let (signed, rows) = match sealed(node, exchange)? {
+        Some(done) => done,
+        None => compute(node, &operation, exchange, &permit, &query).await?,
+    };
+    let digest = signed.manifest.digest().map_err(Error::internal)?;
+    statement::permit(node, &operation, exchange, &permit, digest.as_bytes()).await?;
+    let (bytes, sha256) = (signed.manifest.bytes, signed.manifest.sha256.to_string());
+    change(node, &exchange.key(), |e| {
+        e.rows = Some(rows);
+        e.bytes = Some(bytes);
+        e.sha256 = Some(sha256.clone());
+    })
+    .await
+}
+
+/// A spool that was sealed and has its manifest, from before a restart.
+fn sealed(node: &Node, exchange: &Exchange) -> Result<Option<(SignedManifest, u64)>> {
+    let path = manifest_path(node, exchange);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let Ok(signed) = SignedManifest::parse(&bytes) else { return Ok(None) };
+    let whole = SpoolReader::open(&folder(node, exchange)).is_ok();
+    let rows = signed.manifest.rows;
+    Ok(whole.then_some((signed, rows)))
+}
+
+async fn compute(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    permit: &Permit,
+    query: &QueryDoc,
+) -> Result<(SignedManifest, u64)> {
+    let _place = node.views.acquire().await.map_err(Error::internal)?;
+    let dataset = datasets::demand(node, &exchange.dataset)?;
+    datasets::unchanged(&dataset)?;
+    let (job, columns) = job(node, exchange, permit, &dataset, query)?;
+    let format = job.format;
+    let folder = folder(node, exchange);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+    }
+    files::make_private_dir(&folder)?;
+    let (writer, reader) = ChunkWriter::create(&folder, limits::CHUNK_BYTES as u64).map_err(broken)?;
+    node.productions.opened(&exchange.key(), reader);
+    let answer = dataplane::run(job).await.map_err(broken)?;
+    let summary = dataplane::spool(answer, writer).await.map_err(broken)?;
+    // What was described must be what was read: a file that changed under the view makes no manifest.
+    datasets::unchanged(&dataset)?;
+    let signed = sign(node, operation, exchange, permit, &dataset, format, columns, &summary)?;
+    files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
+    Ok((signed, summary.rows))
+}
+
+/// What the engine says, as the consumer may hear it: its texts are made so that they tell nothing of hidden data.
+fn broken(error: DataError) -> Error {
+    match error {
+        DataError::Query(_) | DataError::NotVisible { .. } | DataError::Restriction(_) | DataError::Quota { .. } => Error::usage(error.to_string()),
+        other => Error::internal(other),
+    }
+}
+
+fn job(
+    node: &Node,
+    exchange: &Exchange,
+    permit: &Permit,
+    dataset: &datasets::Dataset,
+    query: &QueryDoc,
+) -> Result<(Job, Vec<Column>)> {
+    let agreement = exchange.agreement.as_deref().unwrap_or_default();
+    let restriction = enforce::restriction(permit, dataset, &node.mask_secret, agreement)?;
+    let schema = dataset.schema()?;
+    let visible = dataplane::visible_schema(&schema, &restriction).map_err(broken)?;
+    let query_doc = enforce::query(query, &visible)?;
+    let output = dataplane::output_schema(&schema, &restriction, &query_doc).map_err(broken)?;
+    let columns = output.columns().iter().map(|c| Column { name: c.name.clone(), kind: manifest_kind(c.kind) });
+    let columns = columns.collect();
+    let job = Job {
+        source: dataset.source(),
+        schema,
+        restriction,
+        query: query_doc,
+        format: match query.format.as_str() {
+            "ndjson" => OutputFormat::Ndjson,
+            "parquet" => OutputFormat::Parquet,
+            "arrow" => OutputFormat::ArrowStream,
+            _ => OutputFormat::Csv,
+        },
+        limits: dataplane::Limits { timeout: limits::VIEW_TIMEOUT, ..dataplane::Limits::default() },
+        correlation: exchange.id.clone(),
+    };
+    Ok((job, columns))
+}
+
+fn manifest_kind(kind: dataplane::ColumnKind) -> ColumnKind {
+    match kind {
+        dataplane::ColumnKind::String => ColumnKind::String,
+        dataplane::ColumnKind::Integer => ColumnKind::Integer,
+        dataplane::ColumnKind::Number => ColumnKind::Number,
+        dataplane::ColumnKind::Boolean => ColumnKind::Boolean,
+        dataplane::ColumnKind::Date => ColumnKind::Date,
+        dataplane::ColumnKind::Timestamp => ColumnKind::Timestamp,
+    }
+}
+
+/// The same for the catalog's columns.
+pub fn manifest_kind_of_catalog(kind: catalog::ColumnKind) -> ColumnKind {
+    match kind {
+        catalog::ColumnKind::String => ColumnKind::String,
+        catalog::ColumnKind::Integer => ColumnKind::Integer,
+        catalog::ColumnKind::Number => ColumnKind::Number,
+        catalog::ColumnKind::Boolean => ColumnKind::Boolean,
+        catalog::ColumnKind::Date => ColumnKind::Date,
+        catalog::ColumnKind::Timestamp => ColumnKind::Timestamp,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a manifest states eight things; a struct for one call would hide them")]
+fn sign(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    permit: &Permit,
+    dataset: &datasets::Dataset,
+    format: OutputFormat,
+    columns: Vec<Column>,
+    summary: &SpoolSummary,
+) -> Result<SignedManifest> {
+    use ed25519_dalek::Signer;
+    let id = |text: &str| Id::new(text).map_err(Error::internal);
+    let (rules, version) = permit.rule_set();
+    let chunks = summary.chunks.iter().map(|c| Chunk { len: c.len, sha256: Digest::from_bytes(c.sha256.0) });
+    let draft = Draft {
+        exchange_id: exchange.id.clone(),
+        provider: id(&node.config.node.id)?,
+        consumer: id(&exchange.peer)?,
+        agreement_id: id(exchange.agreement.as_deref().unwrap_or_default())?,
+        transfer_id: id(exchange.transfer.as_deref().unwrap_or_default())?,
+        decision: DecisionRef {
+            id: id(&format!("urn:tram:decision:{}", files::hex(&permit.decision())))?,
+            sha256: Digest::from_bytes(permit.decision()),
+        },
+        rule_set: RuleSetRef { sha256: Digest::from_bytes(rules), version },
+        dataset: DatasetRef { id: id(&format!("{}/{}", node.config.node.id, dataset.record.id))?, version: dataset.record.version },
+        columns,
+        media_type: format.media_type().to_owned(),
+        obligations: serde_json::to_value(permit.obligations()).map_err(Error::internal)?,
+        rows: summary.rows,
+        chunk_size: summary.chunk_size,
+        chunks: chunks.collect(),
+        sha256: Digest::from_bytes(summary.sha256.0),
+        created: operation.now,
+    };
+    let manifest = Manifest::seal(draft).map_err(Error::internal)?;
+    let bytes = manifest.signing_bytes().map_err(Error::internal)?;
+    let signature = node.signer.key().sign(&bytes).to_bytes();
+    let signature = DetachedSignature::new(node.signer.keyid(), &signature).map_err(Error::internal)?;
+    Ok(SignedManifest::new(manifest, signature))
+}
+
+/// The manifest of an exchange that this node provides, while its spool is kept.
+pub fn kept_manifest(node: &Node, exchange: &Exchange) -> Option<Manifest> {
+    let bytes = std::fs::read(manifest_path(node, exchange)).ok()?;
+    SignedManifest::parse(&bytes).ok().map(|signed| signed.manifest)
+}
+
+/// The signed manifest, once the statement about it is in the ledger; `None` while the view is still computed.
+pub fn manifest(node: &Node, permit: &Permit, exchange: &Exchange) -> Result<Option<Vec<u8>>> {
+    permit.demand(&exchange.dataset)?;
+    let logged = exchange.statement.as_ref().is_some_and(|leaf| leaf.index.is_some());
+    let path = manifest_path(node, exchange);
+    if !logged || !path.exists() {
+        return Ok(None);
+    }
+    std::fs::read(&path).map(Some).map_err(|e| Error::io(&path, e))
+}
+
+/// One chunk with its digest; `None` while it is not written yet.
+pub async fn chunk(node: &Node, permit: &Permit, exchange: &Exchange, number: u64) -> Result<Option<(Bytes, [u8; 32])>> {
+    permit.demand(&exchange.dataset)?;
+    let reader = match node.productions.reader(&exchange.key()) {
+        Some(reader) => reader,
+        None => match SpoolReader::open(&folder(node, exchange)) {
+            Ok(reader) => reader,
+            // Not begun yet, or being made again after a restart.
+            Err(_) => return Ok(None),
+        },
+    };
+    match reader.read_chunk(number).await {
+        Ok(dataplane::Chunk::Ready(bytes, digest)) => Ok(Some((bytes, digest.sha256.0))),
+        Ok(dataplane::Chunk::NotYet) => Ok(None),
+        Err(DataError::NoChunk(_)) => Err(Error::not_found(format!("there is no chunk {number}; the manifest lists them"))),
+        Err(error) => Err(Error::internal(error)),
+    }
+}
+
+/// Deletes spools of exchanges that are over for long enough.
+pub fn sweep(node: &Node) -> Result<()> {
+    let now = node.clock.now();
+    for (_, exchange) in records::all::<Exchange>(&node.store, Space::Exchange, b"p/")? {
+        let folder = folder(node, &exchange);
+        let old = exchange.stage.is_final() && now - exchange.updated > limits::SPOOL_SECONDS;
+        if old && folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,334 @@
+//! Receiving: chunks as they come, each verified, then the manifest, the statement, the acknowledgement, the receipts.
+//!
+//! Chunks that are on disk are never asked for again; after a cut the work goes on with the first that is missing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use dataplane::{ChunkDigest, Inbox};
+use exchange::dsp::{Extra, TransferCompletionMessage, TransferMessage};
+use exchange::transfer::State as TransferState;
+use exchange::{Manifest, SignedManifest};
+use store::Space;
+
+use super::receipts::HandedOver;
+use super::{TransferRow, change, consumer, evidence, fail, receipts, send, statement};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::node::Node;
+use crate::operation::{Actor, Operation};
+use crate::outbound::{Answer, Call};
+use crate::peers::Route;
+use crate::records::{self, DataAddress, Exchange, Stage};
+
+/// Pause before asking again for what is not written yet.
+const POLL: Duration = Duration::from_millis(100);
+/// Longest pause between two asks.
+const POLL_MAX: Duration = Duration::from_secs(5);
+
+/// Makes sure that the exchange is being received.
+pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
+    let key = exchange.key();
+    let claimed = node.receiving.lock().is_ok_and(|mut set| set.insert(key.clone()));
+    if !claimed {
+        return;
+    }
+    let (node, exchange) = (node.clone(), exchange.clone());
+    tokio::spawn(async move {
+        let mut stop = node.stop.subscribe();
+        let outcome = tokio::select! {
+            outcome = receive(&node, &exchange) => outcome,
+            () = crate::operation::stopped(&mut stop) => Ok(()),
+        };
+        if let Ok(mut set) = node.receiving.lock() {
+            set.remove(&key);
+        }
+        match outcome {
+            Ok(()) => {}
+            Err(error) if passes(&error) => {
+                // The line is down or the peer is busy: noted for people, and the monitor comes back.
+                tracing::info!(exchange = exchange.id, %error, "receiving pauses");
+                let text = error.to_string();
+                let _ = change(&node, &key, |e| e.failure = Some(text.clone())).await;
+            }
+            Err(error) => {
+                let _ = fail(&node, &key, &error.to_string()).await;
+            }
+        }
+    });
+}
+
+/// The manifest of an exchange that this node consumes, while its inbox is kept.
+pub fn kept_manifest(node: &Node, exchange: &Exchange) -> Option<Manifest> {
+    let bytes = std::fs::read(node.dir.join("inbox").join(&exchange.id).join("manifest.json")).ok()?;
+    SignedManifest::parse(&bytes).ok().map(|signed| signed.manifest)
+}
+
+/// Whether trying again later may help.
+fn passes(error: &Error) -> bool {
+    matches!(error, Error::Unreachable(_) | Error::Unavailable(_) | Error::Conflict(_) | Error::Internal(_) | Error::Io { .. })
+}
+
+async fn receive(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+    let line = Line { node, route: node.peers.route(&exchange.peer)?, exchange };
+    let manifest = match exchange.stage {
+        Stage::Acknowledging => line.known_manifest()?,
+        _ => line.fetch_all().await?,
+    };
+    line.conclude(&manifest).await
+}
+
+/// One exchange with the peer that it is received from.
+struct Line<'a> {
+    node: &'a Arc<Node>,
+    route: Route,
+    exchange: &'a Exchange,
+}
+
+impl Line<'_> {
+    fn inbox(&self) -> PathBuf {
+        self.node.dir.join("inbox").join(&self.exchange.id)
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.inbox().join("manifest.json")
+    }
+
+    fn known_manifest(&self) -> Result<Manifest> {
+        let path = self.manifest_path();
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        self.checked(&bytes)
+    }
+
+    fn url(&self, address: &DataAddress, tail: &str) -> String {
+        format!("{}/{tail}", address.endpoint)
+    }
+
+    async fn ask(&self, call: Call) -> Result<Answer> {
+        let call = call.of(&self.exchange.id, self.exchange.ask.purpose.as_deref());
+        self.node.outbound.call(self.node, &self.route, call).await
+    }
+
+    /// The address with its newest token.
+    fn address(&self) -> Result<DataAddress> {
+        let (now, _) = records::get::<Exchange>(&self.node.store, Space::Exchange, &self.exchange.key())?
+            .ok_or_else(|| Error::internal("the exchange is gone"))?;
+        now.address.ok_or_else(|| Error::Peer("the provider started the transfer without a data address".to_owned()))
+    }
+
+    async fn new_token(&self, address: &DataAddress) -> Result<DataAddress> {
+        let answer = self.ask(Call::post(self.url(address, "token"), Vec::new())).await?.success()?;
+        let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let token = told["token"].as_str().ok_or_else(|| Error::Peer("the provider gave no token".to_owned()))?;
+        let fresh = DataAddress { endpoint: address.endpoint.clone(), token: token.to_owned() };
+        change(self.node, &self.exchange.key(), |e| e.address = Some(fresh.clone())).await?;
+        Ok(fresh)
+    }
+
+    /// A GET of data: asks for a new token once when the old one is over; `None` when it is not written yet.
+    async fn get(&self, tail: &str, bytes_max: usize) -> Result<Option<Answer>> {
+        let mut address = self.address()?;
+        for attempt in 0..2 {
+            let call = Call::get(self.url(&address, tail)).data(&address.token, bytes_max);
+            let answer = self.ask(call).await?;
+            match answer.status.as_u16() {
+                425 => return Ok(None),
+                401 if attempt == 0 => address = self.new_token(&address).await?,
+                _ => return answer.success().map(Some),
+            }
+        }
+        Err(Error::Unauthenticated("the provider refuses its own new token".to_owned()))
+    }
+
+    /// Every chunk in order while the provider writes them, then the manifest, then whatever is missing or differs.
+    async fn fetch_all(&self) -> Result<Manifest> {
+        let folder = self.inbox();
+        let mut inbox = blocking(move || Inbox::open(&folder)).await?;
+        change(self.node, &self.exchange.key(), |e| {
+            e.stage = Stage::Receiving;
+            e.failure = None;
+        })
+        .await?;
+        let mut pause = POLL;
+        loop {
+            let number = inbox.next_missing();
+            match self.get(&format!("chunks/{number}"), limits::CHUNK_ANSWER_BYTES_MAX).await {
+                Ok(Some(answer)) => {
+                    inbox = accept(inbox, number, answer).await?;
+                    pause = POLL;
+                }
+                Ok(None) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(POLL_MAX);
+                }
+                Err(Error::NotFound(_)) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let manifest = self.fetch_manifest().await?;
+        let wanted: Vec<ChunkDigest> = chunks(&manifest);
+        for number in inbox.missing(&wanted) {
+            let answer = self.get(&format!("chunks/{number}"), limits::CHUNK_ANSWER_BYTES_MAX).await?;
+            let answer = answer.ok_or_else(|| Error::Unavailable("a chunk of a closed transfer is not there".to_owned()))?;
+            inbox = accept(inbox, number, answer).await?;
+        }
+        let target = consumer::received_file(self.node, &self.exchange.id);
+        let sha256 = dataplane::merkle::Sha256(*manifest.sha256.as_bytes());
+        blocking(move || inbox.assemble(&wanted, &sha256, &target)).await?;
+        let (rows, bytes, sha256) = (manifest.rows, manifest.bytes, manifest.sha256.to_string());
+        let obligations = manifest.obligations.applied.clone();
+        change(self.node, &self.exchange.key(), |e| {
+            e.stage = Stage::Acknowledging;
+            e.rows = Some(rows);
+            e.bytes = Some(bytes);
+            e.sha256 = Some(sha256.clone());
+            e.obligations = obligations.clone();
+        })
+        .await?;
+        Ok(manifest)
+    }
+
+    async fn fetch_manifest(&self) -> Result<Manifest> {
+        let mut pause = POLL;
+        loop {
+            if let Some(answer) = self.get("manifest", limits::MANIFEST_ANSWER_BYTES_MAX).await? {
+                let manifest = self.checked(&answer.body)?;
+                crate::files::write_atomic(&self.manifest_path(), &answer.body)?;
+                return Ok(manifest);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(POLL_MAX);
+        }
+    }
+
+    /// A manifest must be signed by the provider and be about exactly this exchange.
+    fn checked(&self, bytes: &[u8]) -> Result<Manifest> {
+        let wrong = |why: String| Error::Verification(format!("the manifest of {}: {why}", self.exchange.peer));
+        let signed = SignedManifest::parse(bytes).map_err(|e| wrong(e.to_string()))?;
+        let keyid = signed.signature().keyid();
+        let key = self
+            .node
+            .peers
+            .keys()
+            .signing_key(keyid, self.node.clock.now())
+            .filter(|key| key.participant == self.route.participant)
+            .ok_or_else(|| wrong(format!("`{keyid}` is no valid key of the provider")))?;
+        let text = signed.manifest.signing_bytes().map_err(|e| wrong(e.to_string()))?;
+        let signature = signed.signature().bytes().map_err(|e| wrong(e.to_string()))?;
+        if !key.key.verify(&text, &signature) {
+            return Err(wrong("its signature is wrong; nothing of it is used".to_owned()));
+        }
+        let m = signed.manifest;
+        let dataset = format!("{}/{}", self.exchange.peer, self.exchange.dataset);
+        let ours = m.exchange_id == self.exchange.id
+            && m.consumer.as_str() == self.node.config.node.id
+            && m.provider.as_str() == self.exchange.peer
+            && Some(m.agreement_id.as_str()) == self.exchange.agreement.as_deref()
+            && m.dataset.id.as_str() == dataset;
+        if ours { Ok(m) } else { Err(wrong("it is about another exchange".to_owned())) }
+    }
+
+    /// Statement, acknowledgement, receipts, completion. Each step is found done after a restart.
+    async fn conclude(&self, manifest: &Manifest) -> Result<()> {
+        let digest = manifest.digest().map_err(Error::internal)?;
+        let response = format!("sha-256=:{}:", BASE64.encode(digest.as_bytes()));
+        let exchange = take_statement(self.node, &self.route, self.exchange, &response).await?;
+        let handed_index = exchange.1;
+        let key = self.exchange.key();
+        let operation = Operation::begin(Actor::Node, &self.node.clock);
+        let current = current(self.node, &key)?;
+        let (ack, _) = statement::once(self.node, &key, statement::Slot::Ack, || {
+            receipts::acknowledge(self.node, &operation, &current, handed_index)
+        })
+        .await?;
+        let url = format!("{}/tram/exchanges/{}/ack", self.route.endpoint, self.exchange.id);
+        self.ask(Call::post(url, ack)).await?.success()?;
+        swap_receipts(self.node, &self.route, &key).await?;
+        self.complete().await?;
+        change(self.node, &key, |e| {
+            e.stage = Stage::Completed;
+            e.failure = None;
+        })
+        .await?;
+        let folder = self.inbox();
+        let _ = std::fs::remove_dir_all(folder);
+        Ok(())
+    }
+
+    async fn complete(&self) -> Result<()> {
+        let pid = self.exchange.transfer.clone().unwrap_or_default();
+        let (row, _) = records::get::<TransferRow>(&self.node.store, Space::Transfer, pid.as_bytes())?
+            .ok_or_else(|| Error::internal("no such transfer"))?;
+        if row.process.state() != TransferState::Started || row.pending.is_some() {
+            return Ok(());
+        }
+        let pids = row.process.pids().ok_or_else(|| Error::internal("no pids"))?;
+        let url = consumer::transfer_url(self.node, &self.route, pids.provider.as_str(), "completion");
+        let message = TransferMessage::Completion(TransferCompletionMessage { pids, extra: Extra::none() });
+        send(self.node, self.exchange, &pid, message, url).await
+    }
+}
+
+fn current(node: &Node, key: &[u8]) -> Result<Exchange> {
+    let found = records::get::<Exchange>(&node.store, Space::Exchange, key)?;
+    found.map(|(exchange, _)| exchange).ok_or_else(|| Error::internal("the exchange is gone"))
+}
+
+async fn accept(mut inbox: Inbox, number: u64, answer: Answer) -> Result<Inbox> {
+    let digest = ChunkDigest { len: answer.body.len() as u64, sha256: dataplane::merkle::Sha256(answer.sha256) };
+    blocking(move || inbox.accept(number, &digest, &answer.body).map(|_| inbox)).await
+}
+
+fn chunks(manifest: &Manifest) -> Vec<ChunkDigest> {
+    let digest = |c: &exchange::manifest::Chunk| ChunkDigest {
+        len: c.len,
+        sha256: dataplane::merkle::Sha256(*c.sha256.as_bytes()),
+    };
+    manifest.chunks.iter().map(digest).collect()
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::result::Result<T, dataplane::DataError> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
+    done.map_err(|e| Error::Verification(e.to_string()))
+}
+
+/// Fetches the provider's statement, verifies it with its openings against what this node asked and got, and puts the
+/// same bytes into this node's ledger. Returns the statement and its index at the provider.
+pub async fn take_statement(
+    node: &Node,
+    route: &Route,
+    exchange: &Exchange,
+    response: &str,
+) -> Result<(Vec<u8>, u64)> {
+    let url = format!("{}/tram/exchanges/{}/statement", route.endpoint, exchange.id);
+    let call = Call::get(url).of(&exchange.id, exchange.ask.purpose.as_deref());
+    let answer = node.outbound.call(node, route, call).await?.success()?;
+    let handed: HandedOver = serde_json::from_slice(&answer.body)
+        .map_err(|e| Error::Peer(format!("what {} handed over is unreadable: {e}", exchange.peer)))?;
+    let bytes = BASE64.decode(&handed.statement).map_err(|_| Error::Peer("the statement is no base64".to_owned()))?;
+    let now = node.clock.now();
+    let signed = statement::check(node, exchange, &bytes, &handed.openings, response, now)?;
+    // The provider's signed word that the leaf stands in its ledger must be about this leaf.
+    let promised = answer.promise.filter(|p| p.index == handed.index && p.leaf_hash == signed.leaf().0);
+    if promised.is_none() {
+        return Err(Error::Verification(format!("{} does not promise that the statement is in its ledger", exchange.peer)));
+    }
+    evidence::keep(node, exchange, &handed.openings)?;
+    let (bytes, _) = statement::once(node, &exchange.key(), statement::Slot::Statement, || Ok(bytes)).await?;
+    Ok((bytes, handed.index))
+}
+
+/// Sends this node's receipt and keeps the provider's.
+pub async fn swap_receipts(node: &Node, route: &Route, key: &[u8]) -> Result<()> {
+    let exchange = current(node, key)?;
+    let ours = receipts::own(node, &exchange).await?;
+    let url = format!("{}/tram/exchanges/{}/receipts", route.endpoint, exchange.id);
+    let call = Call::post(url, ours).of(&exchange.id, exchange.ask.purpose.as_deref());
+    let theirs = node.outbound.call(node, route, call).await?.success()?;
+    receipts::keep_theirs(node, &exchange, &theirs.body).await
+}

@@ -1,0 +1,68 @@
+//! What people and applications see of an exchange.
+
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::node::Node;
+use crate::operation::rfc3339;
+use crate::outbox;
+use crate::records::{Exchange, Side};
+
+/// An exchange as JSON.
+pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
+    let effect = match (&exchange.refusal, exchange.rows) {
+        (Some(_), _) => json!("deny"),
+        (None, Some(_)) => json!("permit"),
+        (None, None) => Value::Null,
+    };
+    let reasons: Vec<&crate::error::RefusalInfo> = exchange.refusal.iter().collect();
+    Ok(json!({
+        "id": exchange.id,
+        "side": exchange.side,
+        "peer": exchange.peer,
+        "dataset": exchange.dataset,
+        "action": exchange.ask.action,
+        "purpose": exchange.ask.purpose,
+        "basis": exchange.ask.basis,
+        "stage": exchange.stage.word(),
+        "effect": effect,
+        "reasons": reasons,
+        "refusal": exchange.refusal,
+        "failure": exchange.failure,
+        "waiting": waiting(node, exchange)?,
+        "obligations": exchange.obligations,
+        "rows": exchange.rows,
+        "bytes": exchange.bytes,
+        "sha256": exchange.sha256,
+        "agreement": exchange.agreement,
+        "transfer": exchange.transfer,
+        "entries": {
+            "intent": exchange.intent.as_ref().and_then(|l| l.index),
+            "statement": exchange.statement.as_ref().and_then(|l| l.index),
+            "ack": exchange.ack.as_ref().and_then(|l| l.index),
+        },
+        "receipts": exchange.receipts,
+        "created": rfc3339(exchange.created),
+        "updated": rfc3339(exchange.updated),
+    }))
+}
+
+/// What the exchange waits for, if it waits for the network.
+fn waiting(node: &Node, exchange: &Exchange) -> Result<Option<String>> {
+    if exchange.stage.is_final() {
+        return Ok(None);
+    }
+    let key = String::from_utf8_lossy(&exchange.key()).into_owned();
+    let rows = outbox::waiting(node, &exchange.peer)?;
+    let stuck = rows.iter().find(|(_, row)| row.exchange == key && row.attempts > 0);
+    Ok(match (stuck, &exchange.failure, exchange.side) {
+        (Some((_, row)), _, _) => Some(format!(
+            "waiting for the network: {} tries of the {} ({})",
+            row.attempts,
+            row.kind,
+            row.last_error.as_deref().unwrap_or("-")
+        )),
+        (None, Some(why), Side::Consumer) => Some(format!("waiting for the network: {why}")),
+        _ => None,
+    })
+}

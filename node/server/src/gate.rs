@@ -1,0 +1,348 @@
+//! The gate: intent → decision → permit or refusal. The only maker of [`Permit`]s.
+//!
+//! Everything that opens a source, answers a catalog, signs an agreement or sends rows takes a `&Permit`. Its fields are
+//! private and it is made here alone, so no deed can be done without a decision, and none with a decision about
+//! something else. Doubt means no: whatever is missing, unknown or unreadable is a refusal with its reason.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use policy::{AgreementId, BasisId, DatasetId, GroupId, PurposeId, SubjectId, ZoneId};
+use policy::{AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Question};
+use policy::{Action, Class};
+use policy::{Decision, Engine, Obligations, RuleSet};
+use serde_json::{Value, json};
+use store::{Space, Tx};
+
+use crate::error::{Error, RefusalInfo, Result};
+use crate::flow::agreement::Standing;
+use crate::node::Node;
+use crate::operation::Operation;
+
+/// The zone in which this node meets its peers. One zone until networks are configured by name.
+const ZONE: &str = "gov";
+
+/// Proof that a decision said yes to exactly this.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    subject: String,
+    action: Action,
+    dataset: String,
+    obligations: Obligations,
+    rule_set: ([u8; 32], u64),
+    decision: [u8; 32],
+}
+
+impl Permit {
+    /// Who asked.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+    /// What was asked.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+    /// The dataset it is about: what opens a source compares this with what it opens.
+    pub fn dataset(&self) -> &str {
+        &self.dataset
+    }
+    /// What must be done.
+    pub fn obligations(&self) -> &Obligations {
+        &self.obligations
+    }
+    /// SHA-256 and version of the rule set.
+    pub fn rule_set(&self) -> ([u8; 32], u64) {
+        self.rule_set
+    }
+    /// SHA-256 of the decision.
+    pub fn decision(&self) -> [u8; 32] {
+        self.decision
+    }
+    /// Refuses when this permit is about another dataset.
+    pub fn demand(&self, dataset: &str) -> Result<()> {
+        if self.dataset == dataset {
+            return Ok(());
+        }
+        Err(Error::internal(format!("a permit for `{}` was used for `{dataset}`", self.dataset)))
+    }
+}
+
+/// A question as the doors and flows put it, without prefixes.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// Participant id of the asker.
+    pub subject: &'a str,
+    /// What it wants to do.
+    pub action: Action,
+    /// Name of the dataset here.
+    pub dataset: &'a str,
+    /// Purpose.
+    pub purpose: Option<&'a str>,
+    /// Legal basis.
+    pub basis: Option<&'a str>,
+    /// The agreement under which, or the one that would be made.
+    pub agreement: Option<&'a Standing>,
+}
+
+/// A decision and, when it said yes, the proof.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The decision with everything that explains it.
+    pub decision: Decision,
+    permit: Option<Permit>,
+    refusal: Option<RefusalInfo>,
+}
+
+impl Verdict {
+    /// The permit, or the refusal as the asker may see it.
+    pub fn permit(self) -> std::result::Result<Permit, RefusalInfo> {
+        match (self.permit, self.refusal) {
+            (Some(permit), None) => Ok(permit),
+            (_, Some(refusal)) => Err(refusal),
+            (None, None) => Err(undeliverable("nothing was decided", "không có quyết định")),
+        }
+    }
+}
+
+/// The rule set in force.
+pub struct Gate {
+    engine: ArcSwap<Engine>,
+}
+
+impl Gate {
+    /// A gate with a first rule set.
+    pub fn new(rules: RuleSet) -> Result<Self> {
+        Ok(Self { engine: ArcSwap::from_pointee(Engine::new(rules).map_err(Error::internal)?) })
+    }
+
+    /// Puts another rule set in force, at once and whole.
+    pub fn activate(&self, rules: RuleSet) -> Result<()> {
+        self.engine.store(Arc::new(Engine::new(rules).map_err(Error::internal)?));
+        Ok(())
+    }
+
+    /// The engine in force.
+    pub fn engine(&self) -> Arc<Engine> {
+        self.engine.load_full()
+    }
+
+    /// Version and digest of the rule set in force.
+    pub fn describe(&self) -> Value {
+        let engine = self.engine.load();
+        let rules = engine.rule_set();
+        json!({
+            "version": rules.version(),
+            "sha256": rules.digest().to_string(),
+            "grants": rules.grants().len(),
+            "duties": rules.duties().len(),
+        })
+    }
+
+    /// Decides, and keeps the decision so that it can be explained later.
+    pub async fn decide(&self, node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Verdict> {
+        let engine = self.engine.load_full();
+        let verdict = weigh(&engine, node, operation, asked)?;
+        let key = verdict.decision.digest().map_err(Error::internal)?.to_string();
+        let record = json!({
+            "at": operation.now,
+            "subject": asked.subject,
+            "action": asked.action.written(),
+            "dataset": asked.dataset,
+            "purpose": asked.purpose,
+            "basis": asked.basis,
+            "agreement": asked.agreement.map(|a| a.id.clone()),
+            "decision": verdict.decision,
+        });
+        let tx = Tx::new().put_json(Space::Decision, key.into_bytes(), &record).map_err(Error::from)?;
+        node.store.commit(tx).await.map_err(Error::from)?;
+        Ok(verdict)
+    }
+
+    /// Decides without keeping the decision: for requests that repeat one that was kept.
+    pub fn look(&self, node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Verdict> {
+        weigh(&self.engine.load_full(), node, operation, asked)
+    }
+
+    /// Whether the asker may discover a dataset; not kept, because a catalog asks it for each of thousands.
+    pub fn may_discover(&self, node: &Node, operation: &Operation, subject: &str, dataset: &str) -> Result<bool> {
+        Ok(self.glance(node, operation, subject, dataset, Action::Discover)?.permit.is_some())
+    }
+
+    /// A permit for metadata of a dataset, if the asker may have it; not kept.
+    pub fn glance(
+        &self,
+        node: &Node,
+        operation: &Operation,
+        subject: &str,
+        dataset: &str,
+        action: Action,
+    ) -> Result<Verdict> {
+        let asked = Asked { subject, action, dataset, purpose: None, basis: None, agreement: None };
+        weigh(&self.engine.load_full(), node, operation, &asked)
+    }
+
+    /// A permit for the owner itself: its own dataset, asked for through its own door (checking a file, computing a
+    /// profile). Never for anything that leaves the node.
+    pub fn own(&self, operation: &Operation, node: &Node, dataset: &str) -> Result<Permit> {
+        if operation.actor != crate::operation::Actor::Local {
+            return Err(Error::internal("only the local door acts for the owner"));
+        }
+        let rules = self.engine.load();
+        Ok(Permit {
+            subject: node.config.node.id.clone(),
+            action: Action::Metadata,
+            dataset: dataset.to_owned(),
+            obligations: Obligations::default(),
+            rule_set: (*rules.rule_set().digest().as_bytes(), rules.rule_set().version()),
+            decision: [0; 32],
+        })
+    }
+}
+
+/// Question and facts of an asking, for deciding and explaining alike.
+pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<(Question, Facts)> {
+    let bad = |what: &str, text: &str, why: &dyn std::fmt::Display| {
+        Error::usage(format!("{what} `{text}` cannot be used: {why}"))
+    };
+    let subject = SubjectId::named(asked.subject).map_err(|e| bad("participant", asked.subject, &e))?;
+    let dataset = DatasetId::named(asked.dataset).map_err(|e| bad("dataset", asked.dataset, &e))?;
+    let purpose = asked.purpose.map(|p| PurposeId::named(p).map_err(|e| bad("purpose", p, &e))).transpose()?;
+    let basis = asked.basis.map(|b| BasisId::named(b).map_err(|e| bad("legal basis", b, &e))).transpose()?;
+    let agreement = asked
+        .agreement
+        .map(|a| AgreementId::named(&a.id).map_err(|e| bad("agreement", &a.id, &e)))
+        .transpose()?;
+    let network = ZoneId::named(ZONE).map_err(Error::internal)?;
+    let facts = Facts {
+        party: party(node, asked.subject)?,
+        dataset: dataset_facts(node, asked.dataset)?,
+        agreement: asked.agreement.map(|a| agreement_facts(node, &subject, &dataset, a)).transpose()?,
+        transfer_dossier: false,
+    };
+    let question = Question {
+        subject,
+        action: asked.action,
+        dataset,
+        purpose,
+        agreement,
+        basis,
+        network,
+        now: operation.now,
+    };
+    Ok((question, facts))
+}
+
+fn party(node: &Node, participant: &str) -> Result<Option<PartyFacts>> {
+    let Some(peer) = node.peers.find(&node.store, participant)? else { return Ok(None) };
+    let Some(country) = Country::parse(&peer.country) else { return Ok(None) };
+    let groups = peer.groups.iter().map(|g| GroupId::named(g)).collect::<std::result::Result<_, _>>();
+    let groups = groups.map_err(|e| Error::internal(format!("group of {participant}: {e}")))?;
+    Ok(Some(PartyFacts { country, active: peer.status == "active", groups }))
+}
+
+fn dataset_facts(node: &Node, name: &str) -> Result<Option<DatasetFacts>> {
+    let Some(record) = crate::datasets::find(node, name)? else { return Ok(None) };
+    if !record.is_published() {
+        return Ok(None);
+    }
+    crate::datasets::facts(node, &record).map(Some)
+}
+
+/// Owner's facts for the policy, from the closed words of a dataset's record.
+pub fn owned(owner: &str, class: u8) -> Result<(SubjectId, Class, DataClass)> {
+    let owner = SubjectId::named(owner).map_err(Error::internal)?;
+    let class = Class::try_from(class).map_err(Error::internal)?;
+    Ok((owner, class, DataClass::Other))
+}
+
+fn agreement_facts(
+    node: &Node,
+    subject: &SubjectId,
+    dataset: &DatasetId,
+    standing: &Standing,
+) -> Result<AgreementFacts> {
+    let consumer = SubjectId::named(&standing.consumer).map_err(Error::internal)?;
+    let covered = DatasetId::named(&standing.dataset).map_err(Error::internal)?;
+    debug_assert!(!subject.as_str().is_empty() && !dataset.as_str().is_empty());
+    let purposes: std::result::Result<Vec<_>, _> = standing.purposes.iter().map(|p| PurposeId::named(p)).collect();
+    let dpia = crate::datasets::find(node, &standing.dataset)?.and_then(|d| d.record.dpia);
+    Ok(AgreementFacts {
+        consumer,
+        datasets: vec![covered],
+        purposes: purposes.map_err(|e| Error::usage(format!("purpose of the agreement: {e}")))?,
+        not_before: standing.valid_from,
+        expires: standing.valid_until,
+        signatures: standing.signatures,
+        dpia: dpia.map_or(Dpia::Missing, Dpia::Filed),
+    })
+}
+
+fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Verdict> {
+    let (question, facts) = question(node, operation, asked)?;
+    let decision = engine.decide(&question, &facts);
+    let refusal = match decision.obligations() {
+        Some(obligations) => unsupported(obligations),
+        None => {
+            let mut discover = question.clone();
+            discover.action = Action::Discover;
+            let visible = asked.action == Action::Discover || engine.decide(&discover, &facts).is_permit();
+            told(&decision, visible)
+        }
+    };
+    let permit = match (&refusal, decision.obligations()) {
+        (None, Some(obligations)) => Some(Permit {
+            subject: asked.subject.to_owned(),
+            action: asked.action,
+            dataset: asked.dataset.to_owned(),
+            obligations: obligations.clone(),
+            rule_set: (*decision.rule_set_digest.as_bytes(), decision.rule_set_version),
+            decision: *decision.digest().map_err(Error::internal)?.as_bytes(),
+        }),
+        _ => None,
+    };
+    Ok(Verdict { decision, permit, refusal })
+}
+
+/// The refusal as the asker may see it.
+fn told(decision: &Decision, visible: bool) -> Option<RefusalInfo> {
+    let view = decision.for_consumer(visible);
+    let policy::Effect::Refuse(refusal) = view.effect else { return None };
+    Some(RefusalInfo {
+        code: refusal.code().as_str().to_owned(),
+        legal_basis: format!("{} / {}", refusal.legal_basis().text().vi(), refusal.legal_basis().text().en()),
+        text_vi: refusal.text().vi().to_owned(),
+        text_en: refusal.text().en().to_owned(),
+    })
+}
+
+/// An obligation that this node cannot keep makes the permit a refusal: never a permit under a broken promise.
+fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
+    if !obligations.approval.is_empty() {
+        return Some(undeliverable(
+            "a person must approve this first, and no approval is on record",
+            "việc này phải có người phê duyệt trước, và chưa có phê duyệt nào",
+        ));
+    }
+    if obligations.watermark {
+        return Some(undeliverable(
+            "the rules demand a watermark, which this node cannot make yet",
+            "quy tắc đòi đóng dấu chìm, nút này chưa làm được",
+        ));
+    }
+    if obligations.encrypt.get() >= 3 {
+        return Some(undeliverable(
+            "the rules demand encryption to the recipient's key, which this node cannot do yet",
+            "quy tắc đòi mã hoá bằng khoá của bên nhận, nút này chưa làm được",
+        ));
+    }
+    None
+}
+
+fn undeliverable(en: &str, vi: &str) -> RefusalInfo {
+    RefusalInfo {
+        code: "OBLIGATION-UNSUPPORTED".to_owned(),
+        legal_basis: "Nghị định 194/2025/NĐ-CP, Điều 16 khoản 2 / Decree 194/2025/ND-CP, Art. 16(2)".to_owned(),
+        text_vi: vi.to_owned(),
+        text_en: en.to_owned(),
+    }
+}

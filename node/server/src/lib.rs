@@ -1,0 +1,44 @@
+//! RUNS: one node of an agency, from its doors to its workers, and the command line that drives it.
+//!
+//! What it is: everything that joins the leaf crates into a node. Two doors ([`peer`] for other nodes, [`local`] for the
+//! agency itself), the [`gate`] that turns every wish into a permit or a refusal, the [`flow`]s that bring an exchange to
+//! its end, and the [`cli`].
+//!
+//! What it is not: it decides no rule (`policy`), moves no row (`dataplane`), knows no state machine of the protocol
+//! (`exchange`) and proves nothing itself (`ledger`, `certs`); it asks them.
+//!
+//! Begin with [`boot::open`], which builds the world in order, then [`node::Node`], which is the world.
+
+pub mod answer;
+pub mod boot;
+pub mod cli;
+pub mod config;
+pub mod crawl;
+pub mod datasets;
+pub mod demo;
+pub mod enforce;
+pub mod error;
+pub mod files;
+pub mod flow;
+pub mod gate;
+pub mod keybook;
+pub mod ledger_check;
+pub mod limits;
+pub mod local;
+pub mod monitor;
+pub mod node;
+pub mod operation;
+pub mod outbound;
+pub mod outbox;
+pub mod peer;
+pub mod peers;
+pub mod query;
+pub mod rate;
+pub mod records;
+pub mod rules;
+pub mod statement_view;
+pub mod telemetry;
+#[cfg(test)]
+mod testing;
+
+pub use error::{Error, Result};

@@ -1,0 +1,69 @@
+//! Every limit of the node that is not a leaf crate's own, with its reason.
+//!
+//! A limit without a name is a limit that nobody can find when it bites. The tests exercise each at its edge.
+
+use std::time::Duration;
+
+/// Largest body of a protocol message between nodes, bytes. DSP messages are a few KiB; a catalog page of 100
+/// datasets with their columns stays under 512 KiB.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Largest request body on the local door, bytes: rule sets and contracts are files of this order.
+pub const LOCAL_BODY_BYTES_MAX: usize = 4 << 20;
+/// Largest answer that the outbound client accepts for a chunk, bytes: the largest chunk that the protocol knows.
+pub const CHUNK_ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Largest answer that the outbound client accepts for a manifest, bytes: 1,048,576 chunk digests need about 100 MiB,
+/// but a transfer of 256 GiB at 4 MiB a chunk needs 8 MiB; beyond that the provider should publish parts.
+pub const MANIFEST_ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Size of a chunk that this node cuts, bytes.
+pub const CHUNK_BYTES: usize = 4 << 20;
+/// Datasets on one catalog page.
+pub const CATALOG_PAGE: usize = 100;
+/// Pages that the crawler follows at one peer, so that an endless catalog ends.
+pub const CATALOG_PAGES_MAX: usize = 1_000;
+/// Peers whose catalogs are read at once.
+pub const CRAWLS_AT_ONCE: usize = 8;
+/// How long reading one peer's whole catalog may take: a person waits for the search.
+pub const CRAWL_TIMEOUT: Duration = Duration::from_secs(120);
+/// Connections that the peer door serves at once; beyond it new ones wait in the kernel's queue.
+pub const PEER_CONNECTIONS_MAX: usize = 256;
+/// Connections that the local door serves at once.
+pub const LOCAL_CONNECTIONS_MAX: usize = 64;
+/// How long a TLS handshake may take before the connection is dropped.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the head of a request may take to arrive.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one request to a peer may take, from connecting to the last byte of the answer.
+pub const PEER_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long connecting to a peer may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Lifetime of a transfer token, seconds. Short, because a decision is only good for as long as it is fresh;
+/// the consumer asks for a new one, and the gate decides again.
+pub const TOKEN_SECONDS: i64 = 600;
+/// Longest validity of an agreement that a node signs, seconds (366 days).
+pub const AGREEMENT_SECONDS_MAX: i64 = 366 * 86_400;
+/// Validity that a consumer asks for when nobody says otherwise, seconds (90 days).
+pub const AGREEMENT_SECONDS_DEFAULT: i64 = 90 * 86_400;
+/// Wait before the first retry of an undelivered message.
+pub const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// Longest wait between two tries.
+pub const RETRY_CAP: Duration = Duration::from_secs(60);
+/// Age at which an undelivered message is given up, seconds (7 days).
+pub const OUTBOX_AGE_SECONDS_MAX: i64 = 7 * 86_400;
+/// Messages waiting for one peer, so that a dead peer cannot fill the disk.
+pub const OUTBOX_PER_PEER_MAX: usize = 10_000;
+/// How long an invitation stays open, seconds (one day).
+pub const INVITATION_SECONDS: i64 = 86_400;
+/// Unfinished exchanges that one consumer may hold open here.
+pub const OPEN_EXCHANGES_PER_PEER_MAX: usize = 1_000;
+/// Views that are computed at once: each may use the engine's memory limit.
+pub const VIEWS_AT_ONCE: usize = 2;
+/// Wall clock that one governed view may take.
+pub const VIEW_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// Rows in one listing of the local door.
+pub const LIST_PAGE: usize = 500;
+/// How long spool files of a finished transfer are kept, seconds (one day): a consumer may come back for a chunk.
+pub const SPOOL_SECONDS: i64 = 86_400;
+/// How often the monitor asks the gate again about running transfers. Revocation must be felt within 60 s.
+pub const MONITOR_PERIOD: Duration = Duration::from_secs(15);
+/// How long a node waits at shutdown for requests in flight.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

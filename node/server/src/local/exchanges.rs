@@ -1,0 +1,146 @@
+//! Exchanges on the local door: begin, look, wait, take home.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::Space;
+use tokio_util::io::ReaderStream;
+
+use super::body::{JsonBody, Params, Segments};
+use crate::error::{Error, Result};
+use crate::flow::{consumer, view};
+use crate::node::Node;
+use crate::operation::{Actor, Operation};
+use crate::query::{QueryDoc, parse_condition, parse_measure};
+use crate::records::{self, Ask, Exchange, Stage};
+
+/// Longest that one look may wait for a change, seconds.
+const WAIT_SECONDS_MAX: u64 = 30;
+
+/// Body of `POST /v1/exchanges`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    participant: String,
+    dataset: String,
+    purpose: Option<String>,
+    basis: Option<String>,
+    #[serde(default)]
+    action: Option<String>,
+    #[serde(default)]
+    columns: Vec<String>,
+    #[serde(default, rename = "where")]
+    filter: Vec<String>,
+    #[serde(default)]
+    group_by: Vec<String>,
+    #[serde(default)]
+    measures: Vec<String>,
+    #[serde(default)]
+    limit: Option<u64>,
+    #[serde(default)]
+    format: Option<String>,
+    #[serde(default)]
+    queue: bool,
+}
+
+/// `POST /v1/exchanges`: begins an exchange and answers with it at once.
+pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start>) -> Result<Json<Value>> {
+    let operation = Operation::begin(Actor::Local, &node.clock);
+    let action = body.action.unwrap_or_else(|| "query".to_owned());
+    let doc = QueryDoc {
+        action: action.clone(),
+        format: body.format.unwrap_or_else(|| "csv".to_owned()),
+        columns: body.columns,
+        filter: body.filter.iter().map(|f| parse_condition(f)).collect::<std::result::Result<_, _>>().map_err(Error::Usage)?,
+        group_by: body.group_by,
+        measures: body.measures.iter().map(|m| parse_measure(m)).collect::<std::result::Result<_, _>>().map_err(Error::Usage)?,
+        limit: body.limit,
+    };
+    doc.check().map_err(Error::Usage)?;
+    let query = serde_json::to_value(&doc).map_err(Error::internal)?;
+    let ask = Ask { action, purpose: body.purpose, basis: body.basis, query };
+    let exchange = consumer::begin(&node, &operation, &body.participant, &body.dataset, ask, body.queue).await?;
+    Ok(Json(view::exchange(&node, &exchange)?))
+}
+
+/// `GET /v1/exchanges`: the newest first.
+pub async fn list(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
+    let mut found: Vec<Exchange> =
+        records::all(&node.store, Space::Exchange, b"")?.into_iter().map(|(_, e)| e).collect();
+    found.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.id.cmp(&a.id)));
+    found.truncate(crate::limits::LIST_PAGE);
+    let views: Vec<Value> = found.iter().map(|e| view::exchange(&node, e)).collect::<Result<_>>()?;
+    Ok(Json(json!({"exchanges": views})))
+}
+
+/// Query of `GET /v1/exchanges/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// Seconds to wait for another stage than `seen`.
+    #[serde(default)]
+    wait: u64,
+    /// The stage that the caller knows.
+    #[serde(default)]
+    seen: String,
+}
+
+/// `GET /v1/exchanges/{id}`: one exchange; with `wait`, answers when it is at another stage than `seen`.
+pub async fn show(
+    State(node): State<Arc<Node>>,
+    Segments(id): Segments<String>,
+    Params(look): Params<Look>,
+) -> Result<Json<Value>> {
+    let until = tokio::time::Instant::now() + Duration::from_secs(look.wait.min(WAIT_SECONDS_MAX));
+    let mut changed = node.changed.subscribe();
+    loop {
+        let exchange = find(&node, &id)?;
+        let waits = exchange.stage.word() == look.seen && !exchange.stage.is_final();
+        if !waits || tokio::time::Instant::now() >= until {
+            return Ok(Json(view::exchange(&node, &exchange)?));
+        }
+        let _ = tokio::time::timeout_at(until, changed.changed()).await;
+    }
+}
+
+fn find(node: &Node, id: &str) -> Result<Exchange> {
+    if let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &records::consumer_key(id))? {
+        return Ok(exchange);
+    }
+    let here = records::all::<Exchange>(&node.store, Space::Exchange, b"p/")?;
+    let found = here.into_iter().map(|(_, e)| e).find(|e| e.id == id);
+    found.ok_or_else(|| Error::not_found(format!("no exchange `{id}` here; `tram exchange list` shows them")))
+}
+
+/// `GET /v1/exchanges/{id}/data`: the rows, as received and verified.
+pub async fn data(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Response> {
+    let exchange = find(&node, &id)?;
+    if exchange.side != records::Side::Consumer || exchange.stage != Stage::Completed {
+        return Err(Error::conflict(format!(
+            "exchange `{id}` has no rows to take home: it is {} and this node is its {}",
+            exchange.stage.word(),
+            if exchange.side == records::Side::Consumer { "consumer" } else { "provider" }
+        )));
+    }
+    let path = consumer::received_file(&node, &id);
+    let file = tokio::fs::File::open(&path).await.map_err(|e| Error::io(&path, e))?;
+    let body = Body::from_stream(ReaderStream::with_capacity(file, 1 << 16));
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}
+
+/// `GET /v1/exchanges/{id}/receipts/{side}`: a receipt as a tlog-proof file.
+pub async fn receipt(
+    State(node): State<Arc<Node>>,
+    Segments((id, side)): Segments<(String, String)>,
+) -> Result<Response> {
+    let exchange = find(&node, &id)?;
+    let bytes = crate::flow::receipts::read(&node, &exchange, &side)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response())
+}

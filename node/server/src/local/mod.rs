@@ -1,0 +1,153 @@
+//! Door 2: the agency's own applications and its command line. JSON over loopback HTTP, one bearer token, problem+json.
+//!
+//! Loopback only, and the `Host` header must say so (a web page that rebinds its name to 127.0.0.1 is refused). What is
+//! asked here is asked by the agency itself; rows of other agencies come in only through an exchange.
+
+mod body;
+mod catalog;
+mod datasets;
+mod exchanges;
+mod ledger;
+mod listener;
+mod peers;
+mod policy;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, delete, get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+pub use self::listener::serve;
+use crate::error::{Error, Result};
+use crate::limits::LOCAL_BODY_BYTES_MAX;
+use crate::node::Node;
+
+/// The door's table of contents: method, path, what answers. Every route asks for the token.
+pub const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/v1/node"),
+    ("GET", "/v1/datasets"),
+    ("POST", "/v1/datasets"),
+    ("GET", "/v1/datasets/{id}"),
+    ("POST", "/v1/datasets/{id}/validate"),
+    ("POST", "/v1/datasets/{id}/publish"),
+    ("POST", "/v1/datasets/{id}/withdraw"),
+    ("GET", "/v1/peers"),
+    ("POST", "/v1/peers"),
+    ("POST", "/v1/peers/invitations"),
+    ("DELETE", "/v1/peers/{id}"),
+    ("GET", "/v1/catalog"),
+    ("GET", "/v1/exchanges"),
+    ("POST", "/v1/exchanges"),
+    ("GET", "/v1/exchanges/{id}"),
+    ("GET", "/v1/exchanges/{id}/data"),
+    ("GET", "/v1/exchanges/{id}/receipts/{side}"),
+    ("GET", "/v1/ledger/checkpoint"),
+    ("GET", "/v1/ledger/entries"),
+    ("POST", "/v1/ledger/verify"),
+    ("GET", "/v1/registry"),
+    ("GET", "/v1/policy"),
+    ("POST", "/v1/policy"),
+    ("POST", "/v1/policy/explain"),
+];
+
+/// The router of the local door.
+pub fn router(node: Arc<Node>) -> Router {
+    let routes = ROUTES.iter().fold(Router::new(), |router, (method, path)| {
+        router.route(path, handler(method, path))
+    });
+    routes
+        .fallback(|| async { Error::not_found("no such resource on the local door; docs/local-api.md lists them") })
+        .layer(DefaultBodyLimit::max(LOCAL_BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(node.clone(), authenticate))
+        .with_state(node)
+}
+
+fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
+    match (method, path) {
+        ("GET", "/v1/node") => get(about),
+        ("GET", "/v1/datasets") => get(datasets::list),
+        ("POST", "/v1/datasets") => post(datasets::add),
+        ("GET", "/v1/datasets/{id}") => get(datasets::show),
+        ("POST", "/v1/datasets/{id}/validate") => post(datasets::validate),
+        ("POST", "/v1/datasets/{id}/publish") => post(datasets::publish),
+        ("POST", "/v1/datasets/{id}/withdraw") => post(datasets::withdraw),
+        ("GET", "/v1/peers") => get(peers::list),
+        ("POST", "/v1/peers") => post(peers::accept),
+        ("POST", "/v1/peers/invitations") => post(peers::invite),
+        ("DELETE", "/v1/peers/{id}") => delete(peers::revoke),
+        ("GET", "/v1/catalog") => get(catalog::search),
+        ("GET", "/v1/exchanges") => get(exchanges::list),
+        ("POST", "/v1/exchanges") => post(exchanges::start),
+        ("GET", "/v1/exchanges/{id}") => get(exchanges::show),
+        ("GET", "/v1/exchanges/{id}/data") => get(exchanges::data),
+        ("GET", "/v1/exchanges/{id}/receipts/{side}") => get(exchanges::receipt),
+        ("GET", "/v1/ledger/checkpoint") => get(ledger::checkpoint),
+        ("GET", "/v1/ledger/entries") => get(ledger::entries),
+        ("POST", "/v1/ledger/verify") => post(ledger::verify),
+        ("GET", "/v1/registry") => get(peers::registry),
+        ("GET", "/v1/policy") => get(policy::show),
+        ("POST", "/v1/policy") => post(policy::apply),
+        ("POST", "/v1/policy/explain") => post(policy::explain),
+        // A row of the table without a handler answers nothing rather than something; a test walks the table.
+        _ => MethodRouter::new(),
+    }
+}
+
+async fn authenticate(State(node): State<Arc<Node>>, request: Request, next: Next) -> Result<Response> {
+    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    if !is_loopback(host) {
+        return Err(Error::Unauthenticated(format!(
+            "host `{host}` is not this machine; call the local door as http://127.0.0.1:PORT"
+        )));
+    }
+    let token = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|h| h.to_str().ok())
+        .and_then(|h| h.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    if !bool::from(token.as_bytes().ct_eq(node.local_token().as_bytes())) {
+        return Err(Error::Unauthenticated(
+            "the local door wants `Authorization: Bearer TOKEN`; the token is in run/local.json of the node's folder"
+                .to_owned(),
+        ));
+    }
+    Ok(next.run(request).await)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+async fn about(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
+    Ok(Json(json!({
+        "participant": node.config.node.id,
+        "name": {"vi": node.config.node.name_vi, "en": node.config.node.name_en},
+        "version": env!("CARGO_PKG_VERSION"),
+        "endpoint": node.config.peer.endpoint,
+        "ledger": {"origin": node.ledger_origin(), "entries": node.ledger.size()},
+        "rule_set": node.gate.describe(),
+        "writable": node.can_write(),
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for good in ["127.0.0.1:7080", "localhost:1", "LOCALHOST", "[::1]:9", "127.9.9.9"] {
+            assert!(super::is_loopback(good), "{good}");
+        }
+        for bad in ["", "example.org", "10.0.0.1:7080", "127.0.0.1.example.org:80", "localhost.example.org"] {
+            assert!(!super::is_loopback(bad), "{bad}");
+        }
+    }
+}

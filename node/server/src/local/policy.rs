@@ -1,0 +1,78 @@
+//! Rules on the local door: show them, put others in force, ask why.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use policy::Action;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::JsonBody;
+use crate::error::{Error, Result};
+use crate::flow::agreement;
+use crate::gate::{self, Asked};
+use crate::node::Node;
+use crate::operation::{Actor, Operation};
+use crate::rules;
+
+/// `GET /v1/policy`: the rule set in force, with the files it was made of.
+pub async fn show(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
+    Ok(Json(json!({"rule_set": node.gate.describe(), "files": rules::files(&node)?})))
+}
+
+/// Body of `POST /v1/policy`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// Texts of the files, by name.
+    files: BTreeMap<String, String>,
+}
+
+/// `POST /v1/policy`: checks and tests the files, and puts them in force.
+pub async fn apply(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Apply>) -> Result<Json<Value>> {
+    let operation = Operation::begin(Actor::Local, &node.clock);
+    rules::apply(&node, &operation, body.files).await.map(Json)
+}
+
+/// Body of `POST /v1/policy/explain`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    subject: String,
+    dataset: String,
+    action: String,
+    #[serde(default)]
+    purpose: Option<String>,
+    #[serde(default)]
+    basis: Option<String>,
+    #[serde(default)]
+    agreement: Option<String>,
+}
+
+/// `POST /v1/policy/explain`: what would be decided now, by which rules, and what would change it. Nothing is done and
+/// nothing is kept.
+pub async fn explain(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Explain>) -> Result<Json<Value>> {
+    let operation = Operation::begin(Actor::Local, &node.clock);
+    let action = Action::read(&body.action).ok_or_else(|| {
+        Error::usage(format!("`{}` is no action; use discover, metadata, query, download or subscribe", body.action))
+    })?;
+    let standing = match body.agreement.as_deref() {
+        None => None,
+        Some(id) => Some(agreement::find(&node, id)?.ok_or_else(|| {
+            Error::not_found(format!("no agreement `{id}` here; leave it out to ask without one"))
+        })?),
+    };
+    let asked = Asked {
+        subject: &body.subject,
+        action,
+        dataset: &body.dataset,
+        purpose: body.purpose.as_deref(),
+        basis: body.basis.as_deref(),
+        agreement: standing.as_ref(),
+    };
+    let (question, facts) = gate::question(&node, &operation, &asked)?;
+    let explanation = node.gate.engine().explain(&question, &facts, &[]);
+    Ok(Json(json!({"question": question, "facts": facts, "explanation": explanation})))
+}

@@ -1,0 +1,76 @@
+//! Questions of the Dataspace Protocol that this node asks as a consumer of catalogs.
+
+use exchange::dsp::{self, Catalog, CatalogRequestMessage, RootDataset};
+
+use super::{Call, Outbound};
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::peers::Route;
+
+/// Path of the protocol's base under an endpoint.
+const BASE: &str = "/dsp/2025-1";
+
+/// One page of a peer's catalog.
+#[derive(Debug)]
+pub struct Page {
+    /// The page.
+    pub catalog: Catalog,
+    /// Where the next one is.
+    pub next: Option<String>,
+}
+
+impl Outbound {
+    /// One page of a peer's catalog: the first, or the one at `url`.
+    pub async fn catalog_page(&self, node: &Node, route: &Route, url: Option<&str>) -> Result<Page> {
+        let first = format!("{}{BASE}/catalog/request", route.endpoint);
+        let message = CatalogRequestMessage { filter: Vec::new(), extra: dsp::Extra::none() };
+        let body = dsp::to_bytes(&message).map_err(Error::internal)?;
+        let answer = self.call(node, route, Call::post(url.unwrap_or(&first), body)).await?.success()?;
+        let catalog = dsp::parse::<Catalog>(&answer.body)
+            .map_err(|e| Error::Peer(format!("the catalog of {} is malformed: {e}", route.participant)))?;
+        let link = answer.headers.get(http::header::LINK).and_then(|l| l.to_str().ok());
+        let next = link.and_then(next_link).map(|l| absolute(route, &l));
+        Ok(Page { catalog, next })
+    }
+
+    /// One dataset of a peer.
+    pub async fn dataset(&self, node: &Node, route: &Route, dataset: &str) -> Result<dsp::Dataset> {
+        let id = format!("{}/{dataset}", route.participant);
+        let url = format!("{}{BASE}/catalog/datasets/{}", route.endpoint, crate::cli::client::segment(&id));
+        let answer = self.call(node, route, Call::get(url)).await?;
+        if answer.status == http::StatusCode::NOT_FOUND {
+            return Err(Error::not_found(format!(
+                "{} offers no dataset `{dataset}` to this node; `tram catalog search` shows what it offers",
+                route.participant
+            )));
+        }
+        let answer = answer.success()?;
+        dsp::parse::<RootDataset>(&answer.body)
+            .map(|d| d.0)
+            .map_err(|e| Error::Peer(format!("the dataset of {} is malformed: {e}", route.participant)))
+    }
+}
+
+/// The target of `rel="next"` in a Link field (RFC 8288), of the simple form that catalogs use.
+fn next_link(field: &str) -> Option<String> {
+    field.split(',').find_map(|link| {
+        let (target, parameters) = link.split_once(';')?;
+        let is_next = parameters.split(';').any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
+        let target = target.trim().strip_prefix('<')?.strip_suffix('>')?;
+        is_next.then(|| target.to_owned())
+    })
+}
+
+fn absolute(route: &Route, link: &str) -> String {
+    if link.starts_with('/') { format!("{}{link}", route.endpoint) } else { link.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_next_page_is_found() {
+        let field = "</dsp/2025-1/catalog/request?page=1>; rel=\"previous\", </x?page=3>; rel=\"next\"";
+        assert_eq!(super::next_link(field).as_deref(), Some("/x?page=3"));
+        assert_eq!(super::next_link("</x>; rel=\"prev\""), None);
+    }
+}

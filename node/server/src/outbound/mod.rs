@@ -1,0 +1,319 @@
+//! The client to peers: mutual TLS 1.3 pinned to one key, every request signed, every answer verified.
+//!
+//! One connection pool a peer, because the pin is the peer's. No redirects are followed and no address is asked that
+//! is not under the peer's registered endpoint, so that nobody can send this node to places of his choice.
+
+mod dsp;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use certs::message::{
+    Content, HEADER_EXCHANGE_ID, HEADER_PURPOSE, IncomingResponse, LogPromise, OutgoingRequest, RequestContext,
+    SignatureEvidence, sign_request, verify_response,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+pub use self::dsp::Page;
+use crate::error::{Error, Problem, Result};
+use crate::limits;
+use crate::node::Node;
+use crate::outbox::Row;
+use crate::peers::Route;
+
+type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Connections to peers, by the SHA-256 of the peer's channel key.
+#[derive(Default)]
+pub struct Outbound {
+    pools: Mutex<HashMap<[u8; 32], Pool>>,
+}
+
+/// One request to a peer.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Method.
+    pub method: Method,
+    /// Full URL under the peer's endpoint.
+    pub url: String,
+    /// Body; empty for none.
+    pub body: Vec<u8>,
+    /// Exchange it belongs to.
+    pub exchange_id: Option<String>,
+    /// Purpose it claims.
+    pub purpose: Option<String>,
+    /// Bearer token for data.
+    pub token: Option<String>,
+    /// Largest answer that is read, bytes.
+    pub answer_bytes_max: usize,
+}
+
+impl Call {
+    /// GET.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            url: url.into(),
+            body: Vec::new(),
+            exchange_id: None,
+            purpose: None,
+            token: None,
+            answer_bytes_max: limits::MESSAGE_BYTES_MAX,
+        }
+    }
+
+    /// POST of a JSON body.
+    pub fn post(url: impl Into<String>, body: Vec<u8>) -> Self {
+        Self { method: Method::POST, body, ..Self::get(url) }
+    }
+
+    /// For an exchange.
+    #[must_use]
+    pub fn of(mut self, exchange_id: &str, purpose: Option<&str>) -> Self {
+        self.exchange_id = Some(exchange_id.to_owned());
+        self.purpose = purpose.map(str::to_owned);
+        self
+    }
+
+    /// With a data token and another limit for the answer.
+    #[must_use]
+    pub fn data(mut self, token: &str, answer_bytes_max: usize) -> Self {
+        self.token = Some(token.to_owned());
+        self.answer_bytes_max = answer_bytes_max;
+        self
+    }
+}
+
+/// A verified answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Fields.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+    /// SHA-256 of the body, as verified.
+    pub sha256: [u8; 32],
+    /// The leaf that stands for the answer in the peer's ledger, by the peer's signed word.
+    pub promise: Option<LogPromise>,
+    /// What this node signed to ask.
+    pub asked: SignatureEvidence,
+}
+
+impl Answer {
+    /// The answer itself if it is a success, else the error that it tells.
+    pub fn success(self) -> Result<Self> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        Err(self.told_error())
+    }
+
+    fn told_error(&self) -> Error {
+        if let Ok(problem) = serde_json::from_slice::<Problem>(&self.body) {
+            return problem.into_error();
+        }
+        let told = protocol_reason(&self.body);
+        match self.status {
+            StatusCode::BAD_REQUEST => Error::Usage(format!("the peer refused the message as malformed or out of turn: {told}")),
+            StatusCode::NOT_FOUND => Error::NotFound(format!("the peer does not know this: {told}")),
+            StatusCode::UNAUTHORIZED => Error::Unauthenticated(format!("the peer does not accept this node: {told}")),
+            StatusCode::TOO_EARLY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                Error::Unavailable(told)
+            }
+            other => Error::Peer(format!("the peer answered {other}: {told}")),
+        }
+    }
+}
+
+/// What a DSP error body says, shortened.
+fn protocol_reason(body: &[u8]) -> String {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return "no reason given".to_owned() };
+    let text = match (&value["reason"], &value["code"]) {
+        (serde_json::Value::Array(reasons), _) if !reasons.is_empty() => {
+            reasons.iter().map(|r| r.as_str().map_or_else(|| r.to_string(), str::to_owned)).collect::<Vec<_>>().join("; ")
+        }
+        (_, serde_json::Value::String(code)) => code.clone(),
+        _ => "no reason given".to_owned(),
+    };
+    text.chars().take(500).collect()
+}
+
+impl Outbound {
+    /// Sends one request to the peer at `route` and verifies the answer. An answer with an error status is an answer.
+    pub async fn call(&self, node: &Node, route: &Route, call: Call) -> Result<Answer> {
+        if !call.url.starts_with(&format!("{}/", route.endpoint)) {
+            return Err(Error::Peer(format!(
+                "the address `{}` is not under `{}`, the endpoint of {}; nothing was sent",
+                call.url, route.endpoint, route.participant
+            )));
+        }
+        let unreachable = |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
+        let (request, context, asked) = sign(node, &call)?;
+        let pool = self.pool(node, route)?;
+        let work = async {
+            let response = pool.request(request).await.map_err(|e| unreachable(chain(&e)))?;
+            let arrived = node.clock.now();
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, call.answer_bytes_max)
+                .collect()
+                .await
+                .map_err(|e| unreachable(format!("its answer broke off or is over {} bytes: {e}", call.answer_bytes_max)))?
+                .to_bytes();
+            verified(node, route, head, body, &context, asked, arrived)
+        };
+        match tokio::time::timeout(limits::PEER_REQUEST_TIMEOUT, work).await {
+            Ok(done) => done,
+            Err(_) => Err(unreachable(format!("no answer within {} s", limits::PEER_REQUEST_TIMEOUT.as_secs()))),
+        }
+    }
+
+    /// Introduces this node to one that is no peer yet. The pinned key and the one-time secret stand for the signature.
+    pub async fn introduce(&self, node: &Node, route: &Route, call: Call) -> Result<Bytes> {
+        let unreachable = |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
+        let (request, _, _) = sign(node, &call)?;
+        let pool = self.pool(node, route)?;
+        let work = async {
+            let response = pool.request(request).await.map_err(|e| unreachable(chain(&e)))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), call.answer_bytes_max).collect().await;
+            let body = body.map_err(|e| unreachable(e.to_string()))?.to_bytes();
+            if status.is_success() {
+                return Ok(body);
+            }
+            Err(match serde_json::from_slice::<Problem>(&body) {
+                Ok(problem) => problem.into_error(),
+                Err(_) => Error::Peer(format!("{} answered {status}", route.participant)),
+            })
+        };
+        match tokio::time::timeout(limits::PEER_REQUEST_TIMEOUT, work).await {
+            Ok(done) => done,
+            Err(_) => Err(unreachable("no answer in time".to_owned())),
+        }
+    }
+
+    /// Sends a message of the outbox; any answer but a success is an error.
+    pub async fn post_row(&self, node: &Node, row: &Row) -> Result<Answer> {
+        let route = node.peers.route(&row.peer)?;
+        let call = Call::post(row.url.clone(), row.body.clone().into_bytes())
+            .of(&row.exchange_id, row.purpose.as_deref());
+        let answer = self.call(node, &route, call).await?.success()?;
+        if row.kind == "request" {
+            crate::flow::evidence::keep_request(node, row, &answer.asked)?;
+        }
+        Ok(answer)
+    }
+
+    fn pool(&self, node: &Node, route: &Route) -> Result<Pool> {
+        let mut pools = self.pools.lock().map_err(|_| Error::internal("connection pools are poisoned"))?;
+        if let Some(pool) = pools.get(&route.spki) {
+            return Ok(pool.clone());
+        }
+        let tls = certs::tls::client_config(&node.keys.channel, route.spki).map_err(Error::internal)?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(limits::CONNECT_TIMEOUT));
+        // Not by the builder: it would choose the ALPN names itself, and `certs` has said them already.
+        let mut connector = HttpsConnector::from((tcp, tls));
+        connector.enforce_https();
+        let pool = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(20))
+            .pool_max_idle_per_host(4)
+            .build(connector);
+        pools.insert(route.spki, pool.clone());
+        Ok(pool)
+    }
+
+    /// Forgets the connections to a peer: after revocation.
+    pub fn forget(&self, spki: &[u8; 32]) {
+        if let Ok(mut pools) = self.pools.lock() {
+            pools.remove(spki);
+        }
+    }
+}
+
+fn sign(node: &Node, call: &Call) -> Result<(Request<Full<Bytes>>, RequestContext, SignatureEvidence)> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut put = |name: &'static str, value: &Option<String>| -> Result<()> {
+        if let Some(value) = value {
+            let value = HeaderValue::from_str(value)
+                .map_err(|_| Error::usage(format!("`{value}` cannot stand in the header {name}; use ASCII letters")))?;
+            headers.insert(name, value);
+        }
+        Ok(())
+    };
+    put(HEADER_EXCHANGE_ID, &call.exchange_id)?;
+    put(HEADER_PURPOSE, &call.purpose)?;
+    put("authorization", &call.token.as_ref().map(|t| format!("Bearer {t}")))?;
+    let outgoing = OutgoingRequest {
+        method: &call.method,
+        target_uri: &call.url,
+        headers: &mut headers,
+        content: Content::Bytes(&call.body),
+    };
+    let nonce = crate::operation::random::<16>()?;
+    let signed = sign_request(&node.signer, outgoing, node.clock.now(), nonce).map_err(|e| Error::usage(e.to_string()))?;
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&call.url)
+        .body(Full::new(Bytes::from(call.body.clone())))
+        .map_err(|e| Error::Peer(format!("the address `{}` is no URL: {e}", call.url)))?;
+    *request.headers_mut() = headers;
+    Ok((request, signed.context, signed.evidence))
+}
+
+fn verified(
+    node: &Node,
+    route: &Route,
+    head: http::response::Parts,
+    body: Bytes,
+    context: &RequestContext,
+    asked: SignatureEvidence,
+    arrived: i64,
+) -> Result<Answer> {
+    let incoming =
+        IncomingResponse { status: head.status, headers: &head.headers, content: Content::Bytes(&body) };
+    let answer = verify_response(&incoming, context, &*node.peers.keys(), &route.participant, arrived)
+        .map_err(|e| unsigned(&head, &body, route, &e.to_string()))?;
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+        sha256: answer.content_sha256,
+        promise: answer.promise,
+        asked,
+    })
+}
+
+/// An answer whose signature does not hold. A node that did not accept our signature has nothing to bind its answer
+/// to, so its unsigned refusal is told as its word, and never trusted for more than trying again later.
+fn unsigned(head: &http::response::Parts, body: &Bytes, route: &Route, why: &str) -> Error {
+    if head.headers.contains_key("signature") || head.status.is_success() {
+        return Error::Peer(format!("the answer of {} is not to be trusted: {why}", route.participant));
+    }
+    let told = serde_json::from_slice::<Problem>(body).map(|p| p.detail).unwrap_or_else(|_| protocol_reason(body));
+    Error::Unavailable(format!("{} answered {} without a signature: {told}", route.participant, head.status))
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,158 @@
+//! This node's catalog (DSP 2025-1): to each caller only what the gate lets it discover.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use exchange::dsp::{
+    self, Address, Catalog, CatalogContent, CatalogRequestMessage, DataService, Dataset, DatasetDescription,
+    Distribution, Extra, Id, LangText, NonEmpty, Offer, RootDataset,
+};
+use exchange::terms::Terms;
+use policy::Action;
+use serde::Deserialize;
+
+use super::reply;
+use super::signed::Caller;
+use crate::datasets;
+use crate::error::{Error, Result};
+use crate::gate::Permit;
+use crate::limits::CATALOG_PAGE;
+use crate::node::Node;
+use crate::operation::{Actor, Operation};
+
+/// Where a page begins: after the dataset with this name.
+#[derive(Debug, Default, Deserialize)]
+pub struct PageQuery {
+    #[serde(default)]
+    after: Option<String>,
+}
+
+/// `POST /catalog/request`
+pub async fn request(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Query(page): Query<PageQuery>,
+    body: Bytes,
+) -> Response {
+    let message = match dsp::parse::<CatalogRequestMessage>(&body) {
+        Ok(message) => message,
+        Err(error) => return reply::catalog_error(StatusCode::BAD_REQUEST, "MALFORMED", &error.to_string()),
+    };
+    if !message.filter.is_empty() {
+        let why = "this node knows no filter; leave it out and search the answer";
+        return reply::catalog_error(StatusCode::BAD_REQUEST, "FILTER", why);
+    }
+    match render(&node, &caller, page.after.as_deref()) {
+        Ok((catalog, next)) => {
+            let mut response = reply::message(StatusCode::OK, &catalog);
+            let link = next.and_then(|after| {
+                let target = format!("</dsp/2025-1/catalog/request?after={after}>; rel=\"next\"");
+                HeaderValue::from_str(&target).ok()
+            });
+            if let Some(link) = link {
+                response.headers_mut().insert(header::LINK, link);
+            }
+            response
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+fn render(node: &Node, caller: &Caller, after: Option<&str>) -> Result<(Catalog, Option<String>)> {
+    let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
+    let mut shown = Vec::new();
+    let mut next = None;
+    for dataset in datasets::all(node)? {
+        let name = dataset.record.id.as_str().to_owned();
+        if !dataset.is_published() || after.is_some_and(|after| name.as_str() <= after) {
+            continue;
+        }
+        let Some(permit) = discover(node, &operation, caller, &name)? else { continue };
+        if shown.len() == CATALOG_PAGE {
+            // The name of the last one shown, which the caller may see anyway.
+            next = shown.last().map(|(name, _): &(String, Dataset)| name.clone());
+            break;
+        }
+        shown.push((name, describe(node, &permit, &dataset)?));
+    }
+    let me = &node.config.node.id;
+    let id = id(&format!("{me}/catalog"))?;
+    let content = CatalogContent {
+        datasets: shown.into_iter().map(|(_, dataset)| dataset).collect(),
+        services: vec![service(node)?],
+        ..CatalogContent::empty(id)
+    };
+    Ok((Catalog { participant_id: self::id(me)?, content }, next))
+}
+
+/// `GET /catalog/datasets/{id}`: an unknown and a hidden dataset are answered alike.
+pub async fn dataset(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Response {
+    match one(&node, &caller, &id) {
+        Ok(Some(dataset)) => reply::message(StatusCode::OK, &RootDataset(dataset)),
+        Ok(None) => reply::catalog_error(StatusCode::NOT_FOUND, "UNKNOWN", "no such dataset is offered to you"),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn one(node: &Node, caller: &Caller, id: &str) -> Result<Option<Dataset>> {
+    let Some(name) = id.strip_prefix(&format!("{}/", node.config.node.id)) else { return Ok(None) };
+    let Some(dataset) = datasets::find(node, name)?.filter(datasets::Dataset::is_published) else { return Ok(None) };
+    let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
+    let Some(permit) = discover(node, &operation, caller, name)? else { return Ok(None) };
+    describe(node, &permit, &dataset).map(Some)
+}
+
+fn discover(node: &Node, operation: &Operation, caller: &Caller, name: &str) -> Result<Option<Permit>> {
+    let verdict = node.gate.glance(node, operation, caller.participant.as_str(), name, Action::Discover)?;
+    Ok(verdict.permit().ok())
+}
+
+/// A dataset as the catalog shows it. Columns are shown by name and kind, without values; what may be had of them is
+/// decided when somebody asks.
+fn describe(node: &Node, permit: &Permit, dataset: &datasets::Dataset) -> Result<Dataset> {
+    let record = &dataset.record;
+    permit.demand(record.id.as_str())?;
+    let texts = |text: &catalog::Text| LangText { vi: text.vi.clone(), en: text.en.clone() };
+    let columns = record.columns.iter().map(|c| exchange::manifest::Column {
+        name: c.name.clone(),
+        kind: crate::flow::produce::manifest_kind_of_catalog(c.kind),
+    });
+    let description = DatasetDescription {
+        title: texts(&record.title),
+        description: texts(&record.description),
+        keywords: record.keywords.clone(),
+        identifier: Some(record.id.to_string()),
+        version: Some(record.version),
+        classification: Some(record.classification.get()),
+        columns: columns.collect(),
+        purposes: record.purposes.clone(),
+    };
+    let offer = Offer {
+        id: id(&datasets::offer_id(node, record))?,
+        rules: Terms::default().to_rules().map_err(Error::internal)?,
+    };
+    let format = id(super::transfer::FORMAT)?;
+    Ok(Dataset {
+        id: id(&format!("{}/{}", node.config.node.id, record.id))?,
+        offers: NonEmpty::one(offer),
+        distributions: NonEmpty::one(Distribution::new(format, service(node)?)),
+        extra: description.to_extra().map_err(Error::internal)?,
+    })
+}
+
+fn service(node: &Node) -> Result<DataService> {
+    let url = format!("{}/dsp/2025-1", node.config.peer.endpoint);
+    let address = Address::new(url).map_err(Error::internal)?;
+    Ok(DataService { extra: Extra::none(), ..DataService::new(id(&format!("{}/service", node.config.node.id))?, address) })
+}
+
+fn id(text: &str) -> Result<Id> {
+    Id::new(text).map_err(Error::internal)
+}

@@ -1,0 +1,68 @@
+//! The end of an exchange: its statement with the openings, the consumer's acknowledgement, both sides' receipts.
+//!
+//! Only the consumer of an exchange may ask; for everybody else it does not exist.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use store::Space;
+
+use super::signed::{Caller, Promise};
+use crate::error::{Error, Result};
+use crate::flow::receipts;
+use crate::node::Node;
+use crate::operation::{Actor, Operation};
+use crate::records::{self, Exchange};
+
+fn of_caller(node: &Node, caller: &Caller, id: &str) -> Result<Exchange> {
+    let key = records::provider_key(caller.participant.as_str(), id);
+    records::get::<Exchange>(&node.store, Space::Exchange, &key)?
+        .map(|(exchange, _)| exchange)
+        .ok_or_else(|| Error::not_found(format!("no exchange `{id}` with this caller")))
+}
+
+/// `GET /tram/exchanges/{id}/statement`
+pub async fn statement(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let exchange = of_caller(&node, &caller, &id)?;
+    let handed = receipts::handed_over(&node, &exchange)?;
+    let mut response = Json(handed).into_response();
+    if let Some(promise) = receipts::promise(&node, &exchange)? {
+        response.extensions_mut().insert(Promise(promise));
+    }
+    Ok(response)
+}
+
+/// `POST /tram/exchanges/{id}/ack`: the consumer's signed acknowledgement goes into this ledger, too.
+pub async fn ack(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response> {
+    let exchange = of_caller(&node, &caller, &id)?;
+    let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
+    let index = receipts::take_ack(&node, &operation, &exchange, &body).await?;
+    crate::flow::nudge(&node, &exchange.key());
+    Ok(Json(serde_json::json!({"index": index})).into_response())
+}
+
+/// `POST /tram/exchanges/{id}/receipts`: the consumer's receipt comes, the provider's goes.
+pub async fn receipts(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response> {
+    let exchange = of_caller(&node, &caller, &id)?;
+    let ours = receipts::swap(&node, &exchange, &body).await?;
+    crate::flow::nudge(&node, &exchange.key());
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], ours).into_response())
+}

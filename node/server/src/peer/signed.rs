@@ -1,0 +1,157 @@
+//! The signature layer: no handler of the peer door sees a message that was not verified, and no answer leaves
+//! unsigned.
+//!
+//! Order: who is on the line (certificate → active participant of the registry), the body bounded, the signature by the
+//! profile, the signer is who is on the line, the nonce new. Refusals and errors are signed too. Only an answer to a
+//! message whose signature could not be read stays unsigned, because there is nothing to bind it to.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use certs::ParticipantId;
+use certs::message::{
+    Content, IncomingRequest, LogPromise, MessageError, OutgoingResponse, VerifiedRequest, sign_response,
+    verify_request,
+};
+use http_body_util::{BodyExt, Limited};
+use store::{Space, Tx};
+
+use super::listener::Line;
+use crate::error::{Error, Result};
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::node::Node;
+
+/// How far ahead of the newest accepted message the mark on disk is set, seconds: one write per so many seconds of
+/// traffic, and after a crash messages of so many seconds are refused once (peers sign again).
+const MARK_AHEAD_SECONDS: i64 = 2;
+/// The one route that DSP leaves open.
+const VERSION_PATH: &str = "/.well-known/dspace-version";
+
+/// Who called, as TLS and signature say.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The participant.
+    pub participant: ParticipantId,
+    /// Its verified message.
+    pub message: VerifiedRequest,
+}
+
+/// A promise for the answer: set by a handler whose answer has a leaf in the ledger.
+#[derive(Debug, Clone)]
+pub struct Promise(pub LogPromise);
+
+/// Digest of an answer's body that was computed before, so that a chunk is not hashed again.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyDigest(pub [u8; 32]);
+
+/// The layer.
+pub async fn layer(
+    State(node): State<Arc<Node>>,
+    Extension(line): Extension<Line>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let arrived = node.clock.now();
+    match open(&node, &line, request, arrived).await {
+        Ok(Opened::Signed(request, caller)) => {
+            node.outbox.kick(&node, caller.participant.as_str());
+            let context = caller.message.context.clone();
+            let answer = next.run(request).await;
+            match seal(&node, answer, &context).await {
+                Ok(response) => response,
+                Err(error) => error.into_response(),
+            }
+        }
+        Ok(Opened::Open(request)) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+enum Opened {
+    Signed(Request, Box<Caller>),
+    Open(Request),
+}
+
+async fn open(node: &Node, line: &Line, request: Request, arrived: i64) -> Result<Opened> {
+    let unknown = || {
+        Error::Unauthenticated(
+            "the certificate on the line belongs to no active participant; pair the nodes first".to_owned(),
+        )
+    };
+    let participant = node.peers.on_line(&line.spki, arrived).ok_or_else(unknown)?;
+    let (mut head, body) = request.into_parts();
+    if head.uri.path() == VERSION_PATH && !head.headers.contains_key("signature") {
+        return Ok(Opened::Open(Request::from_parts(head, body)));
+    }
+    let body = bounded(body).await?;
+    let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
+    let target_uri = format!("{}{path}", node.config.peer.endpoint);
+    let incoming = IncomingRequest {
+        method: &head.method,
+        target_uri: &target_uri,
+        headers: &head.headers,
+        content: Content::Bytes(&body),
+    };
+    let message = verify_request(&incoming, &*node.peers.keys(), &participant, arrived, &node.nonces)
+        .map_err(refused)?;
+    remember(node, message.created).await?;
+    let caller = Caller { participant, message };
+    head.extensions.insert(caller.clone());
+    Ok(Opened::Signed(Request::from_parts(head, Body::from(body)), Box::new(caller)))
+}
+
+fn refused(error: MessageError) -> Error {
+    let text = error.to_string();
+    match error {
+        MessageError::BeforeMemory { .. } | MessageError::Busy => Error::Unavailable(text),
+        MessageError::WrongDigest | MessageError::WrongSignature => Error::Verification(text),
+        _ => Error::Unauthenticated(text),
+    }
+}
+
+async fn bounded(body: Body) -> Result<Bytes> {
+    Limited::new(body, MESSAGE_BYTES_MAX).collect().await.map(|b| b.to_bytes()).map_err(|e| {
+        if e.is::<http_body_util::LengthLimitError>() {
+            Error::TooLarge(format!("the message is over {MESSAGE_BYTES_MAX} bytes; send less at once"))
+        } else {
+            Error::usage("the message broke off; send it again")
+        }
+    })
+}
+
+/// Sets the mark on disk before a message newer than it is acted upon, so that after a crash no message that was acted
+/// upon is accepted again.
+async fn remember(node: &Node, created: i64) -> Result<()> {
+    let mut mark = node.nonce_mark.lock().await;
+    if created <= *mark {
+        return Ok(());
+    }
+    let ahead = created + MARK_AHEAD_SECONDS;
+    let tx = Tx::new().put_json(Space::Meta, &b"nonce-mark"[..], &ahead).map_err(Error::from)?;
+    node.store.commit(tx).await.map_err(Error::from)?;
+    *mark = ahead;
+    Ok(())
+}
+
+async fn seal(node: &Node, response: Response, context: &certs::message::RequestContext) -> Result<Response> {
+    let (mut head, body) = response.into_parts();
+    let body = body.collect().await.map_err(|e| Error::internal(format!("an answer broke off: {e}")))?.to_bytes();
+    if let Some(Promise(promise)) = head.extensions.remove::<Promise>() {
+        promise.write(&mut head.headers).map_err(Error::internal)?;
+    }
+    head.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    let content = match head.extensions.remove::<BodyDigest>() {
+        Some(BodyDigest(digest)) => Content::Sha256(digest),
+        None => Content::Bytes(&body),
+    };
+    // A status without content keeps none, and says so in its digest like any other.
+    let status = if head.status == StatusCode::NO_CONTENT { StatusCode::OK } else { head.status };
+    let outgoing = OutgoingResponse { status, headers: &mut head.headers, content };
+    sign_response(&node.signer, outgoing, context, node.clock.now()).map_err(Error::internal)?;
+    head.status = status;
+    Ok(Response::from_parts(head, Body::from(body)))
+}

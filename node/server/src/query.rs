@@ -1,0 +1,283 @@
+//! The small query language between people, nodes and the engine.
+//!
+//! People write conditions and measures as short texts (`pm25 > 50`, `sum(cases)`); nodes carry them as the JSON of
+//! [`QueryDoc`] inside a transfer request (`urn:tram:ns:query`); the engine gets its own types. There is no free SQL on
+//! any of these ways, because SQL text can reach behind a view.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Conditions in one query.
+const FILTERS_MAX: usize = 32;
+/// Columns, groups or measures in one query.
+const NAMES_MAX: usize = 256;
+/// Values of one `in`.
+const VALUES_MAX: usize = 256;
+/// Bytes of one name or value.
+const TEXT_MAX: usize = 1_024;
+
+/// What a consumer adds to the governed view, as it travels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueryDoc {
+    /// `query` or `download`.
+    pub action: String,
+    /// `csv`, `ndjson`, `parquet` or `arrow`.
+    pub format: String,
+    /// Only these columns; empty means all that are visible.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// All of these must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filter: Vec<Condition>,
+    /// Groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group_by: Vec<String>,
+    /// Measures of the groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
+    /// At most so many rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// Column name.
+    pub column: String,
+    /// Comparison.
+    pub op: Op,
+    /// Values as text; the engine reads them by the column's type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+/// Comparisons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// `=`
+    Eq,
+    /// `<>`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+    /// `in (…)`
+    In,
+    /// `is null`
+    IsNull,
+    /// `is not null`
+    NotNull,
+    /// `starts with`
+    StartsWith,
+}
+
+/// One measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// What is computed.
+    pub function: Function,
+    /// Over which column; none for `count`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+}
+
+/// Functions of a measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Function {
+    /// Rows.
+    Count,
+    /// Sum.
+    Sum,
+    /// Mean.
+    Avg,
+    /// Smallest.
+    Min,
+    /// Largest.
+    Max,
+}
+
+impl QueryDoc {
+    /// Reads the wire form; `None` or null is the empty query.
+    pub fn from_wire(value: Option<&Value>) -> Result<Self, String> {
+        let doc = match value {
+            None | Some(Value::Null) => Self::default(),
+            Some(value) => Self::deserialize(value).map_err(|e| format!("urn:tram:ns:query: {e}"))?,
+        };
+        doc.check()?;
+        Ok(doc)
+    }
+
+    /// Checks the limits and the closed words.
+    pub fn check(&self) -> Result<(), String> {
+        if !["", "query", "download"].contains(&self.action.as_str()) {
+            return Err(format!("action `{}` is unknown; use query or download", self.action));
+        }
+        if !["", "csv", "ndjson", "parquet", "arrow"].contains(&self.format.as_str()) {
+            return Err(format!("format `{}` is unknown; use csv, ndjson, parquet or arrow", self.format));
+        }
+        if self.filter.len() > FILTERS_MAX {
+            return Err(format!("{} conditions are too many; at most {FILTERS_MAX}", self.filter.len()));
+        }
+        for (what, n) in
+            [("columns", self.columns.len()), ("groups", self.group_by.len()), ("measures", self.measures.len())]
+        {
+            if n > NAMES_MAX {
+                return Err(format!("{n} {what} are too many; at most {NAMES_MAX}"));
+            }
+        }
+        for condition in &self.filter {
+            if condition.values.len() > VALUES_MAX {
+                return Err(format!("the condition on `{}` has over {VALUES_MAX} values", condition.column));
+            }
+        }
+        let texts = self
+            .columns
+            .iter()
+            .chain(&self.group_by)
+            .chain(self.filter.iter().flat_map(|c| c.values.iter().chain([&c.column])))
+            .chain(self.measures.iter().filter_map(|m| m.column.as_ref()));
+        for text in texts {
+            if text.len() > TEXT_MAX {
+                return Err(format!("a name or value is over {TEXT_MAX} bytes; shorten the query"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Operators as written, longest first so that `<=` is not read as `<`.
+const OPERATORS: [(&str, Op); 8] = [
+    ("<>", Op::Ne),
+    ("!=", Op::Ne),
+    ("<=", Op::Le),
+    (">=", Op::Ge),
+    ("=", Op::Eq),
+    ("<", Op::Lt),
+    (">", Op::Gt),
+    ("starts with ", Op::StartsWith),
+];
+
+/// Reads one condition: `COLUMN OP VALUE`, `COLUMN in (A, B)`, `COLUMN is [not] null`, `COLUMN starts with TEXT`.
+/// Column names may hold spaces; values may stand in single quotes.
+pub fn parse_condition(text: &str) -> Result<Condition, String> {
+    let trimmed = text.trim();
+    let help = || {
+        format!("condition `{text}` is not understood; write for example \"PM25 > 50\", \"ward in (A, B)\" or \"note is null\"")
+    };
+    let lower = trimmed.to_ascii_lowercase();
+    for (ending, op) in [(" is not null", Op::NotNull), (" is null", Op::IsNull)] {
+        if lower.ends_with(ending) {
+            let column = trimmed.get(..trimmed.len() - ending.len()).unwrap_or_default();
+            return named(column, op, Vec::new()).ok_or_else(help);
+        }
+    }
+    if let (Some(at), true) = (lower.find(" in ("), lower.ends_with(')')) {
+        let column = trimmed.get(..at).unwrap_or_default();
+        let inside = trimmed.get(at + 5..trimmed.len() - 1).unwrap_or_default();
+        let values: Vec<String> = inside.split(',').map(unquote).collect();
+        return named(column, Op::In, values).ok_or_else(help);
+    }
+    // The first operator in the text decides, so that a value may hold operator characters.
+    let found = OPERATORS.iter().filter_map(|(sign, op)| lower.find(sign).map(|at| (at, *sign, *op)));
+    let best = found.min_by_key(|(at, sign, _)| (*at, usize::MAX - sign.len()));
+    let (at, sign, op) = best.ok_or_else(help)?;
+    let column = trimmed.get(..at).unwrap_or_default();
+    let value = trimmed.get(at + sign.len()..).unwrap_or_default();
+    if value.trim().is_empty() {
+        return Err(help());
+    }
+    named(column, op, vec![unquote(value)]).ok_or_else(help)
+}
+
+fn named(column: &str, op: Op, values: Vec<String>) -> Option<Condition> {
+    let column = column.trim();
+    (!column.is_empty()).then(|| Condition { column: column.to_owned(), op, values })
+}
+
+fn unquote(text: &str) -> String {
+    let text = text.trim();
+    let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
+    inner.map_or_else(|| text.to_owned(), |t| t.replace("''", "'"))
+}
+
+/// Reads one measure: `count`, `sum(COLUMN)`, `avg(COLUMN)`, `min(COLUMN)`, `max(COLUMN)`.
+pub fn parse_measure(text: &str) -> Result<Measure, String> {
+    let trimmed = text.trim();
+    if trimmed.eq_ignore_ascii_case("count") || trimmed.eq_ignore_ascii_case("count(*)") {
+        return Ok(Measure { function: Function::Count, column: None });
+    }
+    let help = || format!("measure `{text}` is not understood; write count, sum(COLUMN), avg(COLUMN), min(COLUMN) or max(COLUMN)");
+    let (name, rest) = trimmed.split_once('(').ok_or_else(help)?;
+    let column = rest.strip_suffix(')').map(str::trim).filter(|c| !c.is_empty()).ok_or_else(help)?;
+    let function = match name.trim().to_ascii_lowercase().as_str() {
+        "sum" => Function::Sum,
+        "avg" => Function::Avg,
+        "min" => Function::Min,
+        "max" => Function::Max,
+        _ => return Err(help()),
+    };
+    Ok(Measure { function, column: Some(column.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Function, Op, QueryDoc, parse_condition, parse_measure};
+
+    #[test]
+    fn conditions_are_read() {
+        for (text, column, op, values) in [
+            ("PM25 > 50", "PM25", Op::Gt, vec!["50"]),
+            ("Local Time >= 2023-04-01 00:00:00", "Local Time", Op::Ge, vec!["2023-04-01 00:00:00"]),
+            ("a<=b>c", "a", Op::Le, vec!["b>c"]),
+            ("ward in (Nghĩa Đô, 'Xuân, Phương')", "ward", Op::In, vec!["Nghĩa Đô", "'Xuân", "Phương'"]),
+            ("note IS NOT NULL", "note", Op::NotNull, vec![]),
+            ("note is null", "note", Op::IsNull, vec![]),
+            ("name = 'O''Neil'", "name", Op::Eq, vec!["O'Neil"]),
+            ("name starts with Ng", "name", Op::StartsWith, vec!["Ng"]),
+            ("x != 1", "x", Op::Ne, vec!["1"]),
+        ] {
+            let read = parse_condition(text).unwrap();
+            assert_eq!((read.column.as_str(), read.op), (column, op), "{text}");
+            assert_eq!(read.values, values, "{text}");
+        }
+        for bad in ["", "PM25", "> 5", "PM25 >", " is null"] {
+            assert!(parse_condition(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn measures_are_read() {
+        assert_eq!(parse_measure("count").unwrap().function, Function::Count);
+        assert_eq!(parse_measure("sum( cases )").unwrap().column.as_deref(), Some("cases"));
+        for bad in ["", "sum", "sum()", "stddev(x)", "sum(x"] {
+            assert!(parse_measure(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_wire_form_is_strict_and_bounded() {
+        let good = serde_json::json!({"filter": [{"column": "a", "op": "in", "values": ["1", "2"]}], "limit": 5});
+        assert_eq!(QueryDoc::from_wire(Some(&good)).unwrap().limit, Some(5));
+        assert!(QueryDoc::from_wire(None).unwrap().columns.is_empty());
+        for bad in [
+            serde_json::json!({"sql": "select 1"}),
+            serde_json::json!({"format": "exe"}),
+            serde_json::json!({"filter": [{"column": "a", "op": "like", "values": []}]}),
+            serde_json::json!({"columns": vec!["a"; 257]}),
+            serde_json::json!({"columns": ["a".repeat(1_025)]}),
+        ] {
+            assert!(QueryDoc::from_wire(Some(&bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a statement of the ledger says, as JSON for people and programs. The text in the ledger is what counts; this is
+//! for reading.
+
+use ledger::statement::{Decision, Question, RuleSet, SignedStatement, Statement};
+use serde_json::{Map, Value, json};
+
+use crate::files::hex;
+use crate::operation::rfc3339;
+
+/// A signed statement with its signer and leaf hash.
+pub fn signed(signed: &SignedStatement) -> Value {
+    let mut view = statement(signed.statement());
+    if let Some(members) = view.as_object_mut() {
+        members.insert("signer".to_owned(), json!(signed.signer()));
+        members.insert("leaf".to_owned(), json!(hex(&signed.leaf().0)));
+    }
+    view
+}
+
+/// What it says.
+pub fn statement(statement: &Statement) -> Value {
+    let mut view = Map::new();
+    view.insert("kind".to_owned(), json!(statement.kind().first_line()));
+    view.insert("exchange".to_owned(), json!(statement.id().as_str()));
+    view.insert("time".to_owned(), json!(time(statement.time().get())));
+    match statement {
+        Statement::Intent(intent) => {
+            question(&mut view, &intent.question);
+            rules(&mut view, &intent.rules);
+        }
+        Statement::Exchange(exchange) => {
+            question(&mut view, &exchange.question);
+            match &exchange.decision {
+                Decision::Permit { .. } => view.insert("decision".to_owned(), json!("permit")),
+                Decision::Deny { reason, .. } => {
+                    view.insert("decision".to_owned(), json!("deny"));
+                    view.insert("reason".to_owned(), json!(reason.as_str()))
+                }
+            };
+            rules(&mut view, &exchange.rules);
+        }
+        Statement::Ack(ack) => {
+            view.insert("of_leaf".to_owned(), json!(hex(&ack.leaf.0)));
+            view.insert("provider_log".to_owned(), place(&ack.provider));
+            view.insert("consumer_log".to_owned(), place(&ack.consumer));
+        }
+        Statement::Interrupted(interrupted) => {
+            view.insert("of_intent".to_owned(), json!(interrupted.intent.index));
+            view.insert("reason".to_owned(), json!(interrupted.reason.as_str()));
+        }
+    }
+    Value::Object(view)
+}
+
+fn question(view: &mut Map<String, Value>, question: &Question) {
+    let mut put = |key: &str, value: Option<&str>| view.insert(key.to_owned(), json!(value));
+    put("provider", Some(question.provider.as_str()));
+    put("consumer", Some(question.consumer.as_str()));
+    put("dataset", Some(question.dataset.as_str()));
+    put("operation", Some(question.operation.as_str()));
+    put("agreement", question.agreement.as_ref().map(|w| w.as_str()));
+    put("purpose", question.purpose.as_ref().map(|w| w.as_str()));
+    put("basis", question.basis.as_ref().map(|w| w.as_str()));
+}
+
+fn rules(view: &mut Map<String, Value>, rules: &RuleSet) {
+    view.insert("rule_set".to_owned(), json!({"version": rules.version, "sha256": hex(&rules.sha256)}));
+}
+
+fn place(place: &ledger::statement::Place) -> Value {
+    json!({"origin": place.log.as_str(), "index": place.index})
+}
+
+fn time(seconds: u64) -> String {
+    i64::try_from(seconds).map_or_else(|_| "-".to_owned(), rfc3339)
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::merkle::Hash;
+    use ledger::statement::{Ack, ExchangeId, Party, Place, Seconds, Statement};
+
+    #[test]
+    fn an_acknowledgement_is_told_with_both_places() {
+        let place = |log: &str, index| Place { log: Party::new(log).unwrap(), index };
+        let ack = Ack {
+            id: ExchangeId::new("01J9ZQ4Y7M8N6P5R3S2T1V0W9X").unwrap(),
+            time: Seconds::new(1_790_000_000).unwrap(),
+            leaf: Hash([0xab; 32]),
+            provider: place("urn:a/ledger", 3),
+            consumer: place("urn:b/ledger", 1),
+        };
+        let view = super::statement(&Statement::Ack(ack));
+        assert_eq!(view["kind"], "tram/ack@v1");
+        assert_eq!(view["time"], "2026-09-21T14:13:20Z");
+        assert_eq!(view["provider_log"]["index"], 3);
+        assert!(view["of_leaf"].as_str().unwrap().starts_with("abab"));
+    }
+}
