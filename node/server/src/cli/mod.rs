@@ -45,7 +45,9 @@ pub async fn run() -> ExitCode {
 }
 
 async fn verb(cli: Cli, out: Out) -> Result<u8> {
-    let dir = cli.dir.as_path();
+    // Absolute, so that what is kept (paths of sources, the guard file) means the same from every folder.
+    let absolute = std::path::absolute(&cli.dir).map_err(|e| Error::io(&cli.dir, e))?;
+    let dir = absolute.as_path();
     match cli.command {
         Command::Init(args) => init::init(dir, args, out),
         Command::Serve => init::serve(dir, out).await,
