@@ -1,5 +1,7 @@
 //! The crate through its public face: real files, bad files, attacks, noninterference, chunks.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
+mod answers;
 mod attacks;
 mod chunks;
 mod common;
