@@ -25,9 +25,12 @@ mod command;
 mod files;
 mod node;
 mod ports;
+mod rules;
+pub mod scene;
 
 pub use binary::{repository, tram};
 pub use command::{Output, Running, run};
 pub use files::{flip_byte, rss_bytes, shared, skip};
 pub use node::{TestNode, pair};
 pub use ports::free_port;
+pub use rules::Rules;
