@@ -44,7 +44,8 @@ impl Told {
             Self::Manifest(manifest) => manifest.digest(),
             Self::Refusal(refusal) => exchange::json::digest(refusal),
         };
-        let digest = digest.map_err(|e| Error::Verification(format!("malformed: the answer in the receipt: {e}")))?;
+        let digest =
+            digest.map_err(|e| Error::Verification(format!("malformed: the answer in the receipt: {e}")))?;
         Ok(format!("sha-256=:{}:", BASE64.encode(digest.as_bytes())).into_bytes())
     }
 }
@@ -59,11 +60,13 @@ impl Answer {
 
     /// What opens the statement's commitment. A manifest that contradicts itself is refused.
     pub fn opening(&self) -> Result<Opening> {
-        let malformed = |why: String| Error::Verification(format!("malformed: the answer in the receipt: {why}"));
+        let malformed =
+            |why: String| Error::Verification(format!("malformed: the answer in the receipt: {why}"));
         if let Told::Manifest(manifest) = &self.told {
             manifest.check().map_err(|e| malformed(e.to_string()))?;
         }
-        let salt = files::unhex::<32>(&self.salt).ok_or_else(|| malformed("its salt is not 32 bytes of hex".to_owned()))?;
+        let salt = files::unhex::<32>(&self.salt)
+            .ok_or_else(|| malformed("its salt is not 32 bytes of hex".to_owned()))?;
         Ok(Opening::new(Field::Response, salt, self.told.value()?))
     }
 }

@@ -67,7 +67,8 @@ impl Catalogs {
 
     fn refresh_own(&self, node: &Node) -> Result<()> {
         let now = node.clock.now();
-        let published = crate::datasets::all(node)?.into_iter().filter(crate::datasets::Dataset::is_published);
+        let published =
+            crate::datasets::all(node)?.into_iter().filter(crate::datasets::Dataset::is_published);
         let own: Vec<CatalogEntry> =
             published.map(|d| CatalogEntry { fetched_at: now, ..CatalogEntry::from(&d.record) }).collect();
         self.replace(&node.config.node.id, own)
@@ -106,7 +107,8 @@ fn active(node: &Node) -> Result<Vec<Peer>> {
 
 /// Asks every active peer (or the one named) for its catalog, several at once, and keeps what they show.
 pub async fn refresh(node: &Arc<Node>, only: Option<&str>) -> Result<Vec<Unreached>> {
-    let peers: Vec<Peer> = active(node)?.into_iter().filter(|p| only.is_none_or(|only| only == p.id)).collect();
+    let peers: Vec<Peer> =
+        active(node)?.into_iter().filter(|p| only.is_none_or(|only| only == p.id)).collect();
     let asked = peers.into_iter().map(|peer| async move {
         let work = tokio::time::timeout(limits::CRAWL_TIMEOUT, crawl(node, &peer.id));
         let done = match work.await {
@@ -115,7 +117,8 @@ pub async fn refresh(node: &Arc<Node>, only: Option<&str>) -> Result<Vec<Unreach
         };
         done.err().map(|error| Unreached { id: peer.id, why: error.to_string() })
     });
-    let outcomes = futures::stream::iter(asked).buffer_unordered(limits::CRAWLS_AT_ONCE).collect::<Vec<_>>().await;
+    let outcomes =
+        futures::stream::iter(asked).buffer_unordered(limits::CRAWLS_AT_ONCE).collect::<Vec<_>>().await;
     let mut unreached: Vec<Unreached> = outcomes.into_iter().flatten().collect();
     unreached.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(unreached)
@@ -144,7 +147,10 @@ async fn crawl(node: &Node, participant: &str) -> Result<()> {
 /// The datasets of a page as entries. A catalog in another's name is refused.
 fn read(page: &Catalog, participant: &str, now: i64) -> Result<Vec<CatalogEntry>> {
     if page.participant_id.as_str() != participant {
-        return Err(Error::Peer(format!("{participant} answered with the catalog of `{}`", page.participant_id)));
+        return Err(Error::Peer(format!(
+            "{participant} answered with the catalog of `{}`",
+            page.participant_id
+        )));
     }
     let entries = page.content.datasets.iter().map(|dataset| entry(dataset, participant, now));
     let (good, bad): (Vec<_>, Vec<_>) = entries.partition(|entry| entry.check().is_ok());
@@ -206,7 +212,11 @@ fn key(participant: &str, page: usize) -> Vec<u8> {
 /// more than one may hold; a crash in between leaves pages of both, which the next crawl mends.
 async fn keep(node: &Node, participant: &str, entries: &[CatalogEntry]) -> Result<()> {
     let pages = pages(participant, entries)?;
-    let old = records::all::<Page>(&node.store, Space::Meta, format!("{PREFIX}{}/", records::short(participant)).as_bytes())?;
+    let old = records::all::<Page>(
+        &node.store,
+        Space::Meta,
+        format!("{PREFIX}{}/", records::short(participant)).as_bytes(),
+    )?;
     for (number, page) in pages.iter().enumerate() {
         let tx = Tx::new().put(Space::Meta, key(participant, number), page.clone());
         node.store.commit(tx).await.map_err(Error::from)?;
@@ -285,11 +295,18 @@ mod tests {
             ..DatasetDescription::default()
         };
         let bare = DatasetDescription::default();
-        let page = page(vec![dataset(&format!("{PEER}/air-hourly"), &said), dataset("urn:other:thing", &bare)]);
+        let page =
+            page(vec![dataset(&format!("{PEER}/air-hourly"), &said), dataset("urn:other:thing", &bare)]);
         let entries = read(&page, PEER, 100).unwrap();
-        assert_eq!((entries[0].dataset.as_str(), entries[0].version, entries[0].fetched_at), ("air-hourly", 3, 100));
+        assert_eq!(
+            (entries[0].dataset.as_str(), entries[0].version, entries[0].fetched_at),
+            ("air-hourly", 3, 100)
+        );
         assert_eq!(entries[0].columns[0].kind, Some(ColumnKind::Number));
-        assert_eq!((entries[1].dataset.as_str(), entries[1].title.vi.as_str()), ("urn:other:thing", "urn:other:thing"));
+        assert_eq!(
+            (entries[1].dataset.as_str(), entries[1].title.vi.as_str()),
+            ("urn:other:thing", "urn:other:thing")
+        );
     }
 
     #[test]
@@ -298,7 +315,10 @@ mod tests {
             title: LangText { vi: "x".repeat(catalog::limits::TITLE_CHARS_MAX + 1), en: String::new() },
             ..DatasetDescription::default()
         };
-        let page = page(vec![dataset(&format!("{PEER}/a"), &long), dataset(&format!("{PEER}/b"), &DatasetDescription::default())]);
+        let page = page(vec![
+            dataset(&format!("{PEER}/a"), &long),
+            dataset(&format!("{PEER}/b"), &DatasetDescription::default()),
+        ]);
         let entries = read(&page, PEER, 100).unwrap();
         assert_eq!(entries.iter().map(|e| e.dataset.as_str()).collect::<Vec<_>>(), ["b"]);
         assert!(matches!(read(&page, "urn:agency:vn:x", 100), Err(Error::Peer(_))));

@@ -95,8 +95,10 @@ fn copy_in_order(from: &Path, to: &Path) -> Result<()> {
     }
     let (wal, copied) = (from.join(WRITTEN_FIRST), to.join(WRITTEN_FIRST));
     fs::create_dir(&copied).map_err(|e| Error::io(&copied, e))?;
-    let mut segments: Vec<PathBuf> =
-        fs::read_dir(&wal).map_err(|e| Error::io(&wal, e))?.filter_map(|e| e.ok().map(|e| e.path())).collect();
+    let mut segments: Vec<PathBuf> = fs::read_dir(&wal)
+        .map_err(|e| Error::io(&wal, e))?
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .collect();
     segments.sort();
     for path in segments {
         copy(&path, &copied.join(path.file_name().unwrap_or_default()))?;
@@ -155,7 +157,10 @@ mod tests {
         log.close();
         drop(log);
         let still = check(dir.path()).unwrap();
-        assert_eq!((&still["ok"], &still["entries"], &still["signed"]), (&json!(true), &json!(301), &json!(301)));
+        assert_eq!(
+            (&still["ok"], &still["entries"], &still["signed"]),
+            (&json!(true), &json!(301), &json!(301))
+        );
     }
 
     #[test]

@@ -8,7 +8,8 @@ use certs::{NodeKeys, ParticipantId, Period};
 pub(crate) fn member(id: &str) -> (NodeKeys, SignedDescriptor) {
     let participant = ParticipantId::parse(id).unwrap();
     let valid = Period::new(1_000_000, 4_000_000_000).unwrap();
-    let details = CertificateDetails { participant: participant.clone(), hosts: vec!["127.0.0.1".into()], valid };
+    let details =
+        CertificateDetails { participant: participant.clone(), hosts: vec!["127.0.0.1".into()], valid };
     let keys = NodeKeys::generate(&details).unwrap();
     let descriptor = NodeDescriptor {
         participant: participant.clone(),

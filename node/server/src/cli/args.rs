@@ -8,8 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// A federated data-sharing node with access governance.
 #[derive(Debug, Parser)]
 #[command(name = "tram", version, about, max_term_width = 110, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the rules, 4 verification failed, \
-5 peer unreachable, 6 queued or partial.\nResults go to stdout, talk goes to stderr; --json makes results machine-readable.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 failure, 2 usage, 3 refused by the rules, 4 verification failed, \
+5 peer unreachable, 6 queued or partial.\nResults go to stdout, talk goes to stderr; --json makes results machine-readable."
+)]
 pub struct Cli {
     /// Folder of the node.
     #[arg(long, global = true, env = "TRAM_DIR", default_value = ".", value_name = "DIR")]
@@ -100,7 +102,7 @@ pub struct DemoArgs {
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
     /// Add a dataset from a file: its schema is inferred, shown, and written as an editable data contract.
-    Add(DatasetAddArgs),
+    Add(Box<DatasetAddArgs>),
     /// List the datasets.
     List,
     /// Show one dataset.

@@ -20,7 +20,7 @@ pub async fn run(dir: &Path, verb: DatasetCommand, out: Out) -> Result<u8> {
 
 async fn verb_on(client: &Client, verb: DatasetCommand, out: Out) -> Result<()> {
     match verb {
-        DatasetCommand::Add(args) => add(client, args, out).await,
+        DatasetCommand::Add(args) => add(client, *args, out).await,
         DatasetCommand::List => {
             let answer = client.get("/v1/datasets").await?;
             out.result(&answer, |a| datasets_table(list(a, "datasets")));
@@ -32,7 +32,8 @@ async fn verb_on(client: &Client, verb: DatasetCommand, out: Out) -> Result<()> 
             Ok(())
         }
         DatasetCommand::Validate { dataset } => {
-            let answer = client.post(&format!("/v1/datasets/{}/validate", segment(&dataset)), &json!({})).await?;
+            let answer =
+                client.post(&format!("/v1/datasets/{}/validate", segment(&dataset)), &json!({})).await?;
             out.result(&answer, |a| {
                 format!(
                     "valid: {} rows, {} bytes, version {}\nsha256 {}",
@@ -107,7 +108,13 @@ fn datasets_table(datasets: &[Value]) -> String {
     }
     let rows: Vec<Vec<String>> = datasets
         .iter()
-        .map(|d| ["id", "status", "version", "kind", "personal", "rows"].iter().map(|k| text(d, k)).chain([title(d)]).collect())
+        .map(|d| {
+            ["id", "status", "version", "kind", "personal", "rows"]
+                .iter()
+                .map(|k| text(d, k))
+                .chain([title(d)])
+                .collect()
+        })
         .collect();
     table(&["dataset", "status", "version", "kind", "personal", "rows", "title"], &rows)
 }

@@ -88,7 +88,8 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
     let until = Instant::now() + Duration::from_secs(wanted.wait);
     let mut told = String::new();
     loop {
-        let exchange = client.get(&format!("/v1/exchanges/{}?wait=5&seen={}", segment(id), segment(&told))).await?;
+        let exchange =
+            client.get(&format!("/v1/exchanges/{}?wait=5&seen={}", segment(id), segment(&told))).await?;
         let stage = text(&exchange, "stage");
         if stage != told {
             say(&format!("  {}", stage_text(&exchange)));
@@ -99,7 +100,10 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
             "refused" => return refused(client, exchange, wanted, out).await,
             "unreachable" => return Err(Error::Unreachable(text(&exchange, "failure"))),
             "failed" | "interrupted" | "cancelled" => {
-                return Err(Error::Peer(format!("the exchange {id} {stage}: {}", text(&exchange, "failure"))));
+                return Err(Error::Peer(format!(
+                    "the exchange {id} {stage}: {}",
+                    text(&exchange, "failure")
+                )));
             }
             _ => {}
         }
@@ -114,7 +118,9 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
 }
 
 fn queued(id: &str, why: &str) -> Error {
-    Error::Queued(format!("exchange {id} is not finished: {why}; it goes on while the node runs, `tram exchange resume {id}` brings it home"))
+    Error::Queued(format!(
+        "exchange {id} is not finished: {why}; it goes on while the node runs, `tram exchange resume {id}` brings it home"
+    ))
 }
 
 /// Takes the rows and both receipts of a completed exchange home, verified.
@@ -176,7 +182,12 @@ impl Verified {
 }
 
 /// The exchange with the files of its receipts, and whether they verify and are about `data`.
-async fn with_receipts(client: &Client, mut exchange: Value, wanted: &Wanted, data: Option<&Path>) -> Result<(Value, Verified)> {
+async fn with_receipts(
+    client: &Client,
+    mut exchange: Value,
+    wanted: &Wanted,
+    data: Option<&Path>,
+) -> Result<(Value, Verified)> {
     let files = save_receipts(client, &exchange, wanted).await?;
     let verified = verify_all(&files, data);
     exchange["receipt_file"] = json!(files.first());
@@ -239,29 +250,47 @@ fn stage_text(exchange: &Value) -> String {
         "transferring" => "transfer asked for".to_owned(),
         "receiving" => "receiving".to_owned(),
         "acknowledging" => "all chunks verified; exchanging receipts".to_owned(),
-        "completed" => format!("completed: {} rows, {} bytes", text(exchange, "rows"), text(exchange, "bytes")),
+        "completed" => {
+            format!("completed: {} rows, {} bytes", text(exchange, "rows"), text(exchange, "bytes"))
+        }
         other => other.to_owned(),
     }
 }
 
 fn done_text(exchange: &Value) -> String {
     let mut lines = vec![
-        format!("{} rows, {} bytes, sha256 {}", text(exchange, "rows"), text(exchange, "bytes"), text(exchange, "sha256")),
+        format!(
+            "{} rows, {} bytes, sha256 {}",
+            text(exchange, "rows"),
+            text(exchange, "bytes"),
+            text(exchange, "sha256")
+        ),
         format!("agreement {}", text(exchange, "agreement")),
         format!("obligations {}", exchange["obligations"]),
     ];
     let word = if exchange["verified"] == json!(true) { "verified" } else { "DOES NOT VERIFY" };
-    lines.extend(list(exchange, "receipt_files").iter().filter_map(Value::as_str).map(|f| format!("receipt {f}  {word}")));
+    lines.extend(
+        list(exchange, "receipt_files")
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|f| format!("receipt {f}  {word}")),
+    );
     lines.join("\n")
 }
 
 fn exchanges_table(exchanges: &[Value]) -> String {
     if exchanges.is_empty() {
-        return "no exchanges yet; `tram exchange get PARTICIPANT/DATASET --purpose P --basis B --out FILE`".to_owned();
+        return "no exchanges yet; `tram exchange get PARTICIPANT/DATASET --purpose P --basis B --out FILE`"
+            .to_owned();
     }
     let rows: Vec<Vec<String>> = exchanges
         .iter()
-        .map(|e| ["id", "side", "peer", "dataset", "purpose", "stage", "rows", "updated", "waiting"].iter().map(|k| text(e, k)).collect())
+        .map(|e| {
+            ["id", "side", "peer", "dataset", "purpose", "stage", "rows", "updated", "waiting"]
+                .iter()
+                .map(|k| text(e, k))
+                .collect()
+        })
         .collect();
     table(&["exchange", "side", "peer", "dataset", "purpose", "stage", "rows", "updated", "waiting"], &rows)
 }

@@ -73,7 +73,10 @@ pub async fn serve(dir: &Path, out: Out) -> Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     let node = boot::open(dir, Doors::All).await?;
     let (peer, local) = (node.config.peer.listen, node.config.local.listen);
-    say(&format!("{} serves: peers on https://{peer} ({}), local door http://{local}", node.config.node.id, node.config.peer.endpoint));
+    say(&format!(
+        "{} serves: peers on https://{peer} ({}), local door http://{local}",
+        node.config.node.id, node.config.peer.endpoint
+    ));
     let broken = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
@@ -92,10 +95,14 @@ pub async fn serve(dir: &Path, out: Out) -> Result<u8> {
 async fn broken(node: &Arc<Node>) -> String {
     loop {
         if let Some(why) = node.ledger.failure() {
-            return format!("the ledger takes no entries ({why}); look after the disk and start the node again");
+            return format!(
+                "the ledger takes no entries ({why}); look after the disk and start the node again"
+            );
         }
         if let Some(why) = node.store.read_only() {
-            return format!("the store takes no writes ({why}); look after the disk and start the node again");
+            return format!(
+                "the store takes no writes ({why}); look after the disk and start the node again"
+            );
         }
         tokio::time::sleep(HEALTH_PERIOD).await;
     }
@@ -123,7 +130,11 @@ fn status_text(facts: &Value) -> String {
         format!("{}  {}", text(facts, "participant"), text(&facts["name"], "vi")),
         format!("running, version {}, peers reach it at {}", text(facts, "version"), text(facts, "endpoint")),
         format!("ledger {}: {} entries", text(&facts["ledger"], "origin"), text(&facts["ledger"], "entries")),
-        format!("rule set version {}, sha256 {}", text(&facts["rule_set"], "version"), text(&facts["rule_set"], "sha256")),
+        format!(
+            "rule set version {}, sha256 {}",
+            text(&facts["rule_set"], "version"),
+            text(&facts["rule_set"], "sha256")
+        ),
         if writable { "records what it does" } else { "CANNOT WRITE: every exchange is refused" }.to_owned(),
     ]
     .join("\n")
@@ -154,7 +165,8 @@ mod tests {
     #[test]
     fn an_endpoint_that_nobody_can_call_is_refused() {
         assert!(config(&["--listen", "0.0.0.0:7443"]).unwrap_err().to_string().contains("--endpoint"));
-        let named = config(&["--listen", "0.0.0.0:7443", "--endpoint", "https://tram.example.vn:7443"]).unwrap();
+        let named =
+            config(&["--listen", "0.0.0.0:7443", "--endpoint", "https://tram.example.vn:7443"]).unwrap();
         assert_eq!(named.peer.endpoint, "https://tram.example.vn:7443");
         assert!(config(&["--endpoint", "http://x"]).is_err());
     }

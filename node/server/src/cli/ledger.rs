@@ -27,7 +27,9 @@ pub async fn run(dir: &Path, verb: LedgerCommand, out: Out) -> Result<u8> {
 
 async fn verify(dir: &Path, out: Out) -> Result<u8> {
     let folder = dir.to_owned();
-    let checked = tokio::task::spawn_blocking(move || ledger_check::check(&folder)).await.map_err(Error::internal)??;
+    let checked = tokio::task::spawn_blocking(move || ledger_check::check(&folder))
+        .await
+        .map_err(Error::internal)??;
     let sound = checked["ok"] == json!(true);
     out.result(&checked, verify_text);
     if !sound {
@@ -37,17 +39,27 @@ async fn verify(dir: &Path, out: Out) -> Result<u8> {
 }
 
 fn verify_text(checked: &Value) -> String {
-    let mut lines = vec![format!("{}: {} entries checked", text(checked, "origin"), text(checked, "entries"))];
+    let mut lines =
+        vec![format!("{}: {} entries checked", text(checked, "origin"), text(checked, "entries"))];
     if checked["ok"] == json!(true) {
-        lines.push(format!("every entry fits; the signed checkpoint covers {} of them", text(checked, "signed")));
+        lines.push(format!(
+            "every entry fits; the signed checkpoint covers {} of them",
+            text(checked, "signed")
+        ));
     } else {
         lines.push(format!("FIRST BAD THING: {}", text(checked, "problem")));
     }
     if checked["unwritten"].as_u64().unwrap_or(0) > 0 {
-        lines.push(format!("{} entries are in the write-ahead log only; the node writes them out when it starts", checked["unwritten"]));
+        lines.push(format!(
+            "{} entries are in the write-ahead log only; the node writes them out when it starts",
+            checked["unwritten"]
+        ));
     }
     if checked["torn_bytes"].as_u64().unwrap_or(0) > 0 {
-        lines.push(format!("{} bytes of a record that nobody was told of stand at the end", checked["torn_bytes"]));
+        lines.push(format!(
+            "{} bytes of a record that nobody was told of stand at the end",
+            checked["torn_bytes"]
+        ));
     }
     lines.join("\n")
 }
@@ -96,7 +108,9 @@ fn row(entry: &Value) -> Vec<String> {
         None => text(said, "decision"),
     };
     let mut cells = vec![text(entry, "index")];
-    cells.extend(["time", "kind", "exchange", "dataset", "consumer", "purpose"].iter().map(|key| text(said, key)));
+    cells.extend(
+        ["time", "kind", "exchange", "dataset", "consumer", "purpose"].iter().map(|key| text(said, key)),
+    );
     cells.push(decision);
     cells
 }
@@ -107,7 +121,8 @@ mod tests {
 
     #[test]
     fn entries_are_one_row_each_whatever_they_are() {
-        let said = json!({"kind": "tram/exchange@v1", "exchange": "01J", "decision": "deny", "reason": "NO-RULE"});
+        let said =
+            json!({"kind": "tram/exchange@v1", "exchange": "01J", "decision": "deny", "reason": "NO-RULE"});
         let table = super::entries_table(&json!({"size": 2, "entries": [
             {"index": 0, "statement": said},
             {"index": 1, "unreadable": "not a statement", "bytes": 3},
@@ -119,7 +134,9 @@ mod tests {
 
     #[test]
     fn a_bad_ledger_is_told_by_its_first_bad_thing() {
-        let text = super::verify_text(&json!({"ok": false, "origin": "o", "entries": 3, "problem": "`x` at index 2"}));
+        let text = super::verify_text(
+            &json!({"ok": false, "origin": "o", "entries": 3, "problem": "`x` at index 2"}),
+        );
         assert!(text.contains("FIRST BAD THING: `x` at index 2"));
     }
 }

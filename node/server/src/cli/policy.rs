@@ -29,11 +29,18 @@ pub async fn run(dir: &Path, verb: PolicyCommand, out: Out) -> Result<u8> {
     done.map(|()| 0)
 }
 
-async fn verb_on(client: &Client, verb: PolicyCommand, texts: BTreeMap<String, String>, out: Out) -> Result<()> {
+async fn verb_on(
+    client: &Client,
+    verb: PolicyCommand,
+    texts: BTreeMap<String, String>,
+    out: Out,
+) -> Result<()> {
     match verb {
         PolicyCommand::Apply { .. } => {
             let answer = client.post("/v1/policy", &json!({"files": texts})).await?;
-            out.result(&answer, |a| format!("{}\n{}", rule_set_text(&a["rule_set"]), tests_text(&a["tests"])));
+            out.result(&answer, |a| {
+                format!("{}\n{}", rule_set_text(&a["rule_set"]), tests_text(&a["tests"]))
+            });
         }
         PolicyCommand::Show => {
             let answer = client.get("/v1/policy").await?;
@@ -70,8 +77,12 @@ fn texts(folder: &Path) -> Result<BTreeMap<String, String>> {
     let files = Files::read(folder).map_err(|e| rules::refused(&e))?;
     let mut texts = BTreeMap::new();
     for (name, bytes) in files.iter() {
-        let text = String::from_utf8(bytes.to_vec())
-            .map_err(|e| Error::usage(format!("{name}: not UTF-8 at byte {}: save it as UTF-8", e.utf8_error().valid_up_to())))?;
+        let text = String::from_utf8(bytes.to_vec()).map_err(|e| {
+            Error::usage(format!(
+                "{name}: not UTF-8 at byte {}: save it as UTF-8",
+                e.utf8_error().valid_up_to()
+            ))
+        })?;
         texts.insert(name.to_owned(), text);
     }
     Ok(texts)
@@ -88,7 +99,9 @@ fn tests_text(tested: &Value) -> String {
     let mut lines = vec![format!("{} of {} cases pass", text(tested, "passed"), text(tested, "total"))];
     for failure in list(tested, "failures") {
         lines.push(format!("FAILED: {}", text(failure, "name")));
-        lines.extend(list(failure, "differs").iter().filter_map(Value::as_str).map(|what| format!("  {what}")));
+        lines.extend(
+            list(failure, "differs").iter().filter_map(Value::as_str).map(|what| format!("  {what}")),
+        );
     }
     if tested["total"].as_u64() == Some(0) {
         lines.push("there are no cases: write some in cases.json, so that a change cannot open what must stay closed".to_owned());
@@ -116,7 +129,10 @@ fn show_text(answer: &Value) -> String {
 /// Writes the files into a folder that is empty or not there yet, so that nobody's edits are lost.
 fn export(answer: &Value, folder: &Path) -> Result<Vec<String>> {
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::usage(format!("`{}` is not empty; name a folder that does not exist yet", folder.display())));
+        return Err(Error::usage(format!(
+            "`{}` is not empty; name a folder that does not exist yet",
+            folder.display()
+        )));
     }
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut written = Vec::new();
@@ -138,8 +154,9 @@ fn explain_text(answer: &Value) -> String {
     let mut lines = vec![decision_text(decision)];
     for help in list(explanation, "helps") {
         let changes = list(help, "changes").iter();
-        let changes: Vec<String> =
-            changes.map(|c| format!("{}: {} → {}", text(c, "field"), text(c, "from"), text(c, "to"))).collect();
+        let changes: Vec<String> = changes
+            .map(|c| format!("{}: {} → {}", text(c, "field"), text(c, "from"), text(c, "to")))
+            .collect();
         lines.push(format!("would be permitted by {} with {}", text(help, "rule"), changes.join(", ")));
     }
     let rows: Vec<Vec<String>> = list(explanation, "near").iter().map(near_row).collect();
@@ -163,13 +180,18 @@ fn decision_text(decision: &Value) -> String {
             text(&decision["legal_basis"], "vi")
         )
     };
-    format!("{what}\nby rule {}, rule set version {}", text(decision, "rule"), text(decision, "rule_set_version"))
+    format!(
+        "{what}\nby rule {}, rule set version {}",
+        text(decision, "rule"),
+        text(decision, "rule_set_version")
+    )
 }
 
 fn near_row(near: &Value) -> Vec<String> {
     let failing = list(near, "conditions").iter().filter(|c| c["holds"] != json!(true));
-    let failing: Vec<String> =
-        failing.map(|c| format!("{} {} (wants {})", text(c, "field"), text(c, "asked"), text(c, "wanted"))).collect();
+    let failing: Vec<String> = failing
+        .map(|c| format!("{} {} (wants {})", text(c, "field"), text(c, "asked"), text(c, "wanted")))
+        .collect();
     let failing = if failing.is_empty() { "all fits".to_owned() } else { failing.join("; ") };
     vec![text(near, "rule"), text(near, "tier"), text(near, "effect"), failing]
 }
@@ -191,15 +213,21 @@ mod tests {
         put("duties.csv", "# none\n");
         put("obligations.json", "{}");
         put("cases.json", cases);
-        put("registry.json", r#"{"datasets": {"ds:x": {"owner": "ag:a", "cls": 0, "personal": "none", "kind": "open"}},
-            "agreements": {}, "parties": {"ag:b": "VN"}, "transfer_dossiers": []}"#);
+        put(
+            "registry.json",
+            r#"{"datasets": {"ds:x": {"owner": "ag:a", "cls": 0, "personal": "none", "kind": "open"}},
+            "agreements": {}, "parties": {"ag:b": "VN"}, "transfer_dossiers": []}"#,
+        );
         folder
     }
 
-    const OPEN: &str = "p, R-1, 30, *, co:open, *, *, *, *, *, 0, 0, 2020-01-01T00:00Z, 9999-12-31T00:00Z, -, allow\n";
+    const OPEN: &str =
+        "p, R-1, 30, *, co:open, *, *, *, *, *, 0, 0, 2020-01-01T00:00Z, 9999-12-31T00:00Z, -, allow\n";
 
     fn case(want: &str) -> String {
-        format!(r#"[{{"n": "open", "q": ["ag:b", "ds:x", "query", "-", "-", "-", "net:gov", "2026-11-20T08:00Z"], "want": "{want}"}}]"#)
+        format!(
+            r#"[{{"n": "open", "q": ["ag:b", "ds:x", "query", "-", "-", "-", "net:gov", "2026-11-20T08:00Z"], "want": "{want}"}}]"#
+        )
     }
 
     #[test]

@@ -62,7 +62,10 @@ impl Keys {
             return Ok(Self { book, from: "registry", registry_sha256: digest, answer });
         }
         let (book, excerpt) = excerpt?.ok_or_else(|| {
-            Error::Verification(format!("`{}` carries no keys; give a registry with --registry FILE", file.display()))
+            Error::Verification(format!(
+                "`{}` carries no keys; give a registry with --registry FILE",
+                file.display()
+            ))
         })?;
         Ok(Self { book, from: "receipt", registry_sha256: excerpt.registry_sha256, answer: excerpt.answer })
     }
@@ -97,7 +100,9 @@ fn not_valid(file: &Path, verdict: &str, why: &str) -> Error {
 fn told(file: &Path, verdict: &Verdict) -> Error {
     match verdict {
         Verdict::Valid(_) => not_valid(file, "valid", "this cannot be"),
-        Verdict::WrongSignature { who, why } => not_valid(file, "wrong signature", &format!("of `{who}`: {why}")),
+        Verdict::WrongSignature { who, why } => {
+            not_valid(file, "wrong signature", &format!("of `{who}`: {why}"))
+        }
         Verdict::NotInLedger { origin, index } => {
             not_valid(file, "not in the ledger", &format!("entry {index} of `{origin}` is something else"))
         }
@@ -116,7 +121,11 @@ fn compare(receipt: &Path, answer: Option<&Answer>, data: &Path) -> Result<Value
     let manifest = match answer.map(|a| &a.told) {
         Some(Told::Manifest(manifest)) => manifest,
         Some(Told::Refusal(_)) => {
-            return Err(not_valid(receipt, "other data", "it is the receipt of a refusal; no rows were given"));
+            return Err(not_valid(
+                receipt,
+                "other data",
+                "it is the receipt of a refusal; no rows were given",
+            ));
         }
         None => {
             return Err(Error::Verification(format!(
@@ -129,7 +138,10 @@ fn compare(receipt: &Path, answer: Option<&Answer>, data: &Path) -> Result<Value
     let found = files::sha256_of(data)?;
     let wanted = manifest.sha256.to_string();
     if found != wanted {
-        let why = format!("the SHA-256 of `{}` is {found}, of the rows that were given it is {wanted}", data.display());
+        let why = format!(
+            "the SHA-256 of `{}` is {found}, of the rows that were given it is {wanted}",
+            data.display()
+        );
         return Err(not_valid(receipt, "other data", &why));
     }
     Ok(json!({"file": data.display().to_string(), "sha256": found, "is_the_answer": true}))
@@ -187,12 +199,31 @@ fn verdict_text(judged: &Value) -> String {
     let mut lines = vec![
         "VALID".to_owned(),
         format!("{}  exchange {}, {}", text(said, "time"), text(said, "exchange"), text(said, "kind")),
-        format!("  {} asked {} for {}", text(said, "consumer"), text(said, "provider"), text(said, "dataset")),
-        format!("  purpose {}, legal basis {}, agreement {}", text(said, "purpose"), text(said, "basis"), text(said, "agreement")),
+        format!(
+            "  {} asked {} for {}",
+            text(said, "consumer"),
+            text(said, "provider"),
+            text(said, "dataset")
+        ),
+        format!(
+            "  purpose {}, legal basis {}, agreement {}",
+            text(said, "purpose"),
+            text(said, "basis"),
+            text(said, "agreement")
+        ),
         format!("  decision {decision}"),
-        format!("  entry {} of {} in {}", text(ledger, "index"), text(ledger, "size"), text(ledger, "origin")),
-        if judged["acknowledged"].is_null() { "  not acknowledged by the consumer" } else { "  acknowledged by the consumer" }
-            .to_owned(),
+        format!(
+            "  entry {} of {} in {}",
+            text(ledger, "index"),
+            text(ledger, "size"),
+            text(ledger, "origin")
+        ),
+        if judged["acknowledged"].is_null() {
+            "  not acknowledged by the consumer"
+        } else {
+            "  acknowledged by the consumer"
+        }
+        .to_owned(),
     ];
     if let Some(refusal) = judged["answer"].get("refusal") {
         lines.push(format!("  {} / {}", text(refusal, "text_vi"), text(refusal, "text_en")));

@@ -56,6 +56,19 @@ struct Rules {
     registry: &'static str,
 }
 
+impl Rules {
+    fn files(&self) -> [(&'static str, &'static str); 6] {
+        [
+            ("policy.csv", self.policy),
+            ("duties.csv", self.duties),
+            ("obligations.json", self.obligations),
+            ("reasons.json", self.reasons),
+            ("cases.json", self.cases),
+            ("registry.json", self.registry),
+        ]
+    }
+}
+
 macro_rules! rules {
     ($who:literal) => {
         Rules {
@@ -117,7 +130,9 @@ const PLAIN: Offered = Offered {
 };
 const WARD_GOODS: &[Offered] = &[Offered { keywords: &["giao thông", "đô thị"], ..PLAIN }];
 const AIR_GOODS: &[Offered] =
-    &[Offered { dataset: generate::AIR_HOURLY, keywords: &["môi trường", "không khí", "PM2.5"], ..PLAIN }];
+    &[Offered {
+        dataset: generate::AIR_HOURLY, keywords: &["môi trường", "không khí", "PM2.5"], ..PLAIN
+    }];
 const HEALTH_GOODS: &[Offered] = &[
     Offered {
         dataset: generate::DENGUE_CASES,
@@ -151,7 +166,9 @@ impl Cast {
         talk.part(2, "Mỗi cơ quan công bố dữ liệu của mình", "Each agency publishes its datasets");
         let data = folder.join("sources");
         crate::files::make_private_dir(&data)?;
-        for (owner, goods) in [(&cast.ward, WARD_GOODS), (&cast.environment, AIR_GOODS), (&cast.health, HEALTH_GOODS)] {
+        for (owner, goods) in
+            [(&cast.ward, WARD_GOODS), (&cast.environment, AIR_GOODS), (&cast.health, HEALTH_GOODS)]
+        {
             for offered in goods {
                 publish(owner, &data, offered, seed, talk).await?;
             }
@@ -194,14 +211,7 @@ async fn stage(folder: &Path, role: &Role, talk: Talk) -> Result<Agency> {
 }
 
 async fn apply_rules(client: &Client, rules: &Rules) -> Result<()> {
-    let files = json!({
-        "policy.csv": rules.policy,
-        "duties.csv": rules.duties,
-        "obligations.json": rules.obligations,
-        "reasons.json": rules.reasons,
-        "cases.json": rules.cases,
-        "registry.json": rules.registry,
-    });
+    let files: std::collections::BTreeMap<_, _> = rules.files().into_iter().collect();
     client.post("/v1/policy", &json!({"files": files})).await?;
     Ok(())
 }
@@ -241,10 +251,39 @@ async fn publish(owner: &Agency, data: &Path, offered: &Offered, seed: u64, talk
 }
 
 async fn pair(host: &Agency, guest: &Agency, talk: Talk) -> Result<()> {
-    let invitation = host.client.post("/v1/peers/invitations", &json!({"groups": ["state", "wards"]})).await?;
+    let invitation =
+        host.client.post("/v1/peers/invitations", &json!({"groups": ["state", "wards"]})).await?;
     let accepted =
         guest.client.post("/v1/peers", &json!({"code": invitation["code"], "groups": ["state"]})).await?;
     talk.line(&format!("  ▸ {} ⇄ {}", host.name, guest.name), "both sides see the same six words:");
     talk.detail(accepted["peer"]["words"].as_str().unwrap_or("-"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::{Files, RuleSet};
+
+    use super::{ENVIRONMENT, HEALTH, Role, WARD};
+
+    #[test]
+    fn the_rules_of_each_agency_load_and_pass_their_own_tests() {
+        let load = |role: &Role| {
+            let files = role.rules.files().into_iter();
+            let files = files.fold(Files::new(), |all, (name, text)| all.with(name, text));
+            RuleSet::from_files(&files, 1).unwrap_or_else(|e| panic!("{}: {:#?}", role.folder, e.problems))
+        };
+        for (role, cases) in [(&WARD, 6), (&ENVIRONMENT, 14), (&HEALTH, 14)] {
+            let rules = load(role);
+            let denies = rules.grants().iter().filter(|rule| rule.effect == policy::RuleEffect::Deny);
+            assert!(denies.clone().all(|rule| rules.reason(&rule.id).is_some()), "{}", role.folder);
+            let report = crate::rules::test(rules).unwrap();
+            assert_eq!(
+                (&report["failed"], &report["total"]),
+                (&0.into(), &cases.into()),
+                "{}: {report:#}",
+                role.folder
+            );
+        }
+    }
 }

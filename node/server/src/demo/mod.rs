@@ -29,7 +29,7 @@ pub async fn run(args: DemoArgs, out: Out) -> Result<u8> {
             return Err(error);
         }
     };
-    out.result(&summary, |s| story::summary_text(s));
+    out.result(&summary, story::summary_text);
     if !args.once {
         stay(&cast, &folder).await;
     }

@@ -87,7 +87,10 @@ async fn search(cast: &Cast, talk: Talk, words: &str) -> Result<()> {
     if entries.is_empty() {
         return Err(Error::internal(format!("nothing was found for `{words}` in the catalogs")));
     }
-    talk.line(&format!("  ▸ “{words}”: {} bộ dữ liệu", entries.len()), &format!("{} datasets found", entries.len()));
+    talk.line(
+        &format!("  ▸ “{words}”: {} bộ dữ liệu", entries.len()),
+        &format!("{} datasets found", entries.len()),
+    );
     for entry in entries {
         talk.detail(&format!(
             "{}/{}  {}",
@@ -119,11 +122,19 @@ async fn wish(cast: &Cast, talk: Talk, wish: &Wish<'_>) -> Result<Value> {
     if effect == "permit" {
         fetch(cast, &format!("/v1/exchanges/{id}/data"), &file).await?;
         talk.line("  ▸ đã nhận đủ, từng mảnh đều được kiểm tra", "received; every chunk verified");
-        talk.detail(&format!("{}: {} rows, {} bytes", file.display(), text(&exchange, "rows"), text(&exchange, "bytes")));
+        talk.detail(&format!(
+            "{}: {} rows, {} bytes",
+            file.display(),
+            text(&exchange, "rows"),
+            text(&exchange, "bytes")
+        ));
         talk.detail(&format!("obligations applied: {}", exchange["obligations"]));
     } else {
         let refusal = &exchange["refusal"];
-        talk.line(&format!("  ✗ bị từ chối: {}", text(refusal, "text_vi")), &format!("refused: {}", text(refusal, "text_en")));
+        talk.line(
+            &format!("  ✗ bị từ chối: {}", text(refusal, "text_vi")),
+            &format!("refused: {}", text(refusal, "text_en")),
+        );
         talk.detail(&format!("{} — {}", text(refusal, "code"), text(refusal, "legal_basis")));
     }
     let receipts = receipts(cast, talk, &exchange, &file, effect == "permit").await?;
@@ -178,7 +189,13 @@ async fn fetch(cast: &Cast, path: &str, file: &Path) -> Result<()> {
 }
 
 /// Takes both sides' receipts home and verifies them with nothing but the files.
-async fn receipts(cast: &Cast, talk: Talk, exchange: &Value, data: &Path, with_data: bool) -> Result<Vec<String>> {
+async fn receipts(
+    cast: &Cast,
+    talk: Talk,
+    exchange: &Value,
+    data: &Path,
+    with_data: bool,
+) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for side in list(exchange, "receipts").iter().filter_map(Value::as_str) {
         let file = Path::new(&format!("{}.{side}.tlog-proof", data.display())).to_owned();
@@ -250,8 +267,11 @@ pub fn summary_text(summary: &Value) -> String {
         })
         .collect::<Vec<_>>()
         .join("\n");
-    let receipts: Vec<&str> =
-        list(summary, "exchanges").iter().flat_map(|e| list(e, "receipt_files")).filter_map(Value::as_str).collect();
+    let receipts: Vec<&str> = list(summary, "exchanges")
+        .iter()
+        .flat_map(|e| list(e, "receipt_files"))
+        .filter_map(Value::as_str)
+        .collect();
     format!(
         "\nTóm tắt / Summary\n{}\n\n{}\n\n{refused}\n\nBiên nhận / receipts (tram receipt verify FILE):\n  {}",
         table(&["dataset", "purpose", "effect", "rows", "bytes", "ms", "verified"], &exchanges),

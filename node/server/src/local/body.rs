@@ -32,9 +32,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         })?;
         let value = exchange::json::read(&bytes, LOCAL_BODY_BYTES_MAX)
             .map_err(|e| Error::usage(format!("the body is no JSON that can be used: {e}")))?;
-        serde_json::from_value(value)
-            .map(JsonBody)
-            .map_err(|e| Error::usage(format!("the body does not have the expected form: {e}; see docs/local-api.md")))
+        serde_json::from_value(value).map(JsonBody).map_err(|e| {
+            Error::usage(format!("the body does not have the expected form: {e}; see docs/local-api.md"))
+        })
     }
 }
 
@@ -88,7 +88,8 @@ mod tests {
     }
 
     async fn read(kind: &str, body: &str) -> Result<u64, Error> {
-        let request = Request::post("/").header("content-type", kind).body(Body::from(body.to_owned())).unwrap();
+        let request =
+            Request::post("/").header("content-type", kind).body(Body::from(body.to_owned())).unwrap();
         JsonBody::<Wish>::from_request(request, &()).await.map(|JsonBody(wish)| wish.n)
     }
 

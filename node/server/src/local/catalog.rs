@@ -35,7 +35,8 @@ pub struct Search {
 
 /// `GET /v1/catalog`: what fits, best first. A peer that could not be asked is named; what it showed before is found.
 pub async fn search(State(node): State<Arc<Node>>, Params(search): Params<Search>) -> Result<Json<Value>> {
-    let unreached = if search.refresh { crawl::refresh(&node, search.participant.as_deref()).await? } else { Vec::new() };
+    let unreached =
+        if search.refresh { crawl::refresh(&node, search.participant.as_deref()).await? } else { Vec::new() };
     let query = Query {
         participant: search.participant,
         offset: search.offset,

@@ -20,7 +20,10 @@ pub async fn list(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
 }
 
 /// `POST /v1/datasets`: adds one from a file of this machine.
-pub async fn add(State(node): State<Arc<Node>>, JsonBody(new): JsonBody<New>) -> Result<(StatusCode, Json<Value>)> {
+pub async fn add(
+    State(node): State<Arc<Node>>,
+    JsonBody(new): JsonBody<New>,
+) -> Result<(StatusCode, Json<Value>)> {
     let operation = Operation::begin(Actor::Local, &node.clock);
     let added = datasets::add(&node, &operation, new).await?;
     Ok((StatusCode::CREATED, Json(answer(&node, &added.dataset, added.warnings)?)))

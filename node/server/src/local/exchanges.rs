@@ -58,15 +58,26 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
         action: action.clone(),
         format: body.format.unwrap_or_else(|| "csv".to_owned()),
         columns: body.columns,
-        filter: body.filter.iter().map(|f| parse_condition(f)).collect::<std::result::Result<_, _>>().map_err(Error::Usage)?,
+        filter: body
+            .filter
+            .iter()
+            .map(|f| parse_condition(f))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(Error::Usage)?,
         group_by: body.group_by,
-        measures: body.measures.iter().map(|m| parse_measure(m)).collect::<std::result::Result<_, _>>().map_err(Error::Usage)?,
+        measures: body
+            .measures
+            .iter()
+            .map(|m| parse_measure(m))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(Error::Usage)?,
         limit: body.limit,
     };
     doc.check().map_err(Error::Usage)?;
     let query = serde_json::to_value(&doc).map_err(Error::internal)?;
     let ask = Ask { action, purpose: body.purpose, basis: body.basis, query };
-    let exchange = consumer::begin(&node, &operation, &body.participant, &body.dataset, ask, body.queue).await?;
+    let exchange =
+        consumer::begin(&node, &operation, &body.participant, &body.dataset, ask, body.queue).await?;
     Ok(Json(view::exchange(&node, &exchange)?))
 }
 
@@ -111,7 +122,9 @@ pub async fn show(
 }
 
 fn find(node: &Node, id: &str) -> Result<Exchange> {
-    if let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &records::consumer_key(id))? {
+    if let Some((exchange, _)) =
+        records::get::<Exchange>(&node.store, Space::Exchange, &records::consumer_key(id))?
+    {
         return Ok(exchange);
     }
     let here = records::all::<Exchange>(&node.store, Space::Exchange, b"p/")?;

@@ -60,6 +60,7 @@ fn entry(index: u64, bytes: &[u8]) -> Value {
 /// `POST /v1/ledger/verify`: reads the whole ledger and checks it, while the node goes on.
 pub async fn verify(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
     let dir = node.dir.clone();
-    let checked = tokio::task::spawn_blocking(move || ledger_check::check(&dir)).await.map_err(Error::internal)?;
+    let checked =
+        tokio::task::spawn_blocking(move || ledger_check::check(&dir)).await.map_err(Error::internal)?;
     checked.map(Json)
 }

@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 
 use super::body::JsonBody;
 use crate::error::{Error, Result};
-use crate::flow::agreement;
+use crate::flow::agreement::{self, Standing};
 use crate::gate::{self, Asked};
+use crate::limits;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
+use crate::records::Side;
 use crate::rules;
 
 /// `GET /v1/policy`: the rule set in force, with the files it was made of.
@@ -53,16 +55,25 @@ pub struct Explain {
 
 /// `POST /v1/policy/explain`: what would be decided now, by which rules, and what would change it. Nothing is done and
 /// nothing is kept.
-pub async fn explain(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Explain>) -> Result<Json<Value>> {
+pub async fn explain(
+    State(node): State<Arc<Node>>,
+    JsonBody(body): JsonBody<Explain>,
+) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
     let action = Action::read(&body.action).ok_or_else(|| {
-        Error::usage(format!("`{}` is no action; use discover, metadata, query, download or subscribe", body.action))
+        Error::usage(format!(
+            "`{}` is no action; use discover, metadata, query, download or subscribe",
+            body.action
+        ))
     })?;
     let standing = match body.agreement.as_deref() {
-        None => None,
         Some(id) => Some(agreement::find(&node, id)?.ok_or_else(|| {
-            Error::not_found(format!("no agreement `{id}` here; leave it out to ask without one"))
+            Error::not_found(format!(
+                "no agreement `{id}` here; leave it out to ask as if one were negotiated"
+            ))
         })?),
+        None if action.moves_content() => Some(negotiated(&node, &body, operation.now)),
+        None => None,
     };
     let asked = Asked {
         subject: &body.subject,
@@ -75,4 +86,22 @@ pub async fn explain(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Exp
     let (question, facts) = gate::question(&node, &operation, &asked)?;
     let explanation = node.gate.engine().explain(&question, &facts, &[]);
     Ok(Json(json!({"question": question, "facts": facts, "explanation": explanation})))
+}
+
+/// The agreement that the asker would propose: what moves data is asked for under one, and the node decides about it as if
+/// both had signed.
+fn negotiated(node: &Node, body: &Explain, now: i64) -> Standing {
+    Standing {
+        id: "urn:tram:agreement:proposed".to_owned(),
+        side: Side::Provider,
+        provider: node.config.node.id.clone(),
+        consumer: body.subject.clone(),
+        dataset: body.dataset.clone(),
+        purposes: body.purpose.iter().cloned().collect(),
+        basis: body.basis.clone(),
+        valid_from: now,
+        valid_until: now.saturating_add(limits::AGREEMENT_SECONDS_DEFAULT),
+        signatures: 2,
+        record: None,
+    }
 }

@@ -6,7 +6,9 @@ use certs::registry::{Member, MemberStatus, Operator, REGISTRY_FORMAT, Registry}
 use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef};
 use exchange::{Digest, Id, Manifest};
 use ledger::commitment::{ExchangeKey, Field};
-use ledger::statement::{Decision, Exchange, ExchangeId, Party, Question, RuleSet, Sealed, Seconds, Statement, Word};
+use ledger::statement::{
+    Decision, Exchange, ExchangeId, Party, Question, RuleSet, Sealed, Seconds, Statement, Word,
+};
 use ledger::{KeyName, Log, LogOptions, Signer};
 use tempfile::TempDir;
 
@@ -30,7 +32,12 @@ struct House {
 impl House {
     fn new() -> Self {
         let key = ExchangeKey::new([7; 32]);
-        Self { dir: tempfile::tempdir().unwrap(), provider: member(PROVIDER), consumer: member(CONSUMER), key }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            provider: member(PROVIDER),
+            consumer: member(CONSUMER),
+            key,
+        }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -67,11 +74,14 @@ impl House {
             Told::Refusal(r) => exchange::json::digest(r).unwrap(),
         };
         use base64::Engine as _;
-        let value = format!("sha-256=:{}:", base64::engine::general_purpose::STANDARD.encode(digest.as_bytes()));
+        let value =
+            format!("sha-256=:{}:", base64::engine::general_purpose::STANDARD.encode(digest.as_bytes()));
         let response = self.key.commit(Field::Response, value.as_bytes());
         let decision = match told {
             Told::Manifest(_) => Decision::Permit { response },
-            Told::Refusal(_) => Decision::Deny { reason: Word::new("NO-RULE").unwrap(), response: Some(response) },
+            Told::Refusal(_) => {
+                Decision::Deny { reason: Word::new("NO-RULE").unwrap(), response: Some(response) }
+            }
         };
         let question = Question {
             id: ExchangeId::new("01J9ZQ4Y7M8N6P5R3S2T1V0W9X").unwrap(),
@@ -107,7 +117,8 @@ impl House {
         let index = log.append_blocking(signed.bytes()).unwrap().index;
         log.close();
         let keys = serde_json::to_value(excerpt).unwrap();
-        let bytes = ledger::receipt::issue(&log, index, &log.checkpoint().unwrap(), None, Some(keys)).unwrap();
+        let bytes =
+            ledger::receipt::issue(&log, index, &log.checkpoint().unwrap(), None, Some(keys)).unwrap();
         let path = self.path("receipt.tlog-proof");
         std::fs::write(&path, bytes).unwrap();
         path
@@ -141,7 +152,12 @@ impl House {
 }
 
 fn refusal() -> RefusalInfo {
-    RefusalInfo { code: "NO-RULE".into(), legal_basis: "Điều 16".into(), text_vi: "không".into(), text_en: "no".into() }
+    RefusalInfo {
+        code: "NO-RULE".into(),
+        legal_basis: "Điều 16".into(),
+        text_vi: "không".into(),
+        text_en: "no".into(),
+    }
 }
 
 #[track_caller]
@@ -166,7 +182,10 @@ fn a_receipt_is_judged_by_its_own_keys_and_held_against_the_data() {
     assert_eq!(judged["keys"]["members"].as_array().unwrap().len(), 2);
     assert_eq!(judged["data"]["is_the_answer"], true);
     let text = verdict_text(&judged);
-    assert!(text.starts_with("VALID") && text.contains("not acknowledged") && text.contains("--registry"), "{text}");
+    assert!(
+        text.starts_with("VALID") && text.contains("not acknowledged") && text.contains("--registry"),
+        "{text}"
+    );
     wrong(verify(&file, None, Some(&other)), "other data");
 }
 

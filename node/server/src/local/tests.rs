@@ -1,0 +1,191 @@
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::BodyExt;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::*;
+use crate::boot::{self, Doors};
+use crate::cli::client::Client;
+use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
+
+/// A node without open doors, in a folder of its own.
+struct House {
+    _dir: TempDir,
+    node: Arc<Node>,
+    client: Client,
+    desk: std::path::PathBuf,
+}
+
+impl House {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            node: NodeSection {
+                id: "urn:agency:vn:a".into(),
+                name_vi: "Phường A".into(),
+                name_en: "Ward A".into(),
+                country: "VN".into(),
+            },
+            peer: PeerSection {
+                listen: "127.0.0.1:1".parse().unwrap(),
+                endpoint: "https://127.0.0.1:1".into(),
+            },
+            local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
+            ledger: LedgerSection::default(),
+        };
+        let folder = dir.path().join("node");
+        boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();
+        let node = boot::open(&folder, Doors::Closed).await.unwrap();
+        let client = Client::Here(Box::new(router(node.clone())), node.clone());
+        Self { desk: dir.path().to_owned(), _dir: dir, node, client }
+    }
+
+    async fn close(self) {
+        boot::close(&self.node).await;
+    }
+
+    async fn answer(&self, method: &str, path: &str, token: &str, host: &str) -> (StatusCode, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, host)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(if method == "POST" { "{}" } else { "" }))
+            .unwrap();
+        let response = router(self.node.clone()).oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Adds, checks and publishes a small file.
+    async fn publish(&self, name: &str, rows: &str) {
+        let path = self.desk.join(format!("{name}.csv"));
+        std::fs::write(&path, rows).unwrap();
+        let body = json!({"path": path, "name": name, "title": "Chất lượng không khí", "kind": "default", "class": 1});
+        let added = self.client.post("/v1/datasets", &body).await.unwrap();
+        assert_eq!((&added["dataset"]["status"], &added["dataset"]["rows"]), (&json!("draft"), &Value::Null));
+        let checked = self.client.post(&format!("/v1/datasets/{name}/validate"), &json!({})).await.unwrap();
+        assert_eq!(checked["report"]["rows"], checked["dataset"]["rows"]);
+        let published = self.client.post(&format!("/v1/datasets/{name}/publish"), &json!({})).await.unwrap();
+        assert_eq!(published["dataset"]["status"], "published");
+    }
+}
+
+#[test]
+fn only_this_machine_is_loopback() {
+    for good in ["127.0.0.1:7080", "localhost:1", "LOCALHOST", "[::1]:9", "127.9.9.9"] {
+        assert!(is_loopback(good), "{good}");
+    }
+    for bad in ["", "example.org", "10.0.0.1:7080", "127.0.0.1.example.org:80", "localhost.example.org"] {
+        assert!(!is_loopback(bad), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn every_route_of_the_table_answers_and_none_without_the_token_or_for_another_host() {
+    let house = House::new().await;
+    let token = house.node.local_token().to_owned();
+    let here = "127.0.0.1:2";
+    for (method, path) in ROUTES {
+        let path = path.replace("{id}", "x").replace("{side}", "provider");
+        let (status, text) = house.answer(method, &path, &token, here).await;
+        assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert!(!text.contains("no such resource"), "{method} {path} is nobody's");
+        assert!(status != StatusCode::INTERNAL_SERVER_ERROR, "{method} {path}: {text}");
+        for (token, host) in [("", here), ("x", here), (&token[1..], here), (token.as_str(), "example.org")] {
+            let (status, text) = house.answer(method, &path, token, host).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path} for `{host}`");
+            assert!(text.contains("urn:tram:problem:unauthenticated"), "{text}");
+        }
+    }
+    let (status, text) = house.answer("GET", "/v1/elsewhere", &token, here).await;
+    assert!(status == StatusCode::NOT_FOUND && text.contains("docs/local-api.md"));
+    assert_eq!(house.answer("GET", "/v1/elsewhere", "", here).await.0, StatusCode::UNAUTHORIZED);
+    house.close().await;
+}
+
+#[test]
+fn the_table_of_contents_names_each_handler_once_and_the_document_each_route() {
+    let mut seen = std::collections::BTreeSet::new();
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/local-api.md")).unwrap();
+    for (method, path) in ROUTES {
+        assert!(seen.insert((method, path)), "{method} {path} stands twice");
+        assert!(
+            page.contains(&format!("### `{method} {path}`")),
+            "docs/local-api.md says nothing of {method} {path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_dataset_is_added_checked_published_found_and_withdrawn() {
+    let house = House::new().await;
+    house.publish("air", "station,pm25\nA,12\nB,40\n").await;
+    let shown = house.client.get("/v1/datasets/air").await.unwrap();
+    assert_eq!(
+        (&shown["dataset"]["rows"], &shown["dataset"]["columns"][1]["name"]),
+        (&json!(2), &json!("pm25"))
+    );
+    let contract = std::fs::read_to_string(shown["contract"].as_str().unwrap()).unwrap();
+    assert!(contract.contains("pm25"));
+    let found = house.client.get("/v1/catalog?q=chat%20luong").await.unwrap();
+    assert_eq!((&found["total"], &found["entries"][0]["dataset"]), (&json!(1), &json!("air")));
+    assert_eq!(found["unreached"], json!([]));
+    let withdrawn = house.client.post("/v1/datasets/air/withdraw", &json!({})).await.unwrap();
+    assert_eq!(withdrawn["dataset"]["status"], "withdrawn");
+    assert_eq!(house.client.get("/v1/catalog?q=").await.unwrap()["entries"], json!([]));
+    let again =
+        house.client.post("/v1/datasets", &json!({"path": house.desk.join("air.csv"), "name": "air"})).await;
+    assert!(matches!(again, Err(Error::Conflict(_))));
+    assert!(matches!(house.client.get("/v1/datasets/none").await, Err(Error::NotFound(_))));
+    let unknown = house.client.post("/v1/datasets", &json!({"path": "x", "colour": "red"})).await;
+    assert!(matches!(unknown, Err(Error::Usage(text)) if text.contains("colour")));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn rules_are_shown_refused_with_every_problem_applied_and_explained() {
+    let house = House::new().await;
+    let shown = house.client.get("/v1/policy").await.unwrap();
+    let mut files = shown["files"].clone();
+    assert_eq!(shown["rule_set"]["version"], 1);
+    files["duties.csv"] = json!("p, A\np, B\n");
+    let refused = house.client.post("/v1/policy", &json!({"files": files})).await;
+    assert!(
+        matches!(refused, Err(Error::Usage(text)) if text.contains("duties.csv:1") && text.contains("duties.csv:2"))
+    );
+    let applied = house.client.post("/v1/policy", &json!({"files": shown["files"]})).await.unwrap();
+    assert_eq!((&applied["rule_set"]["version"], &applied["tests"]["failed"]), (&json!(2), &json!(0)));
+    let ask = json!({"subject": "urn:agency:vn:b", "dataset": "air", "action": "query"});
+    let explained = house.client.post("/v1/policy/explain", &ask).await.unwrap();
+    assert_eq!(explained["explanation"]["decision"]["code"], "INV-PARTY");
+    let wrong = json!({"subject": "urn:agency:vn:b", "dataset": "air", "action": "steal"});
+    assert!(matches!(house.client.post("/v1/policy/explain", &wrong).await, Err(Error::Usage(_))));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn invitations_peers_registry_and_ledger_answer() {
+    let house = House::new().await;
+    let invitation = house.client.post("/v1/peers/invitations", &json!({"groups": ["wards"]})).await.unwrap();
+    assert!(invitation["code"].as_str().unwrap().len() > 20);
+    assert!(invitation["expires"].as_str().unwrap().ends_with('Z'));
+    let own = house.client.post("/v1/peers", &json!({"code": invitation["code"]})).await;
+    assert!(matches!(own, Err(Error::Usage(text)) if text.contains("itself")));
+    assert_eq!(house.client.get("/v1/peers").await.unwrap(), json!({"peers": []}));
+    let registry = house.client.get("/v1/registry").await.unwrap();
+    assert_eq!(registry["registry"]["version"], 1);
+    house.node.append(b"not a statement".to_vec()).await.unwrap();
+    let entries = house.client.get("/v1/ledger/entries?from=0&limit=9").await.unwrap();
+    assert_eq!((&entries["size"], &entries["entries"][0]["bytes"]), (&json!(1), &json!(15)));
+    assert_eq!(house.client.get("/v1/ledger/entries?from=7").await.unwrap()["entries"], json!([]));
+    let checked = house.client.post("/v1/ledger/verify", &json!({})).await.unwrap();
+    assert_eq!((&checked["ok"], &checked["entries"]), (&json!(true), &json!(1)));
+    let bad = house.client.get("/v1/ledger/entries?from=minus").await;
+    assert!(matches!(bad, Err(Error::Usage(_))));
+    house.close().await;
+}
