@@ -80,6 +80,11 @@ impl Running {
         Self { line, child, stdout: collect(stdout), stderr: collect(stderr) }
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended.
     pub fn ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
