@@ -45,15 +45,32 @@ pub enum Doors {
 /// Makes a node: folder, keys, descriptor, configuration, first rule set.
 pub fn init(dir: &Path, config: &Config, now: i64) -> Result<()> {
     if dir.join(config::FILE).exists() {
-        return Err(Error::conflict(format!("`{}` holds a node already; choose another folder", dir.display())));
+        return Err(Error::conflict(format!(
+            "`{}` holds a node already; choose another folder",
+            dir.display()
+        )));
     }
     let text = config.to_toml()?;
     Config::parse(&text).map_err(Error::Usage)?;
-    for folder in ["", "keys", "store", "ledger", "data", "contracts", "spool", "inbox", "received", "receipts", "evidence", "run"] {
+    for folder in [
+        "",
+        "keys",
+        "store",
+        "ledger",
+        "data",
+        "contracts",
+        "spool",
+        "inbox",
+        "received",
+        "receipts",
+        "evidence",
+        "run",
+    ] {
         files::make_private_dir(&dir.join(folder))?;
     }
     let me = ParticipantId::parse(&config.node.id).map_err(|e| Error::usage(e.to_string()))?;
-    let valid = Period::new(now - 3_600, now + KEY_SECONDS).ok_or_else(|| Error::internal("impossible period"))?;
+    let valid =
+        Period::new(now - 3_600, now + KEY_SECONDS).ok_or_else(|| Error::internal("impossible period"))?;
     let host = config.peer.endpoint.parse::<http::Uri>().ok().and_then(|u| u.host().map(str::to_owned));
     let details = CertificateDetails { participant: me.clone(), hosts: host.into_iter().collect(), valid };
     let keys = NodeKeys::generate(&details).map_err(|e| Error::usage(e.to_string()))?;
@@ -70,7 +87,7 @@ pub fn init(dir: &Path, config: &Config, now: i64) -> Result<()> {
     let signed = descriptor.sign(&[&keys.signer(&me)]).map_err(|e| Error::usage(e.to_string()))?;
     files::write_atomic(&dir.join("descriptor.json"), &signed.to_bytes().map_err(Error::internal)?)?;
     let secret = crate::operation::random::<32>()?;
-    files::write_atomic(&dir.join("keys").join("mask.key"), files::hex(&secret).as_bytes())?;
+    files::write_secret(&dir.join("keys").join("mask.key"), &secret)?;
     // Last, because its presence says that the node is complete.
     files::write_atomic(&dir.join(config::FILE), text.as_bytes())
 }
@@ -97,7 +114,8 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     let keys = NodeKeys::load(&dir.join("keys")).map_err(|e| Error::usage(e.to_string()))?;
     tracing::info!("keys read");
     let descriptor = read_descriptor(dir, &config)?;
-    let mask_secret = read_secret(&dir.join("keys").join("mask.key"))?;
+    own_keys(dir, &keys, descriptor.descriptor(), now)?;
+    let mask_secret = files::read_secret(&dir.join("keys").join("mask.key"))?;
     let store = open_store(dir).await?;
     tracing::info!("store open");
     let ledger = open_ledger(dir, &config, &me, &keys, &clock).await?;
@@ -153,10 +171,20 @@ fn read_descriptor(dir: &Path, config: &Config) -> Result<certs::descriptor::Sig
     Ok(descriptor)
 }
 
-fn read_secret(path: &Path) -> Result<[u8; 32]> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    files::unhex(text.trim())
-        .ok_or_else(|| Error::Verification(format!("`{}` holds no secret; put it back from a backup", path.display())))
+/// The keys in the folder must be the ones that the signed descriptor tells to others: with any other key this node would
+/// sign what nobody can verify.
+fn own_keys(dir: &Path, keys: &NodeKeys, said: &NodeDescriptor, now: i64) -> Result<()> {
+    let whole = Period::new(now, now + 1).ok_or_else(|| Error::internal("impossible period"))?;
+    for held in NodeDescriptor::keys_of(keys, whole) {
+        let key_use = held.material.key_use();
+        if !said.keys_at(key_use, now).any(|published| *published == held.material) {
+            return Err(Error::Verification(format!(
+                "`{}` is not the {key_use} key that `descriptor.json` names as valid now; put both back from the same backup",
+                dir.join("keys").join(format!("{key_use}.key")).display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 async fn open_store(dir: &Path) -> Result<Store> {
@@ -167,14 +195,21 @@ async fn open_store(dir: &Path) -> Result<Store> {
         .map_err(|e| Error::Unavailable(format!("the store cannot be opened: {e}")))
 }
 
-async fn open_ledger(dir: &Path, config: &Config, me: &ParticipantId, keys: &NodeKeys, clock: &Clock) -> Result<Log> {
+async fn open_ledger(
+    dir: &Path,
+    config: &Config,
+    me: &ParticipantId,
+    keys: &NodeKeys,
+    clock: &Clock,
+) -> Result<Log> {
     let origin = KeyName::new(&default_origin(me)).map_err(Error::internal)?;
     let signer = Signer::new(origin, keys.ledger.clone());
     let (path, guard) = (dir.join("ledger"), config.guard_file(dir));
     let clock = clock.clone();
     let now: ledger::log::Clock = Arc::new(move || u64::try_from(clock.now()).unwrap_or(0));
     let mut options = ledger::log::LogOptions::new(guard);
-    options.on_failure = Some(Box::new(|why| tracing::error!(why, "the ledger stopped; nothing is exchanged any more")));
+    options.on_failure =
+        Some(Box::new(|why| tracing::error!(why, "the ledger stopped; nothing is exchanged any more")));
     tokio::task::spawn_blocking(move || Log::open(&path, signer, now, options))
         .await
         .map_err(Error::internal)?
@@ -192,7 +227,8 @@ fn nonces(store: &Store, now: i64) -> Result<(NonceCache, i64)> {
 async fn open_doors(node: &Arc<Node>, doors: Doors) -> Result<()> {
     let peer_at = node.config.peer.listen;
     let listener = bind(peer_at, "peer").await?;
-    let tls = certs::tls::server_config(&node.keys.channel, node.peers.gate.clone()).map_err(Error::internal)?;
+    let tls =
+        certs::tls::server_config(&node.keys.channel, node.peers.gate.clone()).map_err(Error::internal)?;
     let router = peer::router(node.clone());
     keep(node, tokio::spawn(peer::listener::serve(listener, tls, router, node.stop.subscribe())));
     tracing::info!(address = %peer_at, endpoint = node.config.peer.endpoint, "peer door open (mutual TLS 1.3)");
@@ -200,7 +236,8 @@ async fn open_doors(node: &Arc<Node>, doors: Doors) -> Result<()> {
         let listener = bind(node.config.local.listen, "local").await?;
         let address = listener.local_addr().map_err(Error::internal)?;
         keep(node, tokio::spawn(local::serve(listener, local::router(node.clone()), node.stop.subscribe())));
-        let run = RunFile { address: address.to_string(), pid: std::process::id(), token: node.token.clone() };
+        let run =
+            RunFile { address: address.to_string(), pid: std::process::id(), token: node.token.clone() };
         files::write_atomic(&RunFile::path(&node.dir), &serde_json::to_vec(&run).map_err(Error::internal)?)?;
         tracing::info!(%address, "local door open");
     }

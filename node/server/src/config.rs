@@ -101,7 +101,8 @@ impl Config {
 
     /// The file's text.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string_pretty(self).map_err(|e| Error::internal(format!("configuration does not serialize: {e}")))
+        toml::to_string_pretty(self)
+            .map_err(|e| Error::internal(format!("configuration does not serialize: {e}")))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -134,7 +135,9 @@ pub fn check_endpoint(endpoint: &str) -> std::result::Result<(), String> {
         .map_err(|e| format!("endpoint `{endpoint}` is no URL ({e}); write https://host:port"))?;
     let bare = uri.path().is_empty() || uri.path() == "/";
     if uri.scheme_str() != Some("https") || uri.host().is_none() || !bare || endpoint.ends_with('/') {
-        return Err(format!("endpoint `{endpoint}` must be https://host:port with no path and no trailing slash"));
+        return Err(format!(
+            "endpoint `{endpoint}` must be https://host:port with no path and no trailing slash"
+        ));
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use catalog::{Classification, DatasetId, DatasetRecord, Personal, SharingKind, Status, Subject, Text, contract};
+use catalog::{
+    Classification, DatasetId, DatasetRecord, Personal, SharingKind, Status, Subject, Text, contract,
+};
 use dataplane::{FileReport, Format};
 use policy::{DatasetFacts, Personal as PolicyPersonal, SharingKind as PolicyKind};
 use serde::{Deserialize, Serialize};
@@ -74,7 +76,8 @@ impl Dataset {
 
     /// The columns for the engine.
     pub fn schema(&self) -> Result<dataplane::Schema> {
-        let columns = self.record.columns.iter().map(|c| dataplane::Column::new(&c.name, kind(c.kind), c.nullable));
+        let columns =
+            self.record.columns.iter().map(|c| dataplane::Column::new(&c.name, kind(c.kind), c.nullable));
         dataplane::Schema::new(columns.collect()).map_err(|e| Error::usage(e.to_string()))
     }
 
@@ -134,7 +137,8 @@ pub fn offer_id(node: &Node, dataset: &DatasetRecord) -> String {
 pub fn facts(node: &Node, dataset: &Dataset) -> Result<DatasetFacts> {
     let record = &dataset.record;
     let (owner, class, data_class) = crate::gate::owned(&node.config.node.id, record.classification.get())?;
-    let bad = |what: &str, e: policy::IdError| Error::internal(format!("{what} of dataset {}: {e}", record.id));
+    let bad =
+        |what: &str, e: policy::IdError| Error::internal(format!("{what} of dataset {}: {e}", record.id));
     Ok(DatasetFacts {
         owner,
         class,
@@ -151,12 +155,16 @@ pub fn facts(node: &Node, dataset: &Dataset) -> Result<DatasetFacts> {
         },
         data_class,
         tags: named(&record.tags, policy::TagId::named).map_err(|e| bad("tag", e))?,
-        collections: named(&record.collections, policy::CollectionId::named).map_err(|e| bad("collection", e))?,
+        collections: named(&record.collections, policy::CollectionId::named)
+            .map_err(|e| bad("collection", e))?,
         consent: None,
     })
 }
 
-fn named<T>(names: &[String], read: impl Fn(&str) -> std::result::Result<T, policy::IdError>) -> std::result::Result<Vec<T>, policy::IdError> {
+fn named<T>(
+    names: &[String],
+    read: impl Fn(&str) -> std::result::Result<T, policy::IdError>,
+) -> std::result::Result<Vec<T>, policy::IdError> {
     names.iter().map(|n| read(n)).collect()
 }
 
@@ -210,8 +218,9 @@ pub async fn add(node: &Node, operation: &Operation, new: New) -> Result<Added> 
     let stem = new.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let id = match &new.name {
         Some(name) => DatasetId::try_from(name.clone()).map_err(|e| Error::usage(e.to_string()))?,
-        None => DatasetId::suggest(&stem)
-            .ok_or_else(|| Error::usage(format!("no dataset name can be made of `{stem}`; give one with --name")))?,
+        None => DatasetId::suggest(&stem).ok_or_else(|| {
+            Error::usage(format!("no dataset name can be made of `{stem}`; give one with --name"))
+        })?,
     };
     if find(node, id.as_str())?.is_some() {
         return Err(Error::conflict(format!(
@@ -249,7 +258,8 @@ fn describe(record: &mut DatasetRecord, new: New) -> Result<Vec<catalog::Problem
     if let Some(title) = new.title {
         record.title = Text::new(title, new.title_en.unwrap_or_default());
     }
-    record.description = Text::new(new.description.unwrap_or_default(), new.description_en.unwrap_or_default());
+    record.description =
+        Text::new(new.description.unwrap_or_default(), new.description_en.unwrap_or_default());
     record.keywords = new.keywords;
     record.kind = new.kind.unwrap_or(record.kind);
     if let Some(class) = new.class {
@@ -266,7 +276,8 @@ fn describe(record: &mut DatasetRecord, new: New) -> Result<Vec<catalog::Problem
 async fn copy_in(node: &Node, id: &DatasetId, from: &Path) -> Result<PathBuf> {
     let folder = node.dir.join("data").join(id.as_str());
     files::make_private_dir(&folder)?;
-    let name = from.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| "data".to_owned());
+    let name =
+        from.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| "data".to_owned());
     let to = folder.join(&name);
     let (source, target) = (from.to_owned(), to.clone());
     tokio::task::spawn_blocking(move || -> std::io::Result<()> {
@@ -342,7 +353,8 @@ async fn check_file(permit: &Permit, dataset: &Dataset, now: i64) -> Result<Repo
     let (source, schema) = (dataset.source(), dataset.schema()?);
     let before = changed_ns(&source.path)?;
     let path = source.path.clone();
-    let report: FileReport = blocking(move || dataplane::validate(&source.path, &source.format, &schema)).await?;
+    let report: FileReport =
+        blocking(move || dataplane::validate(&source.path, &source.format, &schema)).await?;
     if changed_ns(&path)? != before {
         return Err(Error::conflict(format!(
             "`{}` was changed while it was read; run `tram dataset validate` again when nobody writes to it",
@@ -380,7 +392,9 @@ pub async fn publish(node: &Node, operation: &Operation, name: &str) -> Result<D
     let dataset = demand(node, name)?;
     let dataset = read_contract(node, &dataset, operation.now)?;
     if dataset.record.kind == SharingKind::Secret {
-        return Err(Error::conflict(format!("`{name}` is secret; state secrets are never offered (change `kind` in the contract if that is wrong)")));
+        return Err(Error::conflict(format!(
+            "`{name}` is secret; state secrets are never offered (change `kind` in the contract if that is wrong)"
+        )));
     }
     let unchecked = demand(node, name)?.record != dataset.record || dataset.report.is_none();
     if unchecked {
@@ -411,7 +425,10 @@ async fn set_status(node: &Node, operation: &Operation, name: &str, status: Stat
 pub fn unchanged(dataset: &Dataset) -> Result<()> {
     let path = PathBuf::from(&dataset.record.source.path);
     let report = dataset.report.as_ref().ok_or_else(|| {
-        Error::conflict(format!("`{0}` was never checked; run `tram dataset validate {0}`", dataset.record.id))
+        Error::conflict(format!(
+            "`{0}` was never checked; run `tram dataset validate {0}`",
+            dataset.record.id
+        ))
     })?;
     let bytes = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
     if bytes == report.bytes && changed_ns(&path)? == report.changed_ns {

@@ -3,7 +3,9 @@
 //! Every obligation that concerns rows ends up in the restriction, none is left to good will. Where the engine knows no
 //! form as fine as the rule, the stricter one is taken.
 
-use dataplane::{AggregateOnly, HashKey, Mask, Predicate, Query, Restriction, Schema, Subject, TimeUnit, Value};
+use dataplane::{
+    AggregateOnly, HashKey, Mask, Predicate, Query, Restriction, Schema, Subject, TimeUnit, Value,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use policy::{Aggregate, CountedBy, Generalization, Mask as Rule, Obligations};
 
@@ -14,7 +16,12 @@ use crate::query::{Condition, Function, Op, QueryDoc};
 
 /// The restriction that a permit puts on a dataset. `secret` is the node's masking secret, `agreement` the id of the
 /// agreement: pseudonyms are the same within an agreement and different between agreements.
-pub fn restriction(permit: &Permit, dataset: &Dataset, secret: &[u8; 32], agreement: &str) -> Result<Restriction> {
+pub fn restriction(
+    permit: &Permit,
+    dataset: &Dataset,
+    secret: &[u8; 32],
+    agreement: &str,
+) -> Result<Restriction> {
     permit.demand(dataset.record.id.as_str())?;
     let obligations = permit.obligations();
     let schema = dataset.schema()?;
@@ -98,7 +105,11 @@ add `groupBy` to the contract",
             Some(catalog::Subject::Count(column)) => Subject::Count(column.clone()),
             None => Subject::Rows,
         },
-        _ => return Err(Error::conflict("the rules count subjects in two ways at once; let them agree on one column")),
+        _ => {
+            return Err(Error::conflict(
+                "the rules count subjects in two ways at once; let them agree on one column",
+            ));
+        }
     };
     Ok(AggregateOnly { k: u64::from(rule.k.get()), subject, group_by })
 }
@@ -163,7 +174,8 @@ fn condition(condition: &Condition, visible: &Schema) -> Result<Predicate> {
         Op::NotNull => dataplane::Op::IsNotNull,
         Op::StartsWith => dataplane::Op::StartsWith,
     };
-    let values = condition.values.iter().map(|text| value(text, kind, &condition.column)).collect::<Result<_>>()?;
+    let values =
+        condition.values.iter().map(|text| value(text, kind, &condition.column)).collect::<Result<_>>()?;
     Ok(Predicate::new(&condition.column, op, values))
 }
 
@@ -173,9 +185,11 @@ fn value(text: &str, kind: Option<dataplane::ColumnKind>, column: &str) -> Resul
     use dataplane::ColumnKind::{Boolean, Integer, Number};
     let bad = |what: &str| Error::usage(format!("`{text}` is no {what}; column `{column}` holds {what}s"));
     match kind {
-        Some(Integer) => {
-            text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Number)).map_err(|_| bad("whole number"))
-        }
+        Some(Integer) => text
+            .parse()
+            .map(Value::Integer)
+            .or_else(|_| text.parse().map(Value::Number))
+            .map_err(|_| bad("whole number")),
         Some(Number) => text.parse().map(Value::Number).map_err(|_| bad("number")),
         Some(Boolean) => text.parse().map(Value::Boolean).map_err(|_| bad("truth value")),
         _ => Ok(Value::Text(text.to_owned())),

@@ -78,7 +78,10 @@ pub struct RefusalInfo {
 impl RefusalInfo {
     /// One line for people.
     pub fn text(&self) -> String {
-        format!("refused ({}): {} / {} — legal basis: {}", self.code, self.text_vi, self.text_en, self.legal_basis)
+        format!(
+            "refused ({}): {} / {} — legal basis: {}",
+            self.code, self.text_vi, self.text_en, self.legal_basis
+        )
     }
 }
 

@@ -26,6 +26,36 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|e| Error::io(path, e))
 }
 
+/// Digits of the checksum that stands behind a secret in its file: enough to notice damage.
+const CHECK_DIGITS: usize = 16;
+
+/// Writes a secret of 32 bytes as hex with a checksum behind it: any 32 bytes are a good secret, so without it a damaged
+/// file would go unnoticed.
+pub fn write_secret(path: &Path, secret: &[u8; 32]) -> Result<()> {
+    write_atomic(path, format!("{} {}\n", hex(secret), check_of(secret)).as_bytes())
+}
+
+/// Reads what [`write_secret`] wrote.
+pub fn read_secret(path: &Path) -> Result<[u8; 32]> {
+    let damaged =
+        || Error::Verification(format!("`{}` is damaged; put it back from a backup", path.display()));
+    // Read as bytes: a damaged file need not be text.
+    let bytes = fs::read(path).map_err(|e| Error::io(path, e))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
+    let (secret, check) =
+        text.strip_suffix('\n').and_then(|line| line.split_once(' ')).ok_or_else(damaged)?;
+    let secret = unhex(secret).ok_or_else(damaged)?;
+    if check_of(&secret) == check { Ok(secret) } else { Err(damaged()) }
+}
+
+/// Behind a label of its own, so that the checksum is no digest that is used elsewhere.
+fn check_of(secret: &[u8; 32]) -> String {
+    let digest = Sha256::new().chain_update(b"tram/secret-check@v1\n").chain_update(secret).finalize();
+    let mut digits = hex(&digest);
+    digits.truncate(CHECK_DIGITS);
+    digits
+}
+
 /// Makes a folder and its parents, readable by the owner only.
 pub fn make_private_dir(path: &Path) -> Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| Error::io(path, e))
@@ -73,6 +103,22 @@ mod tests {
         assert_eq!(super::unhex::<3>(&super::hex(&[0, 171, 255])), Some([0, 171, 255]));
         assert_eq!(super::unhex::<3>("00abf"), None);
         assert_eq!(super::unhex::<2>("zz00"), None);
+    }
+
+    #[test]
+    fn a_secret_that_was_damaged_is_not_taken_for_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.key");
+        super::write_secret(&path, &[7; 32]).unwrap();
+        assert_eq!(super::read_secret(&path).unwrap(), [7; 32]);
+        let good = std::fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            std::fs::write(&path, bad).unwrap();
+            let error = super::read_secret(&path).unwrap_err().to_string();
+            assert!(error.contains("x.key") && !error.contains("0707"), "byte {at}: {error}");
+        }
     }
 
     #[test]

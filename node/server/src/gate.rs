@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use policy::{AgreementId, BasisId, DatasetId, GroupId, PurposeId, SubjectId, ZoneId};
-use policy::{AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Question};
 use policy::{Action, Class};
+use policy::{AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Question};
+use policy::{AgreementId, BasisId, DatasetId, GroupId, PurposeId, SubjectId, ZoneId};
 use policy::{Decision, Engine, Obligations, RuleSet};
 use serde_json::{Value, json};
 use store::{Space, Tx};
@@ -164,7 +164,13 @@ impl Gate {
     }
 
     /// Whether the asker may discover a dataset; not kept, because a catalog asks it for each of thousands.
-    pub fn may_discover(&self, node: &Node, operation: &Operation, subject: &str, dataset: &str) -> Result<bool> {
+    pub fn may_discover(
+        &self,
+        node: &Node,
+        operation: &Operation,
+        subject: &str,
+        dataset: &str,
+    ) -> Result<bool> {
         Ok(self.glance(node, operation, subject, dataset, Action::Discover)?.permit.is_some())
     }
 
@@ -206,7 +212,8 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
     };
     let subject = SubjectId::named(asked.subject).map_err(|e| bad("participant", asked.subject, &e))?;
     let dataset = DatasetId::named(asked.dataset).map_err(|e| bad("dataset", asked.dataset, &e))?;
-    let purpose = asked.purpose.map(|p| PurposeId::named(p).map_err(|e| bad("purpose", p, &e))).transpose()?;
+    let purpose =
+        asked.purpose.map(|p| PurposeId::named(p).map_err(|e| bad("purpose", p, &e))).transpose()?;
     let basis = asked.basis.map(|b| BasisId::named(b).map_err(|e| bad("legal basis", b, &e))).transpose()?;
     let agreement = asked
         .agreement
@@ -264,7 +271,8 @@ fn agreement_facts(
     let consumer = SubjectId::named(&standing.consumer).map_err(Error::internal)?;
     let covered = DatasetId::named(&standing.dataset).map_err(Error::internal)?;
     debug_assert!(!subject.as_str().is_empty() && !dataset.as_str().is_empty());
-    let purposes: std::result::Result<Vec<_>, _> = standing.purposes.iter().map(|p| PurposeId::named(p)).collect();
+    let purposes: std::result::Result<Vec<_>, _> =
+        standing.purposes.iter().map(|p| PurposeId::named(p)).collect();
     let dpia = crate::datasets::find(node, &standing.dataset)?.and_then(|d| d.record.dpia);
     Ok(AgreementFacts {
         consumer,
@@ -341,7 +349,8 @@ fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
 fn undeliverable(en: &str, vi: &str) -> RefusalInfo {
     RefusalInfo {
         code: "OBLIGATION-UNSUPPORTED".to_owned(),
-        legal_basis: "Nghị định 194/2025/NĐ-CP, Điều 16 khoản 2 / Decree 194/2025/ND-CP, Art. 16(2)".to_owned(),
+        legal_basis: "Nghị định 194/2025/NĐ-CP, Điều 16 khoản 2 / Decree 194/2025/ND-CP, Art. 16(2)"
+            .to_owned(),
         text_vi: vi.to_owned(),
         text_en: en.to_owned(),
     }

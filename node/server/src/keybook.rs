@@ -43,8 +43,9 @@ impl Book {
 
     /// The members of an excerpt.
     pub fn of_excerpt(value: &Value) -> Result<(Self, Excerpt)> {
-        let excerpt: Excerpt = serde_json::from_value(value.clone())
-            .map_err(|e| Error::Verification(format!("the receipt's excerpt of the registry is unreadable: {e}")))?;
+        let excerpt: Excerpt = serde_json::from_value(value.clone()).map_err(|e| {
+            Error::Verification(format!("the receipt's excerpt of the registry is unreadable: {e}"))
+        })?;
         Ok((Self { members: excerpt.members.clone() }, excerpt))
     }
 
@@ -58,7 +59,8 @@ impl Book {
 /// The excerpt of a registry for an exchange between two participants.
 pub fn excerpt(registry: &VerifiedRegistry, parties: &[&str], answer: Option<Answer>) -> Result<Value> {
     let members = registry.registry().members.iter();
-    let members = members.filter(|m| parties.contains(&m.id().as_str())).map(|m| m.descriptor.clone()).collect();
+    let members =
+        members.filter(|m| parties.contains(&m.id().as_str())).map(|m| m.descriptor.clone()).collect();
     let excerpt = Excerpt {
         registry_version: registry.registry().version,
         registry_sha256: files::hex(&registry.digest()),

@@ -99,7 +99,9 @@ impl Node {
     pub async fn append(&self, entry: Vec<u8>) -> Result<u64> {
         match self.ledger.append(entry).await {
             Ok(committed) => Ok(committed.index),
-            Err(error) => Err(Error::Unavailable(format!("the ledger did not take an entry: {error}; nothing was exchanged"))),
+            Err(error) => Err(Error::Unavailable(format!(
+                "the ledger did not take an entry: {error}; nothing was exchanged"
+            ))),
         }
     }
 }

@@ -154,13 +154,17 @@ async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
                 return Ok(Sent::One);
             }
             let text = error.to_string();
-            records::update::<Row, ()>(&node.store, Space::Outbox, &key, |row| {
+            let noted = records::update::<Row, ()>(&node.store, Space::Outbox, &key, |row| {
                 row.attempts += 1;
                 row.last_error = Some(text.clone());
                 Ok(((), Tx::new()))
             })
-            .await?;
-            Ok(Sent::Later)
+            .await;
+            match noted {
+                // The peer's next message showed meanwhile that it has this one (`flow::take`).
+                Err(Error::NotFound(_)) => Ok(Sent::One),
+                other => other.map(|()| Sent::Later),
+            }
         }
     }
 }

@@ -80,7 +80,8 @@ impl Peers {
                 operators: anchor.operators.clone(),
                 members: vec![member(me.clone(), MemberStatus::Active)],
             };
-            let signed = first.into_unsigned().and_then(|r| r.sign_with(&id, &operator)).map_err(Error::internal)?;
+            let signed =
+                first.into_unsigned().and_then(|r| r.sign_with(&id, &operator)).map_err(Error::internal)?;
             files::write_atomic(&file, &signed.to_bytes().map_err(Error::internal)?)?;
             signed.verify_first(&anchor).map_err(Error::internal)?
         };
@@ -110,7 +111,9 @@ impl Peers {
         };
         let id = ParticipantId::parse(participant).map_err(|e| Error::usage(e.to_string()))?;
         if id == self.me {
-            return Err(Error::usage(format!("`{participant}` is this node itself; its datasets are here already")));
+            return Err(Error::usage(format!(
+                "`{participant}` is this node itself; its datasets are here already"
+            )));
         }
         let registry = self.registry.load();
         let member = registry.member(&id).filter(|m| m.status == MemberStatus::Active).ok_or_else(unknown)?;
@@ -134,7 +137,8 @@ impl Peers {
             Error::Verification(format!("no signing key of `{participant}` is in the registry for that time"))
         })?;
         let name = ledger::KeyName::new(participant).map_err(Error::internal)?;
-        certs::note::Vkey::new(name, certs::note::KeyKind::Ed25519, *key.verifying_key()).map_err(Error::internal)
+        certs::note::Vkey::new(name, certs::note::KeyKind::Ed25519, *key.verifying_key())
+            .map_err(Error::internal)
     }
 
     /// A peer's record, active or not. The node itself counts as one for its own questions.
@@ -153,7 +157,8 @@ impl Peers {
         next.fresh_until = now + REGISTRY_SECONDS;
         next.grace_until = now + REGISTRY_SECONDS;
         change(&mut next.members);
-        let refused = |e: certs::registry::RegistryError| Error::conflict(format!("the registry refuses this: {e}"));
+        let refused =
+            |e: certs::registry::RegistryError| Error::conflict(format!("the registry refuses this: {e}"));
         let signed = next
             .into_unsigned()
             .and_then(|r| r.sign_with(&operator_id_unchecked(), &self.operator))
@@ -192,14 +197,10 @@ fn operator_id_unchecked() -> ParticipantId {
 fn operator_key(dir: &std::path::Path) -> Result<SigningKey> {
     let path = dir.join("keys").join("operator.key");
     if path.exists() {
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        let seed = files::unhex::<32>(text.trim()).ok_or_else(|| {
-            Error::Verification(format!("`{}` holds no key; put it back from a backup", path.display()))
-        })?;
-        return Ok(SigningKey::from_bytes(&seed));
+        return files::read_secret(&path).map(|seed| SigningKey::from_bytes(&seed));
     }
     let seed = crate::operation::random::<32>()?;
-    files::write_atomic(&path, files::hex(&seed).as_bytes())?;
+    files::write_secret(&path, &seed)?;
     Ok(SigningKey::from_bytes(&seed))
 }
 
@@ -221,7 +222,9 @@ pub async fn invite(node: &Node, groups: Vec<String>) -> Result<(String, i64)> {
     let now = node.clock.now();
     let open = forget_expired(node).await?;
     if open >= INVITATIONS_MAX {
-        return Err(Error::conflict(format!("{open} invitations are open; wait until some expire (one day)")));
+        return Err(Error::conflict(format!(
+            "{open} invitations are open; wait until some expire (one day)"
+        )));
     }
     let secret = PairingSecret::new(crate::operation::random::<16>()?);
     let expires = now + limits::INVITATION_SECONDS;
@@ -234,7 +237,9 @@ pub async fn invite(node: &Node, groups: Vec<String>) -> Result<(String, i64)> {
     };
     let text = code.to_code().map_err(|e| Error::usage(e.to_string()))?;
     let record = Invitation { secret: files::hex(&secret.expose()), groups, expires };
-    let tx = Tx::new().put_json(Space::Invitation, invitation_id(&secret).into_bytes(), &record).map_err(Error::from)?;
+    let tx = Tx::new()
+        .put_json(Space::Invitation, invitation_id(&secret).into_bytes(), &record)
+        .map_err(Error::from)?;
     node.store.commit(tx).await.map_err(Error::from)?;
     node.peers.gate.allow_strangers(true);
     Ok((text.to_string(), expires))
@@ -280,7 +285,11 @@ pub async fn accept(node: &Node, text: &str, groups: Vec<String>) -> Result<Peer
         descriptor: node.descriptor.clone(),
         mac: files::hex(&pairing_mac(&code.secret, PairingRole::Guest, &digest)),
     };
-    let route = Route { participant: code.participant.clone(), endpoint: code.endpoint.clone(), spki: code.channel_spki };
+    let route = Route {
+        participant: code.participant.clone(),
+        endpoint: code.endpoint.clone(),
+        spki: code.channel_spki,
+    };
     let body = serde_json::to_vec(&introduction).map_err(Error::internal)?;
     let url = format!("{}/tram/pairing", code.endpoint);
     let answer = node.outbound.introduce(node, &route, Call::post(url, body)).await?;
@@ -291,16 +300,24 @@ pub async fn accept(node: &Node, text: &str, groups: Vec<String>) -> Result<Peer
     let pinned = descriptor.descriptor().channel_pins(node.clock.now()).any(|pin| pin == code.channel_spki);
     if descriptor.descriptor().participant != code.participant || !pinned {
         return Err(Error::Verification(
-            "the descriptor that came is not of the agency that made the code; ask them for a new code".to_owned(),
+            "the descriptor that came is not of the agency that made the code; ask them for a new code"
+                .to_owned(),
         ));
     }
     let words = six_words(&digest, &descriptor.digest(), &code.secret).join(" ");
     admit(node, descriptor, groups, words).await
 }
 
-fn check_introduction(mac: &str, descriptor: &SignedDescriptor, secret: &PairingSecret, role: PairingRole) -> Result<()> {
-    let mac = files::unhex::<32>(mac).ok_or_else(|| Error::Verification("the MAC is not 32 bytes of hex".to_owned()))?;
-    verify_pairing_mac(secret, role, &descriptor.digest(), &mac).map_err(|e| Error::Verification(e.to_string()))
+fn check_introduction(
+    mac: &str,
+    descriptor: &SignedDescriptor,
+    secret: &PairingSecret,
+    role: PairingRole,
+) -> Result<()> {
+    let mac = files::unhex::<32>(mac)
+        .ok_or_else(|| Error::Verification("the MAC is not 32 bytes of hex".to_owned()))?;
+    verify_pairing_mac(secret, role, &descriptor.digest(), &mac)
+        .map_err(|e| Error::Verification(e.to_string()))
 }
 
 /// A guest introduces itself: checks the secret, uses the invitation up, and introduces this node in return.
@@ -316,13 +333,16 @@ pub async fn introduced(node: &Node, spki: &[u8; 32], body: &[u8]) -> Result<Int
     let theirs: Introduction = serde_json::from_slice(body)
         .map_err(|e| Error::usage(format!("the body is no introduction: {e}")))?;
     let key = theirs.invitation.clone().into_bytes();
-    let (invitation, revision) =
-        records::get::<Invitation>(&node.store, Space::Invitation, &key).ok().flatten().ok_or_else(refused)?;
+    let (invitation, revision) = records::get::<Invitation>(&node.store, Space::Invitation, &key)
+        .ok()
+        .flatten()
+        .ok_or_else(refused)?;
     let secret = files::unhex::<16>(&invitation.secret).map(PairingSecret::new).ok_or_else(refused)?;
     if invitation.expires < node.clock.now() {
         return Err(refused());
     }
-    check_introduction(&theirs.mac, &theirs.descriptor, &secret, PairingRole::Guest).map_err(|_| refused())?;
+    check_introduction(&theirs.mac, &theirs.descriptor, &secret, PairingRole::Guest)
+        .map_err(|_| refused())?;
     let now = node.clock.now();
     if !theirs.descriptor.descriptor().channel_pins(now).any(|pin| pin == *spki) {
         return Err(Error::Verification("the descriptor is not of the key that is on the line".to_owned()));
@@ -341,7 +361,12 @@ pub async fn introduced(node: &Node, spki: &[u8; 32], body: &[u8]) -> Result<Int
     })
 }
 
-async fn admit(node: &Node, descriptor: SignedDescriptor, groups: Vec<String>, words: String) -> Result<Peer> {
+async fn admit(
+    node: &Node,
+    descriptor: SignedDescriptor,
+    groups: Vec<String>,
+    words: String,
+) -> Result<Peer> {
     let now = node.clock.now();
     let about = descriptor.descriptor().clone();
     let peer = Peer {

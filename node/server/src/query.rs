@@ -129,9 +129,11 @@ impl QueryDoc {
         if self.filter.len() > FILTERS_MAX {
             return Err(format!("{} conditions are too many; at most {FILTERS_MAX}", self.filter.len()));
         }
-        for (what, n) in
-            [("columns", self.columns.len()), ("groups", self.group_by.len()), ("measures", self.measures.len())]
-        {
+        for (what, n) in [
+            ("columns", self.columns.len()),
+            ("groups", self.group_by.len()),
+            ("measures", self.measures.len()),
+        ] {
             if n > NAMES_MAX {
                 return Err(format!("{n} {what} are too many; at most {NAMES_MAX}"));
             }
@@ -173,7 +175,9 @@ const OPERATORS: [(&str, Op); 8] = [
 pub fn parse_condition(text: &str) -> Result<Condition, String> {
     let trimmed = text.trim();
     let help = || {
-        format!("condition `{text}` is not understood; write for example \"PM25 > 50\", \"ward in (A, B)\" or \"note is null\"")
+        format!(
+            "condition `{text}` is not understood; write for example \"PM25 > 50\", \"ward in (A, B)\" or \"note is null\""
+        )
     };
     let lower = trimmed.to_ascii_lowercase();
     for (ending, op) in [(" is not null", Op::NotNull), (" is null", Op::IsNull)] {
@@ -217,7 +221,11 @@ pub fn parse_measure(text: &str) -> Result<Measure, String> {
     if trimmed.eq_ignore_ascii_case("count") || trimmed.eq_ignore_ascii_case("count(*)") {
         return Ok(Measure { function: Function::Count, column: None });
     }
-    let help = || format!("measure `{text}` is not understood; write count, sum(COLUMN), avg(COLUMN), min(COLUMN) or max(COLUMN)");
+    let help = || {
+        format!(
+            "measure `{text}` is not understood; write count, sum(COLUMN), avg(COLUMN), min(COLUMN) or max(COLUMN)"
+        )
+    };
     let (name, rest) = trimmed.split_once('(').ok_or_else(help)?;
     let column = rest.strip_suffix(')').map(str::trim).filter(|c| !c.is_empty()).ok_or_else(help)?;
     let function = match name.trim().to_ascii_lowercase().as_str() {
@@ -267,7 +275,8 @@ mod tests {
 
     #[test]
     fn the_wire_form_is_strict_and_bounded() {
-        let good = serde_json::json!({"filter": [{"column": "a", "op": "in", "values": ["1", "2"]}], "limit": 5});
+        let good =
+            serde_json::json!({"filter": [{"column": "a", "op": "in", "values": ["1", "2"]}], "limit": 5});
         assert_eq!(QueryDoc::from_wire(Some(&good)).unwrap().limit, Some(5));
         assert!(QueryDoc::from_wire(None).unwrap().columns.is_empty());
         for bad in [

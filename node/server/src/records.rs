@@ -283,8 +283,9 @@ pub struct Invitation {
 /// Reads a record.
 pub fn get<T: DeserializeOwned>(store: &Store, space: Space, key: &[u8]) -> Result<Option<(T, u64)>> {
     let Some(found) = store.get(space, key).map_err(Error::from)? else { return Ok(None) };
-    let value = serde_json::from_slice(&found.value)
-        .map_err(|e| Error::internal(format!("record {} of {space} is unreadable: {e}", key.escape_ascii())))?;
+    let value = serde_json::from_slice(&found.value).map_err(|e| {
+        Error::internal(format!("record {} of {space} is unreadable: {e}", key.escape_ascii()))
+    })?;
     Ok(Some((value, found.revision)))
 }
 
@@ -339,7 +340,9 @@ where
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         if error.is_conflict() {
-            return Self::conflict("somebody else changed this at the same moment; look at it again and retry");
+            return Self::conflict(
+                "somebody else changed this at the same moment; look at it again and retry",
+            );
         }
         Self::internal(error)
     }

@@ -38,7 +38,9 @@ pub fn in_force(store: &Store) -> Result<RuleSet> {
 }
 
 fn load(files: &BTreeMap<String, String>, version: u64) -> Result<RuleSet> {
-    let files = files.iter().fold(Files::new(), |all, (name, text)| all.with(name.clone(), text.clone().into_bytes()));
+    let files = files
+        .iter()
+        .fold(Files::new(), |all, (name, text)| all.with(name.clone(), text.clone().into_bytes()));
     RuleSet::from_files(&files, version).map_err(|e| refused(&e))
 }
 

@@ -8,7 +8,8 @@ use tracing_subscriber::EnvFilter;
 pub fn start(serving: bool) {
     let default = if serving { "info" } else { "error" };
     let filter = EnvFilter::try_from_env("TRAM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second start in one process (tests) keeps the first.
     let _ = if std::env::var("TRAM_LOG_FORMAT").is_ok_and(|f| f == "json") {
         builder.json().try_init()

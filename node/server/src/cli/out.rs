@@ -66,7 +66,10 @@ pub fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 mod tests {
     #[test]
     fn tables_line_up_by_characters() {
-        let table = super::table(&["tên", "n"], &[vec!["không khí".into(), "1".into()], vec!["x".into(), "22".into()]]);
+        let table = super::table(
+            &["tên", "n"],
+            &[vec!["không khí".into(), "1".into()], vec!["x".into(), "22".into()]],
+        );
         assert_eq!(table, "tên        n\nkhông khí  1\nx          22");
     }
 }

@@ -47,13 +47,21 @@ async fn verb_on(client: &Client, verb: PeerCommand, out: Out) -> Result<()> {
 
 fn peers_table(peers: &[Value]) -> String {
     if peers.is_empty() {
-        return "no peers yet; `tram peer invite` on one side, `tram peer accept CODE` on the other".to_owned();
+        return "no peers yet; `tram peer invite` on one side, `tram peer accept CODE` on the other"
+            .to_owned();
     }
     let rows: Vec<Vec<String>> = peers
         .iter()
         .map(|p| {
             let groups: Vec<&str> = list(p, "groups").iter().filter_map(Value::as_str).collect();
-            vec![text(p, "id"), text(p, "status"), text(p, "name_vi"), text(p, "endpoint"), groups.join(","), text(p, "words")]
+            vec![
+                text(p, "id"),
+                text(p, "status"),
+                text(p, "name_vi"),
+                text(p, "endpoint"),
+                groups.join(","),
+                text(p, "words"),
+            ]
         })
         .collect();
     table(&["participant", "status", "name", "endpoint", "groups", "words"], &rows)
@@ -72,7 +80,11 @@ pub async fn catalog(dir: &Path, verb: CatalogCommand, out: Out) -> Result<u8> {
     let answer = answer?;
     out.result(&answer, |a| entries_table(list(a, "entries")));
     for peer in list(&answer, "unreached") {
-        say(&format!("{} could not be asked ({}); what it showed before is listed", text(peer, "id"), text(peer, "why")));
+        say(&format!(
+            "{} could not be asked ({}); what it showed before is listed",
+            text(peer, "id"),
+            text(peer, "why")
+        ));
     }
     Ok(0)
 }

@@ -33,7 +33,8 @@ pub fn verify(file: &Path, registry: Option<&Path>, data: Option<&Path>) -> Resu
     let keys = Keys::of(file, &receipt, registry)?;
     let mut expected = Expectation::default();
     if let Some(answer) = &keys.answer {
-        expected.openings.push(answer.opening()?);
+        let opening = answer.opening().map_err(|e| not_valid(file, "other data", &e.to_string()))?;
+        expected.openings.push(opening);
     }
     let verdict = verify_receipt_expecting(&bytes, &keys.book, &expected);
     let summary = match verdict {
@@ -55,6 +56,7 @@ struct Keys {
 impl Keys {
     fn of(file: &Path, receipt: &Receipt, registry: Option<&Path>) -> Result<Self> {
         let excerpt = receipt.keys.as_ref().map(Book::of_excerpt).transpose();
+        let excerpt = excerpt.map_err(|e| not_valid(file, "malformed", &e.to_string()));
         if let Some(path) = registry {
             let (book, digest) = registry_book(path)?;
             // The answer needs no trust of its own: it opens the commitment or it does not.

@@ -53,8 +53,16 @@ impl Standing {
 }
 
 /// The terms that a consumer proposes: one purpose, one legal basis, a limited time.
-pub fn proposal(offer: &Offer, target: Id, purpose: Option<&str>, basis: Option<&str>, now: i64) -> Result<MessageOffer> {
-    let iri = |prefix: &str, code: &str| Id::new(format!("{prefix}{code}")).map_err(|e| Error::usage(e.to_string()));
+pub fn proposal(
+    offer: &Offer,
+    target: Id,
+    purpose: Option<&str>,
+    basis: Option<&str>,
+    now: i64,
+) -> Result<MessageOffer> {
+    let iri = |prefix: &str, code: &str| {
+        Id::new(format!("{prefix}{code}")).map_err(|e| Error::usage(e.to_string()))
+    };
     let terms = Terms {
         purposes: purpose.map(|p| iri(PURPOSE, p)).transpose()?.into_iter().collect(),
         legal_basis: basis.map(|b| iri(BASIS, b)).transpose()?,
@@ -66,7 +74,12 @@ pub fn proposal(offer: &Offer, target: Id, purpose: Option<&str>, basis: Option<
 }
 
 /// What an offer on the table would agree on, as the gate sees it; refuses terms that this node does not know.
-pub fn thought_of(node: &Node, negotiation: &Negotiation, dataset: &str, now: i64) -> std::result::Result<Standing, String> {
+pub fn thought_of(
+    node: &Node,
+    negotiation: &Negotiation,
+    dataset: &str,
+    now: i64,
+) -> std::result::Result<Standing, String> {
     let terms = Terms::read(&negotiation.offer().rules).map_err(|e| e.to_string())?;
     let until = terms.valid_until.unwrap_or(now + limits::AGREEMENT_SECONDS_DEFAULT);
     if until > now + limits::AGREEMENT_SECONDS_MAX {
@@ -103,7 +116,8 @@ fn code(iri: &str, prefix: &str) -> String {
 /// Makes the agreement to the offer on the table and signs it for the provider.
 pub fn issue(node: &Node, negotiation: &Negotiation, now: i64) -> Result<(Agreement, DetachedSignature)> {
     let id = Id::new(format!("urn:uuid:{}", uuid::Uuid::new_v4())).map_err(Error::internal)?;
-    let agreement = Agreement::from_offer(negotiation.offer(), id, negotiation.parties(), now).map_err(Error::internal)?;
+    let agreement = Agreement::from_offer(negotiation.offer(), id, negotiation.parties(), now)
+        .map_err(Error::internal)?;
     let signature = sign(node, &agreement)?;
     Ok((agreement, signature))
 }
@@ -140,11 +154,19 @@ pub fn verify(
 }
 
 /// The agreement of a negotiation, both signatures verified, ready to be kept.
-pub fn standing(node: &Node, negotiation: &Negotiation, own: Option<DetachedSignature>, side: Side, now: i64) -> std::result::Result<Standing, String> {
+pub fn standing(
+    node: &Node,
+    negotiation: &Negotiation,
+    own: Option<DetachedSignature>,
+    side: Side,
+    now: i64,
+) -> std::result::Result<Standing, String> {
     let agreement = negotiation.agreement().ok_or("there is no agreement yet")?;
     let parties: &Parties = negotiation.parties();
     let (provider, consumer) = match side {
-        Side::Provider => (negotiation.provider_signature().cloned(), negotiation.consumer_signature().cloned()),
+        Side::Provider => {
+            (negotiation.provider_signature().cloned(), negotiation.consumer_signature().cloned())
+        }
         Side::Consumer => (negotiation.provider_signature().cloned(), own),
     };
     verify(node, agreement, provider.as_ref(), &parties.provider, now)?;
@@ -155,7 +177,8 @@ pub fn standing(node: &Node, negotiation: &Negotiation, own: Option<DetachedSign
     record.provider_signature = provider;
     record.consumer_signature = consumer;
     let target = agreement.target.as_str();
-    let dataset = target.strip_prefix(parties.provider.as_str()).and_then(|t| t.strip_prefix('/')).unwrap_or(target);
+    let dataset =
+        target.strip_prefix(parties.provider.as_str()).and_then(|t| t.strip_prefix('/')).unwrap_or(target);
     Ok(Standing {
         id: agreement.id.to_string(),
         side,
@@ -182,7 +205,14 @@ pub fn find(node: &Node, id: &str) -> Result<Option<Standing>> {
 }
 
 /// A standing agreement of this consumer that covers what is wanted, with a minute to spare.
-pub fn reusable(node: &Node, provider: &str, dataset: &str, purpose: Option<&str>, basis: Option<&str>, now: i64) -> Result<Option<Standing>> {
+pub fn reusable(
+    node: &Node,
+    provider: &str,
+    dataset: &str,
+    purpose: Option<&str>,
+    basis: Option<&str>,
+    now: i64,
+) -> Result<Option<Standing>> {
     let all = records::all::<Standing>(&node.store, Space::Agreement, b"")?;
     Ok(all.into_iter().map(|(_, s)| s).find(|s| {
         s.side == Side::Consumer

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use exchange::Role;
 use exchange::dsp::{
     Address, Cause, ContractAgreementVerificationMessage, ContractNegotiationEventMessage,
-    ContractNegotiationTerminationMessage, ContractRequestMessage, Event, Extra, Id, NegotiationMessage, Pids,
-    TransferMessage, TransferRequestMessage, Turn,
+    ContractNegotiationTerminationMessage, ContractRequestMessage, Event, Extra, Id, NegotiationMessage,
+    Pids, TransferMessage, TransferRequestMessage, TransferTerminationMessage, Turn,
 };
 use exchange::negotiation::{Local, Negotiation, State as NegotiationState};
 use exchange::transfer::{State as TransferState, Transfer};
@@ -54,7 +54,8 @@ pub async fn begin(
     };
     catalog::DatasetId::try_from(dataset.to_owned()).map_err(|e| Error::usage(e.to_string()))?;
     let id = ulid::Ulid::generate().to_string();
-    let mut exchange = Exchange::new(id, Side::Consumer, participant.to_owned(), dataset.to_owned(), ask, operation.now);
+    let mut exchange =
+        Exchange::new(id, Side::Consumer, participant.to_owned(), dataset.to_owned(), ask, operation.now);
     exchange.queue = queue;
     let key = exchange.key();
     let tx = Tx::new().absent(Space::Exchange, key.clone()).put_json(Space::Exchange, key.clone(), &exchange);
@@ -78,7 +79,7 @@ pub async fn step(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) 
 }
 
 /// What an error means for the exchange: give up, wait, or fail.
-async fn settle(node: &Node, exchange: &Exchange, error: Error) -> Result<bool> {
+async fn settle(node: &Arc<Node>, exchange: &Exchange, error: Error) -> Result<bool> {
     let key = exchange.key();
     match error {
         Error::Unreachable(why) if !exchange.queue => {
@@ -104,7 +105,8 @@ fn callback(node: &Node) -> Result<Address> {
 
 async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
     let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
-    let standing = agreement::reusable(node, &exchange.peer, &exchange.dataset, purpose, basis, operation.now)?;
+    let standing =
+        agreement::reusable(node, &exchange.peer, &exchange.dataset, purpose, basis, operation.now)?;
     if let Some(standing) = standing {
         change(node, &exchange.key(), |e| {
             e.stage = Stage::Agreed;
@@ -116,7 +118,8 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
     }
     let route = node.peers.route(&exchange.peer)?;
     let dataset = node.outbound.dataset(node, &route, &exchange.dataset).await?;
-    let offer = dataset.offers.iter().next().ok_or_else(|| Error::Peer("a dataset without an offer".to_owned()))?;
+    let offer =
+        dataset.offers.iter().next().ok_or_else(|| Error::Peer("a dataset without an offer".to_owned()))?;
     let target = id(&format!("{}/{}", exchange.peer, exchange.dataset))?;
     let offer = agreement::proposal(offer, target, purpose, basis, operation.now)?;
     let pid = new_pid();
@@ -126,15 +129,25 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
         offer,
         extra: Extra::none(),
     });
-    let local = Local { role: Role::Consumer, parties: parties(node, &exchange.peer, Role::Consumer)?, pid: id(&pid)? };
-    let opened = Negotiation::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?;
+    let local = Local {
+        role: Role::Consumer,
+        parties: parties(node, &exchange.peer, Role::Consumer)?,
+        pid: id(&pid)?,
+    };
+    let opened =
+        Negotiation::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?;
     let url = format!("{}/dsp/2025-1/negotiations/request", route.endpoint);
     let row = row::<Negotiation>(exchange, &pid, &message, url, operation.now);
-    let stored = NegotiationRow { process: opened.record, exchange: row.exchange.clone(), pending: Some(row.kind.clone()) };
+    let stored = NegotiationRow {
+        process: opened.record,
+        exchange: row.exchange.clone(),
+        pending: Some(row.kind.clone()),
+    };
     records::update::<Exchange, ()>(&node.store, Space::Exchange, &exchange.key(), |e| {
         e.negotiation = Some(pid.clone());
         e.failure = None;
-        let tx = Tx::new().put_json(Space::Negotiation, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
+        let tx =
+            Tx::new().put_json(Space::Negotiation, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
         Ok(((), outbox::enqueue(tx, &row)?))
     })
     .await?;
@@ -142,8 +155,14 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
     Ok(false)
 }
 
-async fn negotiation(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str) -> Result<bool> {
-    let Some((stored, _)) = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())? else {
+async fn negotiation(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    pid: &str,
+) -> Result<bool> {
+    let Some((stored, _)) = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?
+    else {
         return Err(Error::internal("a negotiation is missing"));
     };
     if stored.process.state() == NegotiationState::Terminated {
@@ -177,12 +196,19 @@ fn known_pids(pids: Option<Pids>) -> Result<Pids> {
 }
 
 /// A provider's counter-offer is accepted only when its terms are the ones that this node proposed.
-async fn answer_offer(node: &Arc<Node>, exchange: &Exchange, pid: &str, stored: &NegotiationRow) -> Result<()> {
+async fn answer_offer(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    pid: &str,
+    stored: &NegotiationRow,
+) -> Result<()> {
     let route = node.peers.route(&exchange.peer)?;
     let pids = known_pids(stored.process.pids())?;
     let same = exchange::terms::Terms::read(&stored.process.offer().rules).is_ok_and(|terms| {
         let wanted = |list: &[Id], code: &Option<String>| {
-            list.iter().map(|i| i.as_str().rsplit(':').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+            list.iter()
+                .map(|i| i.as_str().rsplit(':').next().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
                 == code.iter().cloned().collect::<Vec<_>>()
         };
         wanted(&terms.purposes, &exchange.ask.purpose)
@@ -197,24 +223,71 @@ async fn answer_offer(node: &Arc<Node>, exchange: &Exchange, pid: &str, stored: 
         });
         return send(node, exchange, pid, message, url).await;
     }
-    terminate(node, exchange, pid, pids, Cause::plain("TERMS", "these are not the terms that were asked for")).await
+    terminate(node, exchange, pid, pids, Cause::plain("TERMS", "these are not the terms that were asked for"))
+        .await
 }
 
 async fn terminate(node: &Arc<Node>, exchange: &Exchange, pid: &str, pids: Pids, cause: Cause) -> Result<()> {
     let route = node.peers.route(&exchange.peer)?;
     let url = negotiation_url(&route, pids.provider.as_str(), "termination");
-    let message =
-        NegotiationMessage::Termination(ContractNegotiationTerminationMessage { pids, cause, extra: Extra::none() });
+    let message = NegotiationMessage::Termination(ContractNegotiationTerminationMessage {
+        pids,
+        cause,
+        extra: Extra::none(),
+    });
     send(node, exchange, pid, message, url).await
+}
+
+/// Tells the provider that this side gave an exchange up, so that nothing stays open there. Why is told to people here.
+pub async fn tell_failure(node: &Arc<Node>, key: &[u8]) -> Result<()> {
+    let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, key)? else {
+        return Ok(());
+    };
+    if exchange.side != Side::Consumer || exchange.stage != Stage::Failed {
+        return Ok(());
+    }
+    let cause =
+        Cause::plain("GIVEN-UP", &format!("the consumer gave the exchange {} up; it knows why", exchange.id));
+    if let Some(pid) = &exchange.transfer {
+        let row =
+            records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?.map(|(row, _)| row);
+        let Some((row, pids)) = row.and_then(|row| row.process.pids().map(|pids| (row, pids))) else {
+            return Ok(());
+        };
+        if row.process.state().is_final() {
+            return Ok(());
+        }
+        let route = node.peers.route(&exchange.peer)?;
+        let url = transfer_url(node, &route, pids.provider.as_str(), "termination");
+        let message =
+            TransferMessage::Termination(TransferTerminationMessage { pids, cause, extra: Extra::none() });
+        return send(node, &exchange, pid, message, url).await;
+    }
+    let Some(pid) = &exchange.negotiation else { return Ok(()) };
+    let row =
+        records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?.map(|(row, _)| row);
+    match row.and_then(|row| row.process.pids().map(|pids| (row, pids))) {
+        Some((row, pids)) if !row.process.state().is_final() => {
+            terminate(node, &exchange, pid, pids, cause).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The agreement came: verify the provider's signature, sign it, confirm it. What was offered and what was agreed is
 /// compared by the protocol's own record.
-async fn confirm(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str, stored: &NegotiationRow) -> Result<()> {
+async fn confirm(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    pid: &str,
+    stored: &NegotiationRow,
+) -> Result<()> {
     let pids = known_pids(stored.process.pids())?;
     let agreed = stored.process.agreement().ok_or_else(|| Error::internal("no agreement"))?;
     let provider = stored.process.parties().provider.clone();
-    let signed = agreement::verify(node, agreed, stored.process.provider_signature(), &provider, operation.now);
+    let signed =
+        agreement::verify(node, agreed, stored.process.provider_signature(), &provider, operation.now);
     if let Err(why) = signed {
         return terminate(node, exchange, pid, pids, Cause::plain("SIGNATURE", &why)).await;
     }
@@ -228,7 +301,12 @@ async fn confirm(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, p
     send(node, exchange, pid, message, url).await
 }
 
-async fn in_force(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, stored: &NegotiationRow) -> Result<bool> {
+async fn in_force(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    stored: &NegotiationRow,
+) -> Result<bool> {
     let own = stored.process.consumer_signature().cloned();
     let standing = agreement::standing(node, &stored.process, own, Side::Consumer, operation.now)
         .map_err(Error::Verification)?;
@@ -243,22 +321,36 @@ async fn in_force(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, 
     Ok(true)
 }
 
-async fn ask_for_data(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, agreement: &str) -> Result<bool> {
+async fn ask_for_data(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    agreement: &str,
+) -> Result<bool> {
     let route = node.peers.route(&exchange.peer)?;
     let pid = new_pid();
     let format = id(crate::peer::TRANSFER_FORMAT)?;
     let mut request = TransferRequestMessage::pull(id(&pid)?, id(agreement)?, format, callback(node)?);
     request.set_query(exchange.ask.query.clone()).map_err(|e| Error::usage(e.to_string()))?;
     let message = TransferMessage::Request(request);
-    let local = Local { role: Role::Consumer, parties: parties(node, &exchange.peer, Role::Consumer)?, pid: id(&pid)? };
+    let local = Local {
+        role: Role::Consumer,
+        parties: parties(node, &exchange.peer, Role::Consumer)?,
+        pid: id(&pid)?,
+    };
     let opened = Transfer::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?;
     let url = format!("{}/dsp/2025-1/transfers/request", route.endpoint);
     let row = row::<Transfer>(exchange, &pid, &message, url, operation.now);
-    let stored = TransferRow { process: opened.record, exchange: row.exchange.clone(), pending: Some(row.kind.clone()) };
+    let stored = TransferRow {
+        process: opened.record,
+        exchange: row.exchange.clone(),
+        pending: Some(row.kind.clone()),
+    };
     records::update::<Exchange, ()>(&node.store, Space::Exchange, &exchange.key(), |e| {
         e.transfer = Some(pid.clone());
         e.stage = Stage::Transferring;
-        let tx = Tx::new().put_json(Space::Transfer, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
+        let tx =
+            Tx::new().put_json(Space::Transfer, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
         Ok(((), outbox::enqueue(tx, &row)?))
     })
     .await?;
@@ -292,7 +384,12 @@ fn no_address(exchange: &Exchange) -> Error {
 }
 
 /// The provider ended it. A refusal is evidence: its statement goes into this ledger, too, and the receipts are kept.
-async fn ended(node: &Arc<Node>, _operation: &Operation, exchange: &Exchange, cause: Option<&Cause>) -> Result<bool> {
+async fn ended(
+    node: &Arc<Node>,
+    _operation: &Operation,
+    exchange: &Exchange,
+    cause: Option<&Cause>,
+) -> Result<bool> {
     let key = exchange.key();
     let Some(refusal) = cause.and_then(|c| c.refusals().into_iter().next()) else {
         fail(node, &key, &cause_text(cause)).await?;

@@ -40,11 +40,10 @@ impl std::fmt::Debug for Evidence {
 impl Evidence {
     /// The exchange's key.
     pub fn key(&self) -> Result<ExchangeKey> {
-        let bytes: [u8; 32] = BASE64
-            .decode(&self.key)
-            .ok()
-            .and_then(|b| b.try_into().ok())
-            .ok_or_else(|| Error::Verification("the exchange's key is not 32 bytes of base64".to_owned()))?;
+        let bytes: [u8; 32] =
+            BASE64.decode(&self.key).ok().and_then(|b| b.try_into().ok()).ok_or_else(|| {
+                Error::Verification("the exchange's key is not 32 bytes of base64".to_owned())
+            })?;
         Ok(ExchangeKey::new(bytes))
     }
 
@@ -56,7 +55,9 @@ impl Evidence {
     /// The request's signature.
     pub fn signature(&self) -> Result<[u8; 64]> {
         let bytes = BASE64.decode(&self.request_signature).ok().and_then(|b| b.try_into().ok());
-        bytes.ok_or_else(|| Error::Verification("the request's signature is not 64 bytes of base64".to_owned()))
+        bytes.ok_or_else(|| {
+            Error::Verification("the request's signature is not 64 bytes of base64".to_owned())
+        })
     }
 }
 
@@ -75,12 +76,15 @@ pub fn asked(node: &Node, peer: &str, id: &str, signed: &SignatureEvidence) -> R
         Some(known) => known.key,
         None => BASE64.encode(crate::operation::random::<32>()?),
     };
-    write(&path, &Evidence {
-        key,
-        request_base: signed.base.clone(),
-        request_signature: BASE64.encode(signed.signature),
-        response: None,
-    })
+    write(
+        &path,
+        &Evidence {
+            key,
+            request_base: signed.base.clone(),
+            request_signature: BASE64.encode(signed.signature),
+            response: None,
+        },
+    )
 }
 
 /// Keeps what this node signed to ask, on the consumer's side, for its own file of the exchange.
@@ -108,7 +112,10 @@ pub fn answered(node: &Node, exchange: &Exchange, response: &str) -> Result<Evid
 pub fn read(node: &Node, exchange: &Exchange) -> Result<Evidence> {
     let path = path(node, exchange.side, &exchange.peer, &exchange.id);
     read_at(&path)?.ok_or_else(|| {
-        Error::not_found(format!("the openings of exchange {} are not here; they were erased or never came", exchange.id))
+        Error::not_found(format!(
+            "the openings of exchange {} are not here; they were erased or never came",
+            exchange.id
+        ))
     })
 }
 

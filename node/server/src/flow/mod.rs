@@ -33,6 +33,11 @@ use crate::outbound::Answer;
 use crate::outbox::{self, Process, Row};
 use crate::records::{self, Exchange, Side, Stage};
 
+/// Kind of the message that opens a process.
+const FIRST: &str = "request";
+/// Kind of the message that ends it before its goal.
+const LAST: &str = "termination";
+
 /// A negotiation with its place in an exchange.
 pub type NegotiationRow = records::Process<Negotiation>;
 /// A transfer with its place in an exchange.
@@ -53,7 +58,9 @@ pub fn nudge(node: &Arc<Node>, exchange: &[u8]) {
 pub async fn drive(node: &Arc<Node>, key: &[u8]) -> Result<()> {
     let _turn = node.locks.lock(key).await;
     loop {
-        let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, key)? else { return Ok(()) };
+        let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, key)? else {
+            return Ok(());
+        };
         let operation = Operation::begin(Actor::Node, &node.clock);
         let moved = match exchange.side {
             _ if exchange.stage.is_final() => false,
@@ -90,7 +97,7 @@ pub async fn change(node: &Node, key: &[u8], mut edit: impl FnMut(&mut Exchange)
 }
 
 /// Ends an exchange for a reason that trying again does not mend.
-pub async fn fail(node: &Node, key: &[u8], why: &str) -> Result<()> {
+pub async fn fail(node: &Arc<Node>, key: &[u8], why: &str) -> Result<()> {
     tracing::warn!(exchange = %key.escape_ascii(), why, "exchange failed");
     change(node, key, |exchange| {
         if !exchange.stage.is_final() {
@@ -98,7 +105,8 @@ pub async fn fail(node: &Node, key: &[u8], why: &str) -> Result<()> {
             exchange.failure = Some(why.to_owned());
         }
     })
-    .await
+    .await?;
+    consumer::tell_failure(node, key).await
 }
 
 /// A message of a negotiation or a transfer, so that both are sent by the same code.
@@ -111,6 +119,10 @@ pub trait Protocol: Serialize + DeserializeOwned + Clone + Send {
     type Message: Clone;
     /// Takes a message of our own: checks that it is in turn, and gives the record after it.
     fn after_sending(&self, message: &Self::Message, now: i64) -> Result<Self>;
+    /// Takes a message of the peer: checks that it is in turn, and gives the record after it.
+    fn after_receiving(&self, message: &Self::Message, now: i64) -> Result<Self>;
+    /// The other side.
+    fn other_side(&self) -> &str;
     /// The body.
     fn body(message: &Self::Message) -> serde_json::Value;
     /// The kind's word.
@@ -128,6 +140,12 @@ impl Protocol for Negotiation {
 
     fn after_sending(&self, message: &NegotiationMessage, now: i64) -> Result<Self> {
         self.send(message, now).map(|s| s.record).map_err(|e| Error::conflict(e.to_string()))
+    }
+    fn after_receiving(&self, message: &NegotiationMessage, now: i64) -> Result<Self> {
+        self.receive(message, now).map(|s| s.record).map_err(|e| Error::usage(e.to_string()))
+    }
+    fn other_side(&self) -> &str {
+        self.peer().as_str()
     }
     fn body(message: &NegotiationMessage) -> serde_json::Value {
         message.to_value()
@@ -155,6 +173,12 @@ impl Protocol for Transfer {
 
     fn after_sending(&self, message: &TransferMessage, now: i64) -> Result<Self> {
         self.send(message, now).map(|s| s.record).map_err(|e| Error::conflict(e.to_string()))
+    }
+    fn after_receiving(&self, message: &TransferMessage, now: i64) -> Result<Self> {
+        self.receive(message, now).map(|s| s.record).map_err(|e| Error::usage(e.to_string()))
+    }
+    fn other_side(&self) -> &str {
+        self.peer().as_str()
     }
     fn body(message: &TransferMessage) -> serde_json::Value {
         message.to_value()
@@ -240,6 +264,59 @@ pub fn row<P: Protocol>(exchange: &Exchange, pid: &str, message: &P::Message, ur
     }
 }
 
+/// Takes a later message of the peer; the error is the reason why it is out of turn.
+///
+/// A peer that answers a message of ours has it, even when its acknowledgement is still on the way here or was lost in
+/// a crash. Then ours counts as delivered: without this, a quick peer would be told that its answer comes too early.
+pub async fn take<P: Protocol>(
+    node: &Node,
+    pid: &str,
+    message: &P::Message,
+) -> Result<std::result::Result<records::Process<P>, String>> {
+    let now = node.clock.now();
+    let done = records::update::<records::Process<P>, records::Process<P>>(
+        &node.store,
+        P::SPACE,
+        pid.as_bytes(),
+        |stored| {
+            let mut tx = Tx::new();
+            stored.process =
+                match (stored.process.after_receiving(message, now), on_its_way(node, pid, stored)?) {
+                    (Err(_), Some((key, ours))) => {
+                        stored.pending = None;
+                        tx = tx.delete(Space::Outbox, key);
+                        let delivered = stored
+                            .process
+                            .after_sending(&ours, now)
+                            .map_err(|e| Error::usage(e.to_string()))?;
+                        delivered.after_receiving(message, now)?
+                    }
+                    (taken, _) => taken?,
+                };
+            Ok((stored.clone(), tx))
+        },
+    )
+    .await;
+    match done {
+        Ok(row) => Ok(Ok(row)),
+        Err(Error::Usage(why)) => Ok(Err(why)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Our own message of a process that waits for its acknowledgement, unless it is the first: that one opened the record.
+fn on_its_way<P: Protocol>(
+    node: &Node,
+    pid: &str,
+    stored: &records::Process<P>,
+) -> Result<Option<(Vec<u8>, P::Message)>> {
+    let Some(kind) = stored.pending.as_deref().filter(|kind| *kind != FIRST) else { return Ok(None) };
+    let waiting = outbox::waiting(node, stored.process.other_side())?;
+    let ours =
+        waiting.into_iter().find(|(_, row)| row.process == P::PROCESS && row.pid == pid && row.kind == kind);
+    ours.map(|(key, row)| Ok((key, P::read(row.body.as_bytes())?))).transpose()
+}
+
 /// A message was acknowledged: its effect on our own record and the end of its row, in one transaction.
 pub async fn delivered(node: &Arc<Node>, key: &[u8], row: &Row, answer: &Answer) -> Result<()> {
     match row.process {
@@ -254,40 +331,52 @@ pub async fn delivered(node: &Arc<Node>, key: &[u8], row: &Row, answer: &Answer)
 async fn acknowledge<P: Protocol>(node: &Node, key: &[u8], row: &Row, answer: &Answer) -> Result<()> {
     let now = node.clock.now();
     let message = P::read(row.body.as_bytes())?;
-    let done = records::update::<records::Process<P>, ()>(&node.store, P::SPACE, row.pid.as_bytes(), |stored| {
-        // The first message opened the record when it was written; the answer only tells the peer's pid.
-        stored.process = if row.kind == "request" {
-            stored.process.learn(&answer.body)?
-        } else {
-            stored.process.after_sending(&message, now)?
-        };
-        stored.pending = None;
-        Ok(((), Tx::new().delete(Space::Outbox, key.to_vec())))
-    })
-    .await;
+    let done =
+        records::update::<records::Process<P>, ()>(&node.store, P::SPACE, row.pid.as_bytes(), |stored| {
+            // The peer's next message was here before: this one counts as delivered already (`take`).
+            if stored.pending.as_deref() != Some(row.kind.as_str()) {
+                return Ok(((), Tx::new().delete(Space::Outbox, key.to_vec())));
+            }
+            // The first message opened the record when it was written; the answer only tells the peer's pid.
+            stored.process = if row.kind == FIRST {
+                stored.process.learn(&answer.body)?
+            } else {
+                stored.process.after_sending(&message, now)?
+            };
+            stored.pending = None;
+            Ok(((), Tx::new().delete(Space::Outbox, key.to_vec())))
+        })
+        .await;
     match done {
         Err(Error::Conflict(why)) => {
             // The peer ended the process while our message was on its way: ours is void.
             tracing::info!(pid = row.pid, kind = row.kind, why, "a delivered message came too late");
-            void::<P>(node, key, row).await
+            void::<P>(node, key, row).await.map(|_| ())
         }
         other => other,
     }
 }
 
-async fn void<P: Protocol>(node: &Node, key: &[u8], row: &Row) -> Result<()> {
-    records::update::<records::Process<P>, ()>(&node.store, P::SPACE, row.pid.as_bytes(), |stored| {
-        stored.pending = None;
-        Ok(((), Tx::new().delete(Space::Outbox, key.to_vec())))
+/// Takes a message back; whether it was still waiting.
+async fn void<P: Protocol>(node: &Node, key: &[u8], row: &Row) -> Result<bool> {
+    records::update::<records::Process<P>, bool>(&node.store, P::SPACE, row.pid.as_bytes(), |stored| {
+        let waits = stored.pending.as_deref() == Some(row.kind.as_str());
+        if waits {
+            stored.pending = None;
+        }
+        Ok((waits, Tx::new().delete(Space::Outbox, key.to_vec())))
     })
     .await
 }
 
 /// The peer will never take a message (or nobody wants to wait for it): the process and the exchange end.
 pub async fn rejected(node: &Arc<Node>, key: &[u8], row: &Row, error: &Error) -> Result<()> {
-    match row.process {
+    let waits = match row.process {
         Process::Negotiation => void::<Negotiation>(node, key, row).await?,
         Process::Transfer => void::<Transfer>(node, key, row).await?,
+    };
+    if !waits {
+        return Ok(());
     }
     let why = format!("the {} of the {} was not taken: {error}", row.kind, process_word(row.process));
     let unreachable = matches!(error, Error::Unreachable(_));
@@ -295,7 +384,12 @@ pub async fn rejected(node: &Arc<Node>, key: &[u8], row: &Row, error: &Error) ->
         Error::Refused(info) => Some((**info).clone()),
         _ => None,
     };
-    end(node, row.exchange.as_bytes(), &why, unreachable, refusal).await
+    end(node, row.exchange.as_bytes(), &why, unreachable, refusal).await?;
+    // A termination that is not taken is not followed by another one.
+    if unreachable || row.kind == LAST {
+        return Ok(());
+    }
+    consumer::tell_failure(node, row.exchange.as_bytes()).await
 }
 
 fn process_word(process: Process) -> &'static str {
@@ -305,7 +399,13 @@ fn process_word(process: Process) -> &'static str {
     }
 }
 
-async fn end(node: &Node, key: &[u8], why: &str, unreachable: bool, refusal: Option<RefusalInfo>) -> Result<()> {
+async fn end(
+    node: &Node,
+    key: &[u8],
+    why: &str,
+    unreachable: bool,
+    refusal: Option<RefusalInfo>,
+) -> Result<()> {
     change(node, key, |exchange| {
         if exchange.stage.is_final() {
             return;
@@ -319,7 +419,7 @@ async fn end(node: &Node, key: &[u8], why: &str, unreachable: bool, refusal: Opt
 
 /// Whether nobody wants to wait for an unreachable peer: the consumer's first message, asked for without `queue`.
 pub async fn gives_up(node: &Node, row: &Row) -> Result<bool> {
-    if row.attempts < 2 || row.kind != "request" {
+    if row.attempts < 2 || row.kind != FIRST {
         return Ok(false);
     }
     let exchange = records::get::<Exchange>(&node.store, Space::Exchange, row.exchange.as_bytes())?;

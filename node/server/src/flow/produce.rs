@@ -119,6 +119,12 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
         None => compute(node, &operation, exchange, &permit, &query).await?,
     };
     let digest = signed.manifest.digest().map_err(Error::internal)?;
+    let now = records::get::<Exchange>(&node.store, Space::Exchange, &exchange.key())?
+        .map(|(exchange, _)| exchange);
+    // Ended while the rows were made: its intent is closed already, and nobody waits for the rows.
+    if now.is_none_or(|now| now.stage.is_final() || now.interrupted.is_some()) {
+        return Ok(());
+    }
     statement::permit(node, &operation, exchange, &permit, digest.as_bytes()).await?;
     let (bytes, sha256) = (signed.manifest.bytes, signed.manifest.sha256.to_string());
     change(node, &exchange.key(), |e| {
@@ -173,7 +179,10 @@ async fn compute(
 /// What the engine says, as the consumer may hear it: its texts are made so that they tell nothing of hidden data.
 fn broken(error: DataError) -> Error {
     match error {
-        DataError::Query(_) | DataError::NotVisible { .. } | DataError::Restriction(_) | DataError::Quota { .. } => Error::usage(error.to_string()),
+        DataError::Query(_)
+        | DataError::NotVisible { .. }
+        | DataError::Restriction(_)
+        | DataError::Quota { .. } => Error::usage(error.to_string()),
         other => Error::internal(other),
     }
 }
@@ -191,7 +200,8 @@ fn job(
     let visible = dataplane::visible_schema(&schema, &restriction).map_err(broken)?;
     let query_doc = enforce::query(query, &visible)?;
     let output = dataplane::output_schema(&schema, &restriction, &query_doc).map_err(broken)?;
-    let columns = output.columns().iter().map(|c| Column { name: c.name.clone(), kind: manifest_kind(c.kind) });
+    let columns =
+        output.columns().iter().map(|c| Column { name: c.name.clone(), kind: manifest_kind(c.kind) });
     let columns = columns.collect();
     let job = Job {
         source: dataset.source(),
@@ -233,7 +243,10 @@ pub fn manifest_kind_of_catalog(kind: catalog::ColumnKind) -> ColumnKind {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "a manifest states eight things; a struct for one call would hide them")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a manifest states eight things; a struct for one call would hide them"
+)]
 fn sign(
     node: &Node,
     operation: &Operation,
@@ -259,7 +272,10 @@ fn sign(
             sha256: Digest::from_bytes(permit.decision()),
         },
         rule_set: RuleSetRef { sha256: Digest::from_bytes(rules), version },
-        dataset: DatasetRef { id: id(&format!("{}/{}", node.config.node.id, dataset.record.id))?, version: dataset.record.version },
+        dataset: DatasetRef {
+            id: id(&format!("{}/{}", node.config.node.id, dataset.record.id))?,
+            version: dataset.record.version,
+        },
         columns,
         media_type: format.media_type().to_owned(),
         obligations: serde_json::to_value(permit.obligations()).map_err(Error::internal)?,
@@ -294,7 +310,12 @@ pub fn manifest(node: &Node, permit: &Permit, exchange: &Exchange) -> Result<Opt
 }
 
 /// One chunk with its digest; `None` while it is not written yet.
-pub async fn chunk(node: &Node, permit: &Permit, exchange: &Exchange, number: u64) -> Result<Option<(Bytes, [u8; 32])>> {
+pub async fn chunk(
+    node: &Node,
+    permit: &Permit,
+    exchange: &Exchange,
+    number: u64,
+) -> Result<Option<(Bytes, [u8; 32])>> {
     permit.demand(&exchange.dataset)?;
     let reader = match node.productions.reader(&exchange.key()) {
         Some(reader) => reader,
@@ -307,7 +328,9 @@ pub async fn chunk(node: &Node, permit: &Permit, exchange: &Exchange, number: u6
     match reader.read_chunk(number).await {
         Ok(dataplane::Chunk::Ready(bytes, digest)) => Ok(Some((bytes, digest.sha256.0))),
         Ok(dataplane::Chunk::NotYet) => Ok(None),
-        Err(DataError::NoChunk(_)) => Err(Error::not_found(format!("there is no chunk {number}; the manifest lists them"))),
+        Err(DataError::NoChunk(_)) => {
+            Err(Error::not_found(format!("there is no chunk {number}; the manifest lists them")))
+        }
         Err(error) => Err(Error::internal(error)),
     }
 }

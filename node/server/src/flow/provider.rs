@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use exchange::dsp::{
-    Address, Cause, ContractAgreementMessage, ContractNegotiationEventMessage, ContractNegotiationTerminationMessage,
-    DataAddress, Event, Extra, Id, NegotiationMessage, TransferMessage, TransferStartMessage,
-    TransferTerminationMessage,
+    Address, Cause, ContractAgreementMessage, ContractNegotiationEventMessage,
+    ContractNegotiationTerminationMessage, DataAddress, Event, Extra, Id, NegotiationMessage,
+    TransferMessage, TransferStartMessage, TransferTerminationMessage,
 };
 use exchange::negotiation::State as NegotiationState;
 use exchange::transfer::State as TransferState;
@@ -33,8 +33,14 @@ pub async fn step(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) 
     }
 }
 
-async fn negotiation(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str) -> Result<bool> {
-    let Some((row, _)) = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())? else {
+async fn negotiation(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    pid: &str,
+) -> Result<bool> {
+    let Some((row, _)) = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?
+    else {
         return Ok(false);
     };
     if row.pending.is_some() {
@@ -53,7 +59,7 @@ async fn negotiation(node: &Arc<Node>, operation: &Operation, exchange: &Exchang
             })
             .await?;
         }
-        NegotiationState::Terminated => ended(node, exchange, row.process.termination()).await?,
+        NegotiationState::Terminated => ended(node, operation, exchange, row.process.termination()).await?,
         _ => {}
     }
     Ok(false)
@@ -72,7 +78,9 @@ async fn decide_negotiation(
     }
     let proposed = match agreement::thought_of(node, &row.process, &exchange.dataset, now) {
         Ok(proposed) => proposed,
-        Err(why) => return terminate_negotiation(node, exchange, pid, row, Cause::plain("TERMS", &why)).await,
+        Err(why) => {
+            return terminate_negotiation(node, exchange, pid, row, Cause::plain("TERMS", &why)).await;
+        }
     };
     let asked = Asked {
         subject: &exchange.peer,
@@ -82,6 +90,7 @@ async fn decide_negotiation(
         basis: proposed.basis.as_deref(),
         agreement: Some(&proposed),
     };
+    let asked = useful(node, operation, asked)?;
     let verdict = node.gate.decide(node, operation, &asked).await?;
     let rules = statement::rules(&verdict.decision);
     match verdict.permit() {
@@ -104,12 +113,24 @@ async fn decide_negotiation(
     }
 }
 
+/// Terms say nothing of the action, so an agreement is worth making when the rules permit one of them under it: the query,
+/// or else the copy. Which one is done then is decided again at the transfer.
+fn useful<'a>(node: &Node, operation: &Operation, query: Asked<'a>) -> Result<Asked<'a>> {
+    let permitted =
+        |asked: &Asked<'_>| node.gate.look(node, operation, asked).map(|verdict| verdict.permit().is_ok());
+    let copy = Asked { action: policy::Action::Download, ..query.clone() };
+    Ok(if !permitted(&query)? && permitted(&copy)? { copy } else { query })
+}
+
 /// The offer must be the one that this node makes now for this dataset; an old one is answered with the new terms.
 fn fits_offer(node: &Node, exchange: &Exchange, row: &NegotiationRow) -> std::result::Result<(), String> {
     let offer = row.process.offer();
     let target = format!("{}/{}", node.config.node.id, exchange.dataset);
     if offer.target.as_str() != target {
-        return Err(format!("the offer is about `{}`, not about `{target}`; ask the catalog again", offer.target));
+        return Err(format!(
+            "the offer is about `{}`, not about `{target}`; ask the catalog again",
+            offer.target
+        ));
     }
     let record = crate::datasets::find(node, &exchange.dataset).map_err(|e| e.to_string())?;
     let current = record.map(|r| crate::datasets::offer_id(node, &r));
@@ -119,7 +140,13 @@ fn fits_offer(node: &Node, exchange: &Exchange, row: &NegotiationRow) -> std::re
     Err(format!("the offer `{}` is not in force any more; ask the catalog again", offer.id))
 }
 
-async fn terminate_negotiation(node: &Arc<Node>, exchange: &Exchange, pid: &str, row: &NegotiationRow, cause: Cause) -> Result<()> {
+async fn terminate_negotiation(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    pid: &str,
+    row: &NegotiationRow,
+    cause: Cause,
+) -> Result<()> {
     let message = NegotiationMessage::Termination(ContractNegotiationTerminationMessage {
         pids: pids(&row.process.pids())?,
         cause,
@@ -128,8 +155,15 @@ async fn terminate_negotiation(node: &Arc<Node>, exchange: &Exchange, pid: &str,
     send(node, exchange, pid, message, negotiation_url(row, &["termination"])?).await
 }
 
-async fn finalize(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str, row: &NegotiationRow) -> Result<()> {
-    let standing = match agreement::standing(node, &row.process, None, records::Side::Provider, operation.now) {
+async fn finalize(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    pid: &str,
+    row: &NegotiationRow,
+) -> Result<()> {
+    let standing = match agreement::standing(node, &row.process, None, records::Side::Provider, operation.now)
+    {
         Ok(standing) => standing,
         Err(why) => {
             return terminate_negotiation(node, exchange, pid, row, Cause::plain("SIGNATURE", &why)).await;
@@ -145,8 +179,17 @@ async fn finalize(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, 
     send(node, exchange, pid, message, negotiation_url(row, &["events"])?).await
 }
 
-async fn ended(node: &Node, exchange: &Exchange, cause: Option<&Cause>) -> Result<()> {
+async fn ended(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    cause: Option<&Cause>,
+) -> Result<()> {
     let key = exchange.key();
+    // An intent whose transfer was ended before its outcome is closed here, whoever ended it.
+    if exchange.statement.is_none() {
+        statement::interrupt(node, operation, exchange, "terminated").await?;
+    }
     if exchange.refusal.is_some() {
         return change(node, &key, |e| e.stage = Stage::Refused).await;
     }
@@ -168,7 +211,7 @@ async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, 
         TransferState::Completed if exchange.ack.is_some() => {
             change(node, &exchange.key(), |e| e.stage = Stage::Completed).await?;
         }
-        TransferState::Terminated => ended(node, exchange, row.process.cause()).await?,
+        TransferState::Terminated => ended(node, operation, exchange, row.process.cause()).await?,
         TransferState::Completed | TransferState::Suspended => {}
     }
     Ok(false)
@@ -217,13 +260,19 @@ pub fn permitted_now(
 
 type Found = (agreement::Standing, QueryDoc);
 
-fn under_agreement(node: &Node, exchange: &Exchange, row: &TransferRow) -> Result<std::result::Result<Found, No>> {
+fn under_agreement(
+    node: &Node,
+    exchange: &Exchange,
+    row: &TransferRow,
+) -> Result<std::result::Result<Found, No>> {
     let id = row.process.agreement_id().as_str();
     let standing = match agreement::find(node, id)? {
         Some(s) if s.consumer == exchange.peer && s.side == records::Side::Provider => s,
         _ => return Ok(Err(No::Request("AGREEMENT", format!("no agreement `{id}` with this consumer")))),
     };
-    Ok(QueryDoc::from_wire(row.process.query()).map(|query| (standing, query)).map_err(|why| No::Request("QUERY", why)))
+    Ok(QueryDoc::from_wire(row.process.query())
+        .map(|query| (standing, query))
+        .map_err(|why| No::Request("QUERY", why)))
 }
 
 fn asked<'a>(exchange: &'a Exchange, standing: &'a agreement::Standing, query: &QueryDoc) -> Asked<'a> {
@@ -245,7 +294,13 @@ fn judged(verdict: crate::gate::Verdict, query: QueryDoc) -> std::result::Result
     }
 }
 
-async fn decide_transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str, row: &TransferRow) -> Result<()> {
+async fn decide_transfer(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    pid: &str,
+    row: &TransferRow,
+) -> Result<()> {
     match permitted(node, operation, exchange, row).await? {
         Ok((permit, _)) => {
             statement::intend(node, operation, exchange, &permit).await?;
@@ -267,12 +322,20 @@ async fn decide_transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exc
             statement::refuse(node, operation, exchange, rules, &refusal).await?;
             terminate_transfer(node, exchange, pid, row, cause(&refusal)?).await
         }
-        Err(No::Request(code, why)) => terminate_transfer(node, exchange, pid, row, Cause::plain(code, &why)).await,
+        Err(No::Request(code, why)) => {
+            terminate_transfer(node, exchange, pid, row, Cause::plain(code, &why)).await
+        }
     }
 }
 
 /// Ends a running transfer for a cause that the consumer is told.
-pub async fn terminate_transfer(node: &Arc<Node>, exchange: &Exchange, pid: &str, row: &TransferRow, cause: Cause) -> Result<()> {
+pub async fn terminate_transfer(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    pid: &str,
+    row: &TransferRow,
+    cause: Cause,
+) -> Result<()> {
     let message = TransferMessage::Termination(TransferTerminationMessage {
         pids: pids(&row.process.pids())?,
         cause,
@@ -284,7 +347,8 @@ pub async fn terminate_transfer(node: &Arc<Node>, exchange: &Exchange, pid: &str
 /// Where the consumer pulls, with a token bound to its certificate.
 fn data_address(node: &Node, exchange: &Exchange, now: i64) -> Result<DataAddress> {
     let certificate = exchange.certificate.as_deref().and_then(crate::files::unhex::<32>);
-    let certificate = certificate.ok_or_else(|| Error::internal("the consumer's certificate is not known"))?;
+    let certificate =
+        certificate.ok_or_else(|| Error::internal("the consumer's certificate is not known"))?;
     let token = crate::peer::data::mint(node, exchange, &certificate, now)?;
     let endpoint = Address::new(data_url(node, exchange)).map_err(Error::internal)?;
     let kind = Id::new(ENDPOINT_TYPE).map_err(Error::internal)?;
@@ -298,7 +362,8 @@ pub fn data_url(node: &Node, exchange: &Exchange) -> String {
 
 /// A refusal as a cause of termination.
 pub fn cause(refusal: &RefusalInfo) -> Result<Cause> {
-    let told = exchange::Refusal::new(&refusal.code, &refusal.legal_basis, &refusal.text_vi, &refusal.text_en);
+    let told =
+        exchange::Refusal::new(&refusal.code, &refusal.legal_basis, &refusal.text_vi, &refusal.text_en);
     Ok(Cause::refusal(&told.map_err(Error::internal)?))
 }
 
@@ -308,11 +373,13 @@ fn pids(known: &Option<exchange::dsp::Pids>) -> Result<exchange::dsp::Pids> {
 
 fn negotiation_url(row: &NegotiationRow, tail: &[&str]) -> Result<String> {
     let address = row.process.callback_address().ok_or_else(|| Error::internal("no callback address"))?;
-    let pid = row.process.pid_of(exchange::Role::Consumer).ok_or_else(|| Error::internal("no consumer pid"))?;
+    let pid =
+        row.process.pid_of(exchange::Role::Consumer).ok_or_else(|| Error::internal("no consumer pid"))?;
     Ok(address.join(&[&["negotiations", pid.as_str()], tail].concat()))
 }
 
 fn transfer_url(row: &TransferRow, tail: &[&str]) -> Result<String> {
-    let pid = row.process.pid_of(exchange::Role::Consumer).ok_or_else(|| Error::internal("no consumer pid"))?;
+    let pid =
+        row.process.pid_of(exchange::Role::Consumer).ok_or_else(|| Error::internal("no consumer pid"))?;
     Ok(row.process.callback_address().join(&[&["transfers", pid.as_str()], tail].concat()))
 }

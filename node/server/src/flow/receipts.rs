@@ -42,21 +42,33 @@ pub fn handed_over(node: &Node, exchange: &Exchange) -> Result<HandedOver> {
 
 /// The signed promise of inclusion for the statement of an exchange, if it is written.
 pub fn promise(node: &Node, exchange: &Exchange) -> Result<Option<LogPromise>> {
-    let Some((index, leaf)) = exchange.statement.as_ref().and_then(|l| Some((l.index?, l))) else { return Ok(None) };
+    let Some((index, leaf)) = exchange.statement.as_ref().and_then(|l| Some((l.index?, l))) else {
+        return Ok(None);
+    };
     let bytes = BASE64.decode(&leaf.bytes).map_err(Error::internal)?;
-    Ok(Some(LogPromise { origin: node.ledger_origin(), index, leaf_hash: ledger::merkle::leaf_hash(&bytes).0 }))
+    Ok(Some(LogPromise {
+        origin: node.ledger_origin(),
+        index,
+        leaf_hash: ledger::merkle::leaf_hash(&bytes).0,
+    }))
 }
 
 /// The bytes of an entry that is kept in an exchange's record.
 pub fn statement_of(exchange: &Exchange) -> Result<(SignedStatement, u64)> {
-    let leaf = exchange.statement.as_ref().ok_or_else(|| Error::conflict("the exchange has no statement yet"))?;
+    let leaf =
+        exchange.statement.as_ref().ok_or_else(|| Error::conflict("the exchange has no statement yet"))?;
     let bytes = BASE64.decode(&leaf.bytes).map_err(Error::internal)?;
     let signed = SignedStatement::parse(&bytes).map_err(Error::internal)?;
     Ok((signed, leaf.index.ok_or_else(|| Error::conflict("the statement is not in the ledger yet"))?))
 }
 
 /// The consumer's acknowledgement: this leaf stands here and there.
-pub fn acknowledge(node: &Node, operation: &Operation, exchange: &Exchange, provider_index: u64) -> Result<Vec<u8>> {
+pub fn acknowledge(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    provider_index: u64,
+) -> Result<Vec<u8>> {
     let (signed, index) = statement_of(exchange)?;
     let place = |log: &str, index: u64| -> Result<Place> {
         Ok(Place { log: ledger::statement::Party::new(log).map_err(Error::internal)?, index })
@@ -75,7 +87,9 @@ pub fn acknowledge(node: &Node, operation: &Operation, exchange: &Exchange, prov
 pub async fn take_ack(node: &Node, operation: &Operation, exchange: &Exchange, bytes: &[u8]) -> Result<u64> {
     let wrong = |why: String| Error::Verification(format!("the acknowledgement: {why}"));
     let signed = SignedStatement::parse(bytes).map_err(|e| wrong(e.to_string()))?;
-    let Statement::Ack(ack) = signed.statement() else { return Err(wrong("it is another statement".to_owned())) };
+    let Statement::Ack(ack) = signed.statement() else {
+        return Err(wrong("it is another statement".to_owned()));
+    };
     let key = node.peers.statement_key(&exchange.peer, operation.now)?;
     signed.verify(&key).map_err(|e| wrong(e.to_string()))?;
     let (ours, index) = statement_of(exchange)?;
@@ -87,13 +101,18 @@ pub async fn take_ack(node: &Node, operation: &Operation, exchange: &Exchange, b
     if !fits {
         return Err(wrong("it is about another statement or another place".to_owned()));
     }
-    let (_, index) = statement::once(node, &exchange.key(), statement::Slot::Ack, || Ok(bytes.to_vec())).await?;
+    let (_, index) =
+        statement::once(node, &exchange.key(), statement::Slot::Ack, || Ok(bytes.to_vec())).await?;
     Ok(index)
 }
 
 fn path(node: &Node, exchange: &Exchange, of: Side) -> PathBuf {
     let (here, of) = (side_word(exchange.side), side_word(of));
-    node.dir.join("receipts").join(format!("{here}-{}-{}.{of}.tlog-proof", short(&exchange.peer), exchange.id))
+    node.dir.join("receipts").join(format!(
+        "{here}-{}-{}.{of}.tlog-proof",
+        short(&exchange.peer),
+        exchange.id
+    ))
 }
 
 fn side_word(side: Side) -> &'static str {
@@ -195,7 +214,8 @@ pub fn read(node: &Node, exchange: &Exchange, of: &str) -> Result<Vec<u8>> {
         other => return Err(Error::usage(format!("`{other}` is no side; ask for provider or consumer"))),
     };
     let path = path(node, exchange, side);
-    std::fs::read(&path).map_err(|_| Error::not_found(format!("no receipt of the {of} is held for exchange {}", exchange.id)))
+    std::fs::read(&path)
+        .map_err(|_| Error::not_found(format!("no receipt of the {of} is held for exchange {}", exchange.id)))
 }
 
 /// A verdict in one line.

@@ -69,7 +69,14 @@ pub fn kept_manifest(node: &Node, exchange: &Exchange) -> Option<Manifest> {
 
 /// Whether trying again later may help.
 fn passes(error: &Error) -> bool {
-    matches!(error, Error::Unreachable(_) | Error::Unavailable(_) | Error::Conflict(_) | Error::Internal(_) | Error::Io { .. })
+    matches!(
+        error,
+        Error::Unreachable(_)
+            | Error::Unavailable(_)
+            | Error::Conflict(_)
+            | Error::Internal(_)
+            | Error::Io { .. }
+    )
 }
 
 async fn receive(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
@@ -116,13 +123,15 @@ impl Line<'_> {
     fn address(&self) -> Result<DataAddress> {
         let (now, _) = records::get::<Exchange>(&self.node.store, Space::Exchange, &self.exchange.key())?
             .ok_or_else(|| Error::internal("the exchange is gone"))?;
-        now.address.ok_or_else(|| Error::Peer("the provider started the transfer without a data address".to_owned()))
+        now.address
+            .ok_or_else(|| Error::Peer("the provider started the transfer without a data address".to_owned()))
     }
 
     async fn new_token(&self, address: &DataAddress) -> Result<DataAddress> {
         let answer = self.ask(Call::post(self.url(address, "token"), Vec::new())).await?.success()?;
         let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let token = told["token"].as_str().ok_or_else(|| Error::Peer("the provider gave no token".to_owned()))?;
+        let token =
+            told["token"].as_str().ok_or_else(|| Error::Peer("the provider gave no token".to_owned()))?;
         let fresh = DataAddress { endpoint: address.endpoint.clone(), token: token.to_owned() };
         change(self.node, &self.exchange.key(), |e| e.address = Some(fresh.clone())).await?;
         Ok(fresh)
@@ -172,7 +181,8 @@ impl Line<'_> {
         let wanted: Vec<ChunkDigest> = chunks(&manifest);
         for number in inbox.missing(&wanted) {
             let answer = self.get(&format!("chunks/{number}"), limits::CHUNK_ANSWER_BYTES_MAX).await?;
-            let answer = answer.ok_or_else(|| Error::Unavailable("a chunk of a closed transfer is not there".to_owned()))?;
+            let answer = answer
+                .ok_or_else(|| Error::Unavailable("a chunk of a closed transfer is not there".to_owned()))?;
             inbox = accept(inbox, number, answer).await?;
         }
         let target = consumer::received_file(self.node, &self.exchange.id);
@@ -206,7 +216,8 @@ impl Line<'_> {
 
     /// A manifest must be signed by the provider and be about exactly this exchange.
     fn checked(&self, bytes: &[u8]) -> Result<Manifest> {
-        let wrong = |why: String| Error::Verification(format!("the manifest of {}: {why}", self.exchange.peer));
+        let wrong =
+            |why: String| Error::Verification(format!("the manifest of {}: {why}", self.exchange.peer));
         let signed = SignedManifest::parse(bytes).map_err(|e| wrong(e.to_string()))?;
         let keyid = signed.signature().keyid();
         let key = self
@@ -278,7 +289,8 @@ fn current(node: &Node, key: &[u8]) -> Result<Exchange> {
 }
 
 async fn accept(mut inbox: Inbox, number: u64, answer: Answer) -> Result<Inbox> {
-    let digest = ChunkDigest { len: answer.body.len() as u64, sha256: dataplane::merkle::Sha256(answer.sha256) };
+    let digest =
+        ChunkDigest { len: answer.body.len() as u64, sha256: dataplane::merkle::Sha256(answer.sha256) };
     blocking(move || inbox.accept(number, &digest, &answer.body).map(|_| inbox)).await
 }
 
@@ -310,13 +322,17 @@ pub async fn take_statement(
     let answer = node.outbound.call(node, route, call).await?.success()?;
     let handed: HandedOver = serde_json::from_slice(&answer.body)
         .map_err(|e| Error::Peer(format!("what {} handed over is unreadable: {e}", exchange.peer)))?;
-    let bytes = BASE64.decode(&handed.statement).map_err(|_| Error::Peer("the statement is no base64".to_owned()))?;
+    let bytes =
+        BASE64.decode(&handed.statement).map_err(|_| Error::Peer("the statement is no base64".to_owned()))?;
     let now = node.clock.now();
     let signed = statement::check(node, exchange, &bytes, &handed.openings, response, now)?;
     // The provider's signed word that the leaf stands in its ledger must be about this leaf.
     let promised = answer.promise.filter(|p| p.index == handed.index && p.leaf_hash == signed.leaf().0);
     if promised.is_none() {
-        return Err(Error::Verification(format!("{} does not promise that the statement is in its ledger", exchange.peer)));
+        return Err(Error::Verification(format!(
+            "{} does not promise that the statement is in its ledger",
+            exchange.peer
+        )));
     }
     evidence::keep(node, exchange, &handed.openings)?;
     let (bytes, _) = statement::once(node, &exchange.key(), statement::Slot::Statement, || Ok(bytes)).await?;

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ledger::Signer;
 use ledger::commitment::Field;
 use ledger::statement::{
-    Decision, Exchange as Exchanged, ExchangeId, Intent, Party, Question, RuleSet, Sealed, Seconds, SignedStatement,
-    Statement, Word,
+    Decision, Exchange as Exchanged, ExchangeId, Intent, Party, Question, RuleSet, Sealed, Seconds,
+    SignedStatement, Statement, Word,
 };
 
 use super::{change, evidence};
@@ -127,7 +127,8 @@ pub async fn intend(node: &Node, operation: &Operation, exchange: &Exchange, per
     permit.demand(&exchange.dataset)?;
     let (sha256, version) = permit.rule_set();
     once(node, &exchange.key(), Slot::Intent, || {
-        let intent = Intent { question: question(node, operation, exchange)?, rules: RuleSet { sha256, version } };
+        let intent =
+            Intent { question: question(node, operation, exchange)?, rules: RuleSet { sha256, version } };
         signed(node, &Statement::Intent(intent))
     })
     .await
@@ -135,7 +136,13 @@ pub async fn intend(node: &Node, operation: &Operation, exchange: &Exchange, per
 }
 
 /// Writes the statement of a refusal and keeps the refusal in the exchange.
-pub async fn refuse(node: &Node, operation: &Operation, exchange: &Exchange, rules: RuleSet, refusal: &RefusalInfo) -> Result<()> {
+pub async fn refuse(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    rules: RuleSet,
+    refusal: &RefusalInfo,
+) -> Result<()> {
     let response = refusal_digest(refusal)?;
     let openings = evidence::answered(node, exchange, &response)?;
     let (key, request) = (openings.key()?, openings.request()?);
@@ -165,7 +172,13 @@ pub fn refusal_digest(refusal: &RefusalInfo) -> Result<String> {
 }
 
 /// Writes the statement of a permitted answer, whose manifest has this digest.
-pub async fn permit(node: &Node, operation: &Operation, exchange: &Exchange, permit: &Permit, manifest: &[u8; 32]) -> Result<(Vec<u8>, u64)> {
+pub async fn permit(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    permit: &Permit,
+    manifest: &[u8; 32],
+) -> Result<(Vec<u8>, u64)> {
     permit.demand(&exchange.dataset)?;
     let response = format!("sha-256=:{}:", BASE64.encode(manifest));
     let openings = evidence::answered(node, exchange, &response)?;
@@ -210,12 +223,21 @@ pub fn signed(node: &Node, statement: &Statement) -> Result<Vec<u8>> {
 
 /// Reads the statement that a provider handed over and checks that it is about exactly this exchange and signed by the
 /// provider; then that its commitments open to what this node asked and got.
-pub fn check(node: &Node, exchange: &Exchange, bytes: &[u8], openings: &evidence::Evidence, response: &str, now: i64) -> Result<SignedStatement> {
+pub fn check(
+    node: &Node,
+    exchange: &Exchange,
+    bytes: &[u8],
+    openings: &evidence::Evidence,
+    response: &str,
+    now: i64,
+) -> Result<SignedStatement> {
     let wrong = |what: String| Error::Verification(format!("the statement of {}: {what}", exchange.peer));
     let signed = SignedStatement::parse(bytes).map_err(|e| wrong(e.to_string()))?;
     let key = node.peers.statement_key(&exchange.peer, now)?;
     signed.verify(&key).map_err(|e| wrong(e.to_string()))?;
-    let Statement::Exchange(said) = signed.statement() else { return Err(wrong("it is no exchange".to_owned())) };
+    let Statement::Exchange(said) = signed.statement() else {
+        return Err(wrong("it is no exchange".to_owned()));
+    };
     let question = &said.question;
     let same = |what: &str, found: &str, wanted: &str| {
         if found == wanted { Ok(()) } else { Err(wrong(format!("{what} is `{found}`, expected `{wanted}`"))) }
@@ -247,7 +269,8 @@ pub fn check(node: &Node, exchange: &Exchange, bytes: &[u8], openings: &evidence
 
 /// The request that the statement speaks of must bear this node's own signature, and be of this exchange.
 fn asked_by_us(node: &Node, exchange: &Exchange, openings: &evidence::Evidence) -> Result<()> {
-    let wrong = || Error::Verification("the statement speaks of a request that this node did not sign".to_owned());
+    let wrong =
+        || Error::Verification("the statement speaks of a request that this node did not sign".to_owned());
     let ours = node.signer.public().verify(openings.request_base.as_bytes(), &openings.signature()?);
     let line = format!("\"tram-exchange-id\": {}\n", exchange.id);
     if ours && openings.request_base.contains(&line) && exchange.side == Side::Consumer {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use certs::message::{
-    Content, HEADER_EXCHANGE_ID, HEADER_PURPOSE, IncomingResponse, LogPromise, OutgoingRequest, RequestContext,
-    SignatureEvidence, sign_request, verify_response,
+    Content, HEADER_EXCHANGE_ID, HEADER_PURPOSE, IncomingResponse, LogPromise, OutgoingRequest,
+    RequestContext, SignatureEvidence, sign_request, verify_response,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -123,9 +123,13 @@ impl Answer {
         }
         let told = protocol_reason(&self.body);
         match self.status {
-            StatusCode::BAD_REQUEST => Error::Usage(format!("the peer refused the message as malformed or out of turn: {told}")),
+            StatusCode::BAD_REQUEST => {
+                Error::Usage(format!("the peer refused the message as malformed or out of turn: {told}"))
+            }
             StatusCode::NOT_FOUND => Error::NotFound(format!("the peer does not know this: {told}")),
-            StatusCode::UNAUTHORIZED => Error::Unauthenticated(format!("the peer does not accept this node: {told}")),
+            StatusCode::UNAUTHORIZED => {
+                Error::Unauthenticated(format!("the peer does not accept this node: {told}"))
+            }
             StatusCode::TOO_EARLY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 Error::Unavailable(told)
             }
@@ -136,11 +140,15 @@ impl Answer {
 
 /// What a DSP error body says, shortened.
 fn protocol_reason(body: &[u8]) -> String {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return "no reason given".to_owned() };
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else {
+        return "no reason given".to_owned();
+    };
     let text = match (&value["reason"], &value["code"]) {
-        (serde_json::Value::Array(reasons), _) if !reasons.is_empty() => {
-            reasons.iter().map(|r| r.as_str().map_or_else(|| r.to_string(), str::to_owned)).collect::<Vec<_>>().join("; ")
-        }
+        (serde_json::Value::Array(reasons), _) if !reasons.is_empty() => reasons
+            .iter()
+            .map(|r| r.as_str().map_or_else(|| r.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join("; "),
         (_, serde_json::Value::String(code)) => code.clone(),
         _ => "no reason given".to_owned(),
     };
@@ -156,7 +164,8 @@ impl Outbound {
                 call.url, route.endpoint, route.participant
             )));
         }
-        let unreachable = |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
+        let unreachable =
+            |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
         let (request, context, asked) = sign(node, &call)?;
         let pool = self.pool(node, route)?;
         let work = async {
@@ -166,19 +175,27 @@ impl Outbound {
             let body = Limited::new(body, call.answer_bytes_max)
                 .collect()
                 .await
-                .map_err(|e| unreachable(format!("its answer broke off or is over {} bytes: {e}", call.answer_bytes_max)))?
+                .map_err(|e| {
+                    unreachable(format!(
+                        "its answer broke off or is over {} bytes: {e}",
+                        call.answer_bytes_max
+                    ))
+                })?
                 .to_bytes();
             verified(node, route, head, body, &context, asked, arrived)
         };
         match tokio::time::timeout(limits::PEER_REQUEST_TIMEOUT, work).await {
             Ok(done) => done,
-            Err(_) => Err(unreachable(format!("no answer within {} s", limits::PEER_REQUEST_TIMEOUT.as_secs()))),
+            Err(_) => {
+                Err(unreachable(format!("no answer within {} s", limits::PEER_REQUEST_TIMEOUT.as_secs())))
+            }
         }
     }
 
     /// Introduces this node to one that is no peer yet. The pinned key and the one-time secret stand for the signature.
     pub async fn introduce(&self, node: &Node, route: &Route, call: Call) -> Result<Bytes> {
-        let unreachable = |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
+        let unreachable =
+            |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
         let (request, _, _) = sign(node, &call)?;
         let pool = self.pool(node, route)?;
         let work = async {
@@ -247,8 +264,9 @@ fn sign(node: &Node, call: &Call) -> Result<(Request<Full<Bytes>>, RequestContex
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut put = |name: &'static str, value: &Option<String>| -> Result<()> {
         if let Some(value) = value {
-            let value = HeaderValue::from_str(value)
-                .map_err(|_| Error::usage(format!("`{value}` cannot stand in the header {name}; use ASCII letters")))?;
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                Error::usage(format!("`{value}` cannot stand in the header {name}; use ASCII letters"))
+            })?;
             headers.insert(name, value);
         }
         Ok(())
@@ -263,7 +281,8 @@ fn sign(node: &Node, call: &Call) -> Result<(Request<Full<Bytes>>, RequestContex
         content: Content::Bytes(&call.body),
     };
     let nonce = crate::operation::random::<16>()?;
-    let signed = sign_request(&node.signer, outgoing, node.clock.now(), nonce).map_err(|e| Error::usage(e.to_string()))?;
+    let signed = sign_request(&node.signer, outgoing, node.clock.now(), nonce)
+        .map_err(|e| Error::usage(e.to_string()))?;
     let mut request = Request::builder()
         .method(call.method.clone())
         .uri(&call.url)
@@ -302,7 +321,8 @@ fn unsigned(head: &http::response::Parts, body: &Bytes, route: &Route, why: &str
     if head.headers.contains_key("signature") || head.status.is_success() {
         return Error::Peer(format!("the answer of {} is not to be trusted: {why}", route.participant));
     }
-    let told = serde_json::from_slice::<Problem>(body).map(|p| p.detail).unwrap_or_else(|_| protocol_reason(body));
+    let told =
+        serde_json::from_slice::<Problem>(body).map(|p| p.detail).unwrap_or_else(|_| protocol_reason(body));
     Error::Unavailable(format!("{} answered {} without a signature: {told}", route.participant, head.status))
 }
 

@@ -96,14 +96,18 @@ pub async fn dataset(
 ) -> Response {
     match one(&node, &caller, &id) {
         Ok(Some(dataset)) => reply::message(StatusCode::OK, &RootDataset(dataset)),
-        Ok(None) => reply::catalog_error(StatusCode::NOT_FOUND, "UNKNOWN", "no such dataset is offered to you"),
+        Ok(None) => {
+            reply::catalog_error(StatusCode::NOT_FOUND, "UNKNOWN", "no such dataset is offered to you")
+        }
         Err(error) => error.into_response(),
     }
 }
 
 fn one(node: &Node, caller: &Caller, id: &str) -> Result<Option<Dataset>> {
     let Some(name) = id.strip_prefix(&format!("{}/", node.config.node.id)) else { return Ok(None) };
-    let Some(dataset) = datasets::find(node, name)?.filter(datasets::Dataset::is_published) else { return Ok(None) };
+    let Some(dataset) = datasets::find(node, name)?.filter(datasets::Dataset::is_published) else {
+        return Ok(None);
+    };
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
     let Some(permit) = discover(node, &operation, caller, name)? else { return Ok(None) };
     describe(node, &permit, &dataset).map(Some)
@@ -150,7 +154,10 @@ fn describe(node: &Node, permit: &Permit, dataset: &datasets::Dataset) -> Result
 fn service(node: &Node) -> Result<DataService> {
     let url = format!("{}/dsp/2025-1", node.config.peer.endpoint);
     let address = Address::new(url).map_err(Error::internal)?;
-    Ok(DataService { extra: Extra::none(), ..DataService::new(id(&format!("{}/service", node.config.node.id))?, address) })
+    Ok(DataService {
+        extra: Extra::none(),
+        ..DataService::new(id(&format!("{}/service", node.config.node.id))?, address)
+    })
 }
 
 fn id(text: &str) -> Result<Id> {

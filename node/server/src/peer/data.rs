@@ -74,7 +74,8 @@ fn of_caller(node: &Node, caller: &Caller, id: &str) -> Result<(Exchange, Transf
     let key = records::provider_key(caller.participant.as_str(), id);
     let (exchange, _) = records::get::<Exchange>(&node.store, Space::Exchange, &key)?.ok_or_else(unknown)?;
     let pid = exchange.transfer.clone().ok_or_else(unknown)?;
-    let (row, _) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?.ok_or_else(unknown)?;
+    let (row, _) =
+        records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?.ok_or_else(unknown)?;
     Ok((exchange, row))
 }
 
@@ -87,7 +88,10 @@ async fn permit(node: &Node, exchange: &Exchange, row: &TransferRow, caller: &Ca
         _ => false,
     };
     if !open {
-        return Err(Error::conflict(format!("the transfer is {}; it serves no data now", row.process.state())));
+        return Err(Error::conflict(format!(
+            "the transfer is {}; it serves no data now",
+            row.process.state()
+        )));
     }
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
     let (permit, _) = match provider::permitted_now(node, &operation, exchange, row)? {
@@ -130,23 +134,31 @@ pub async fn chunk(
 ) -> Result<Response> {
     let (exchange, row) = authorized(&node, &line, &caller, &headers, &id, node.clock.now())?;
     let permit = permit(&node, &exchange, &row, &caller).await?;
-    let Some((bytes, digest)) = produce::chunk(&node, &permit, &exchange, number).await? else { return Ok(early()) };
+    let Some((bytes, digest)) = produce::chunk(&node, &permit, &exchange, number).await? else {
+        return Ok(early());
+    };
     let total = bytes.len();
     let Some(range) = headers.get(header::RANGE) else {
-        let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes)).into_response();
+        let mut response =
+            ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes)).into_response();
         response.extensions_mut().insert(BodyDigest(digest));
         response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         return Ok(response);
     };
     let Some((from, to)) = range.to_str().ok().and_then(|r| span(r, total)) else {
-        let mut response = Error::usage(format!("the range is not one span within {total} bytes")).into_response();
+        let mut response =
+            Error::usage(format!("the range is not one span within {total} bytes")).into_response();
         *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
         return Ok(response);
     };
-    let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes.slice(from..to))).into_response();
+    let mut response =
+        ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes.slice(from..to)))
+            .into_response();
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let value = format!("bytes {from}-{}/{total}", to - 1);
-    response.headers_mut().insert(header::CONTENT_RANGE, HeaderValue::from_str(&value).map_err(Error::internal)?);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_RANGE, HeaderValue::from_str(&value).map_err(Error::internal)?);
     Ok(response)
 }
 

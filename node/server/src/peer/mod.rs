@@ -2,8 +2,8 @@
 //!
 //! [`ROUTES`] is the table of contents; [`signed`] stands before every handler but the pairing's.
 
-pub mod data;
 mod catalog;
+pub mod data;
 mod exchanges;
 mod ledger;
 pub mod listener;
@@ -78,7 +78,9 @@ pub fn router(node: Arc<Node>) -> Router {
             .fold(Router::new(), |router, (method, path, _)| router.route(path, handler(method, path)))
     };
     let members = part(|a| a != Access::Invitation)
-        .fallback(|| async { Error::not_found("no such resource on the peer door; docs/protocol.md lists them") })
+        .fallback(|| async {
+            Error::not_found("no such resource on the peer door; docs/protocol.md lists them")
+        })
         .layer(middleware::from_fn_with_state(node.clone(), signed::layer));
     part(|a| a == Access::Invitation).merge(members).with_state(node)
 }

@@ -20,7 +20,11 @@ use crate::node::Node;
 use crate::records::{self, Ask, Exchange, Side};
 
 /// `POST /negotiations/request`: a consumer opens a negotiation.
-pub async fn request(State(node): State<Arc<Node>>, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+pub async fn request(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
     let message = match read(&body) {
         Ok(message) => message,
         Err(why) => return bad(&body, "MALFORMED", &why),
@@ -44,7 +48,11 @@ pub async fn request(State(node): State<Arc<Node>>, Extension(caller): Extension
 /// `POST /negotiations/offers`: a provider opens a negotiation. This node asks for what it wants itself.
 pub async fn offer(State(node): State<Arc<Node>>, body: Bytes) -> Response {
     let id = &node.config.node.id;
-    bad(&body, "UNSOLICITED", &format!("{id} takes no offers that it did not ask for; publish in your catalog"))
+    bad(
+        &body,
+        "UNSOLICITED",
+        &format!("{id} takes no offers that it did not ask for; publish in your catalog"),
+    )
 }
 
 /// A callback address must lie under the endpoint that the registry has for the caller: nobody may send this node to a
@@ -54,7 +62,10 @@ pub fn own_address(node: &Node, caller: &Caller, address: &str) -> std::result::
     if address == route.endpoint || address.starts_with(&format!("{}/", route.endpoint)) {
         return Ok(());
     }
-    Err(format!("the callback address `{address}` is not under `{}`, your endpoint in the registry", route.endpoint))
+    Err(format!(
+        "the callback address `{address}` is not under `{}`, your endpoint in the registry",
+        route.endpoint
+    ))
 }
 
 /// Key by which a first message is found again.
@@ -145,7 +156,11 @@ pub fn exchange_id(caller: &Caller) -> std::result::Result<String, String> {
 }
 
 /// `GET /negotiations/{pid}`
-pub async fn show(State(node): State<Arc<Node>>, Extension(caller): Extension<Caller>, Path(pid): Path<String>) -> Response {
+pub async fn show(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(pid): Path<String>,
+) -> Response {
     match find(&node, &caller, &pid) {
         Ok(Some(row)) => answer(StatusCode::OK, &row),
         Ok(None) => unknown(&pid),
@@ -181,7 +196,7 @@ pub async fn message(
         Ok(_) => return bad(&body, "MALFORMED", "this message has another address"),
         Err(why) => return bad(&body, "MALFORMED", &why),
     };
-    match take(&node, &pid, &message).await {
+    match flow::take::<Negotiation>(&node, &pid, &message).await {
         Ok(Ok(row)) => {
             flow::nudge(&node, row.exchange.as_bytes());
             answer(StatusCode::OK, &row)
@@ -202,21 +217,6 @@ fn fits(message: &NegotiationMessage, path: &str) -> bool {
         Kind::Termination => "termination",
     };
     tail == wanted
-}
-
-async fn take(node: &Node, pid: &str, message: &NegotiationMessage) -> Result<std::result::Result<NegotiationRow, String>> {
-    let now = node.clock.now();
-    let done = records::update::<NegotiationRow, NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes(), |row| {
-        let step = row.process.receive(message, now).map_err(|e| Error::usage(e.to_string()))?;
-        row.process = step.record;
-        Ok((row.clone(), Tx::new()))
-    })
-    .await;
-    match done {
-        Ok(row) => Ok(Ok(row)),
-        Err(Error::Usage(why)) => Ok(Err(why)),
-        Err(error) => Err(error),
-    }
 }
 
 fn read(body: &[u8]) -> std::result::Result<NegotiationMessage, String> {

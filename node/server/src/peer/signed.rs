@@ -108,7 +108,6 @@ fn refused(error: MessageError) -> Error {
     let text = error.to_string();
     match error {
         MessageError::BeforeMemory { .. } | MessageError::Busy => Error::Unavailable(text),
-        MessageError::WrongDigest | MessageError::WrongSignature => Error::Verification(text),
         _ => Error::Unauthenticated(text),
     }
 }
@@ -139,7 +138,8 @@ async fn remember(node: &Node, created: i64) -> Result<()> {
 
 async fn seal(node: &Node, response: Response, context: &certs::message::RequestContext) -> Result<Response> {
     let (mut head, body) = response.into_parts();
-    let body = body.collect().await.map_err(|e| Error::internal(format!("an answer broke off: {e}")))?.to_bytes();
+    let body =
+        body.collect().await.map_err(|e| Error::internal(format!("an answer broke off: {e}")))?.to_bytes();
     if let Some(Promise(promise)) = head.extensions.remove::<Promise>() {
         promise.write(&mut head.headers).map_err(Error::internal)?;
     }

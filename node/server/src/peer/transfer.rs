@@ -48,7 +48,11 @@ pub async fn request(
     }
 }
 
-fn acceptable(node: &Node, caller: &Caller, request: &TransferRequestMessage) -> std::result::Result<(), String> {
+fn acceptable(
+    node: &Node,
+    caller: &Caller,
+    request: &TransferRequestMessage,
+) -> std::result::Result<(), String> {
     own_address(node, caller, request.callback_address.as_str())?;
     if request.format.as_str() != FORMAT {
         return Err(format!("format `{}` is not served; ask for `{FORMAT}`", request.format));
@@ -95,8 +99,11 @@ async fn open(
     };
     evidence::asked(node, peer, &exchange.id, &caller.message.evidence)?;
     let key = exchange.key();
-    let row =
-        TransferRow { process: step.record, exchange: String::from_utf8_lossy(&key).into_owned(), pending: None };
+    let row = TransferRow {
+        process: step.record,
+        exchange: String::from_utf8_lossy(&key).into_owned(),
+        pending: None,
+    };
     let tx = Tx::new()
         .absent(Space::Dedup, dedup.clone())
         .put_json(Space::Dedup, dedup, &pid)
@@ -128,12 +135,19 @@ fn exchange_of(
         return Ok(Err("tram-purpose is not the purpose of the agreement".to_owned()));
     }
     let query = request.query().cloned().unwrap_or_default();
-    let action = query.get("action").and_then(|a| a.as_str()).filter(|a| *a == "download").unwrap_or("query").to_owned();
+    let action = query
+        .get("action")
+        .and_then(|a| a.as_str())
+        .filter(|a| *a == "download")
+        .unwrap_or("query")
+        .to_owned();
     let ask = Ask { action, purpose, basis: standing.basis.clone(), query };
     let key = records::provider_key(caller.participant.as_str(), &id);
     let known = match records::get::<Exchange>(&node.store, Space::Exchange, &key)? {
         Some((e, _)) if e.transfer.is_some() || e.stage.is_final() || e.dataset != standing.dataset => {
-            return Ok(Err(format!("the exchange `{id}` is over or about another transfer; choose a new id")));
+            return Ok(Err(format!(
+                "the exchange `{id}` is over or about another transfer; choose a new id"
+            )));
         }
         Some((exchange, _)) => exchange,
         None => {
@@ -153,7 +167,11 @@ fn exchange_of(
 }
 
 /// `GET /transfers/{pid}`
-pub async fn show(State(node): State<Arc<Node>>, Extension(caller): Extension<Caller>, Path(pid): Path<String>) -> Response {
+pub async fn show(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(pid): Path<String>,
+) -> Response {
     match find(&node, &caller, &pid) {
         Ok(Some(row)) => answer(StatusCode::OK, &row),
         Ok(None) => unknown(&pid),
@@ -188,7 +206,7 @@ pub async fn message(
         Ok(_) => return bad(&body, "MALFORMED", "this message has another address"),
         Err(why) => return bad(&body, "MALFORMED", &why),
     };
-    match take(&node, &pid, &message).await {
+    match flow::take::<Transfer>(&node, &pid, &message).await {
         Ok(Ok(row)) => {
             flow::nudge(&node, row.exchange.as_bytes());
             answer(StatusCode::OK, &row)
@@ -207,21 +225,6 @@ fn fits(message: &TransferMessage, path: &str) -> bool {
         Kind::Termination => "termination",
     };
     path.rsplit("{pid}/").next() == Some(wanted)
-}
-
-async fn take(node: &Node, pid: &str, message: &TransferMessage) -> Result<std::result::Result<TransferRow, String>> {
-    let now = node.clock.now();
-    let done = records::update::<TransferRow, TransferRow>(&node.store, Space::Transfer, pid.as_bytes(), |row| {
-        let step = row.process.receive(message, now).map_err(|e| Error::usage(e.to_string()))?;
-        row.process = step.record;
-        Ok((row.clone(), Tx::new()))
-    })
-    .await;
-    match done {
-        Ok(row) => Ok(Ok(row)),
-        Err(Error::Usage(why)) => Ok(Err(why)),
-        Err(error) => Err(error),
-    }
 }
 
 fn read(body: &[u8]) -> std::result::Result<TransferMessage, String> {
