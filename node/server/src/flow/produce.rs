@@ -111,7 +111,7 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
         .ok_or_else(|| Error::internal("no such transfer"))?;
     let (permit, query) = match provider::permitted_now(node, &operation, exchange, &row)? {
         Ok(permitted) => permitted,
-        Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(Box::new(refusal))),
+        Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(refusal)),
         Err(provider::No::Request(_, why)) => return Err(Error::conflict(why)),
     };
     let (signed, rows) = match sealed(node, exchange)? {

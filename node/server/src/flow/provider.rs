@@ -220,7 +220,7 @@ async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, 
 /// Why a transfer cannot be started: by the rules, or because the request itself does not fit.
 pub enum No {
     /// The rules say no.
-    Refusal(RefusalInfo, ledger::statement::RuleSet),
+    Refusal(Box<RefusalInfo>, ledger::statement::RuleSet),
     /// The request does not fit the agreement or is malformed.
     Request(&'static str, String),
 }
@@ -290,7 +290,7 @@ fn judged(verdict: crate::gate::Verdict, query: QueryDoc) -> std::result::Result
     let rules = statement::rules(&verdict.decision);
     match verdict.permit() {
         Ok(permit) => Ok((permit, query)),
-        Err(refusal) => Err(No::Refusal(refusal, rules)),
+        Err(refusal) => Err(No::Refusal(Box::new(refusal), rules)),
     }
 }
 

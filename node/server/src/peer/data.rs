@@ -96,7 +96,7 @@ async fn permit(node: &Node, exchange: &Exchange, row: &TransferRow, caller: &Ca
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
     let (permit, _) = match provider::permitted_now(node, &operation, exchange, row)? {
         Ok(permitted) => permitted,
-        Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(Box::new(refusal))),
+        Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(refusal)),
         Err(provider::No::Request(_, why)) => return Err(Error::conflict(why)),
     };
     Ok(permit)
