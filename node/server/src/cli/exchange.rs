@@ -11,6 +11,9 @@ use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, RefusalInfo, Result};
 
+/// How long a resumed exchange may look as if it still waited: one try to connect, with some room.
+const RESUME_PATIENCE: Duration = Duration::from_secs(8);
+
 /// Runs one verb; the exit code says how it went (3 refused, 4 receipts that do not verify).
 pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
     let doors = match verb {
@@ -37,7 +40,9 @@ async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8>
             Ok(0)
         }
         ExchangeCommand::Resume { exchange, out: file } => {
-            let wanted = Wanted { out: file, receipts: None, queue: true, wait: 3_600 };
+            client.post(&format!("/v1/exchanges/{}/resume", segment(&exchange)), &json!({})).await?;
+            let wanted =
+                Wanted { out: file, receipts: None, queue: true, wait: 3_600, patience: RESUME_PATIENCE };
             finish(client, &exchange, &wanted, out).await
         }
     }
@@ -48,6 +53,8 @@ struct Wanted {
     receipts: Option<PathBuf>,
     queue: bool,
     wait: u64,
+    /// How long an exchange that waits for the network is still looked at before it is said so.
+    patience: Duration,
 }
 
 async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
@@ -79,13 +86,20 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
     let started = client.post("/v1/exchanges", &body).await?;
     let id = text(&started, "id");
     say(&format!("exchange {id}: asking {participant} for {dataset}"));
-    let wanted = Wanted { out: args.out, receipts: args.receipts, queue: args.queue, wait: args.wait };
+    let wanted = Wanted {
+        out: args.out,
+        receipts: args.receipts,
+        queue: args.queue,
+        wait: args.wait,
+        patience: Duration::ZERO,
+    };
     finish(client, &id, &wanted, out).await
 }
 
 /// Waits for the end of an exchange, telling each stage once, and brings home what it left.
 async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<u8> {
-    let until = Instant::now() + Duration::from_secs(wanted.wait);
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(wanted.wait);
     let mut told = String::new();
     loop {
         let exchange =
@@ -108,7 +122,7 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
             _ => {}
         }
         let waits = exchange.get("waiting").is_some_and(|w| !w.is_null());
-        if waits && wanted.queue {
+        if waits && wanted.queue && begun.elapsed() >= wanted.patience {
             return Err(queued(id, &text(&exchange, "waiting")));
         }
         if Instant::now() > until {

@@ -83,6 +83,19 @@ pub fn drive_all(node: &Arc<Node>) -> Result<()> {
     Ok(())
 }
 
+/// Takes up an exchange that waits for the network, because a person thinks that the line is back: what was said of the
+/// last try is forgotten, and the next one is made now.
+pub async fn resume(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+    if exchange.stage.is_final() {
+        return Ok(());
+    }
+    let key = exchange.key();
+    change(node, &key, |e| e.failure = None).await?;
+    node.outbox.kick(node, &exchange.peer);
+    nudge(node, &key);
+    Ok(())
+}
+
 /// Changes an exchange and tells those who wait for it.
 pub async fn change(node: &Node, key: &[u8], mut edit: impl FnMut(&mut Exchange)) -> Result<()> {
     let now = node.clock.now();

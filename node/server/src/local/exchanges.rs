@@ -15,7 +15,7 @@ use tokio_util::io::ReaderStream;
 
 use super::body::{JsonBody, Params, Segments};
 use crate::error::{Error, Result};
-use crate::flow::{consumer, view};
+use crate::flow::{self, consumer, view};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::query::{QueryDoc, parse_condition, parse_measure};
@@ -130,6 +130,12 @@ fn find(node: &Node, id: &str) -> Result<Exchange> {
     let here = records::all::<Exchange>(&node.store, Space::Exchange, b"p/")?;
     let found = here.into_iter().map(|(_, e)| e).find(|e| e.id == id);
     found.ok_or_else(|| Error::not_found(format!("no exchange `{id}` here; `tram exchange list` shows them")))
+}
+
+/// `POST /v1/exchanges/{id}/resume`: tries at once what waits for the network.
+pub async fn resume(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
+    flow::resume(&node, &find(&node, &id)?).await?;
+    Ok(Json(view::exchange(&node, &find(&node, &id)?)?))
 }
 
 /// `GET /v1/exchanges/{id}/data`: the rows, as received and verified.
