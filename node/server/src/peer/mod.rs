@@ -110,3 +110,6 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         _ => MethodRouter::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
