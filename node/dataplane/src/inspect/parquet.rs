@@ -62,9 +62,16 @@ pub(crate) fn open(mut file: File) -> Result<ParquetRecordBatchReaderBuilder<Fil
     file.seek(SeekFrom::End(-8)).map_err(broken)?;
     let mut tail = [0u8; 8];
     file.read_exact(&mut tail).map_err(broken)?;
-    let [a, b, c, d, ..] = tail;
+    let [a, b, c, d, magic @ ..] = tail;
+    if &magic != b"PAR1" {
+        let what = "it begins as Parquet and does not end so; it may be cut off, copy or write it again";
+        return Err(Problem::file(what));
+    }
     if u64::from(u32::from_le_bytes([a, b, c, d])) > PARQUET_FOOTER_BYTES_MAX {
-        return Err(Problem::file(format!("its footer is larger than {PARQUET_FOOTER_BYTES_MAX} bytes")));
+        let what = format!(
+            "its Parquet footer is larger than {PARQUET_FOOTER_BYTES_MAX} bytes; write it with fewer columns or larger row groups"
+        );
+        return Err(Problem::file(what));
     }
     file.rewind().map_err(broken)?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
