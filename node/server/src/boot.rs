@@ -102,7 +102,7 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
     if doors != Doors::Closed {
         open_doors(&node, doors).await?;
         node.outbox.start(&node)?;
-        flow::drive_all(&node)?;
+        flow::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
     }
     Ok(node)
@@ -146,6 +146,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         nonces,
         nonce_mark: tokio::sync::Mutex::new(mark),
         rates: crate::rate::Rates::default(),
+        open: std::sync::Mutex::default(),
         locks: Locks::default(),
         views: Arc::new(Semaphore::new(limits::VIEWS_AT_ONCE)),
         changed: watch::Sender::new(0),

@@ -34,6 +34,8 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one request to a peer may take, from connecting to the last byte of the answer.
 pub const PEER_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long one chunk may take: 8 MiB over a line of 64 kbit/s need about 17 minutes.
+pub const DATA_REQUEST_TIMEOUT: Duration = Duration::from_secs(1_200);
 /// How long connecting to a peer may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lifetime of a transfer token, seconds. Short, because a decision is only good for as long as it is fresh;

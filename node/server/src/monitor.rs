@@ -31,12 +31,14 @@ pub async fn run(node: Arc<Node>) {
 async fn tick(node: &Arc<Node>) -> Result<()> {
     peers::forget_expired(node).await?;
     flow::produce::sweep(node)?;
-    for (_, exchange) in records::all::<Exchange>(&node.store, Space::Exchange, b"p/")? {
-        if !exchange.stage.is_final() {
-            ask_again(node, &exchange).await?;
-        }
+    for key in flow::unfinished(node) {
+        let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &key)? else {
+            continue;
+        };
+        ask_again(node, &exchange).await?;
     }
-    flow::drive_all(node)
+    flow::drive_all(node);
+    Ok(())
 }
 
 /// A transfer that runs must still be permitted: a revoked right is felt here at the latest.

@@ -62,6 +62,8 @@ pub struct Node {
     pub nonce_mark: tokio::sync::Mutex<i64>,
     /// Requests per consumer and dataset, for rate obligations.
     pub rates: Rates,
+    /// Keys of the exchanges that are not at their end: what the monitor looks after.
+    pub open: Mutex<std::collections::BTreeSet<Vec<u8>>>,
     /// One driver at a time for each exchange.
     pub locks: Locks,
     /// Views at once.

@@ -46,6 +46,9 @@ pub type TransferRow = records::Process<Transfer>;
 /// Does whatever an exchange needs next, in the background.
 pub fn nudge(node: &Arc<Node>, exchange: &[u8]) {
     let (node, key) = (node.clone(), exchange.to_vec());
+    if let Ok(mut open) = node.open.lock() {
+        open.insert(key.clone());
+    }
     tokio::spawn(async move {
         if let Err(error) = drive(&node, &key).await {
             // The monitor comes back to it; a lasting failure was written into the exchange where it happened.
@@ -62,8 +65,13 @@ pub async fn drive(node: &Arc<Node>, key: &[u8]) -> Result<()> {
             return Ok(());
         };
         let operation = Operation::begin(Actor::Node, &node.clock);
+        if exchange.stage.is_final() {
+            if let Ok(mut open) = node.open.lock() {
+                open.remove(key);
+            }
+            return Ok(());
+        }
         let moved = match exchange.side {
-            _ if exchange.stage.is_final() => false,
             Side::Provider => provider::step(node, &operation, &exchange).await?,
             Side::Consumer => consumer::step(node, &operation, &exchange).await?,
         };
@@ -73,8 +81,20 @@ pub async fn drive(node: &Arc<Node>, key: &[u8]) -> Result<()> {
     }
 }
 
-/// Takes up every unfinished exchange: at start-up and on the monitor's tick.
-pub fn drive_all(node: &Arc<Node>) -> Result<()> {
+/// Drives every exchange on that is not at its end: on the monitor's tick.
+pub fn drive_all(node: &Arc<Node>) {
+    for key in unfinished(node) {
+        nudge(node, &key);
+    }
+}
+
+/// Keys of the exchanges that are not at their end.
+pub fn unfinished(node: &Node) -> Vec<Vec<u8>> {
+    node.open.lock().map(|open| open.iter().cloned().collect()).unwrap_or_default()
+}
+
+/// Takes up every unfinished exchange at start-up: the only time that all are read.
+pub fn take_up(node: &Arc<Node>) -> Result<()> {
     for (key, exchange) in records::all::<Exchange>(&node.store, Space::Exchange, b"")? {
         if !exchange.stage.is_final() {
             nudge(node, &key);

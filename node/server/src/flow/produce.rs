@@ -4,7 +4,7 @@
 //! A spool that is not sealed is worth nothing and is made again after a restart; a sealed one with its manifest and
 //! statement is served as it is. The consumer reads while the view is still computed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -24,35 +24,38 @@ use crate::query::QueryDoc;
 use crate::records::{self, Exchange};
 use crate::{datasets, enforce, files, limits};
 
-/// Views that are being computed, or were sealed and are still open, by exchange key.
+/// Views that are being computed, and the readers of spools that are served.
 #[derive(Default)]
 pub struct Productions {
-    running: Mutex<HashMap<Vec<u8>, Option<SpoolReader>>>,
+    running: Mutex<HashSet<Vec<u8>>>,
+    readers: Mutex<HashMap<Vec<u8>, SpoolReader>>,
 }
 
 impl Productions {
     fn reader(&self, key: &[u8]) -> Option<SpoolReader> {
-        self.running.lock().ok()?.get(key).cloned().flatten()
+        self.readers.lock().ok()?.get(key).cloned()
     }
 
     fn begin(&self, key: &[u8]) -> bool {
-        let Ok(mut running) = self.running.lock() else { return false };
-        if running.contains_key(key) {
-            return false;
-        }
-        running.insert(key.to_vec(), None);
-        true
+        self.running.lock().is_ok_and(|mut running| running.insert(key.to_vec()))
     }
 
     fn opened(&self, key: &[u8], reader: SpoolReader) {
-        if let Ok(mut running) = self.running.lock() {
-            running.insert(key.to_vec(), Some(reader));
+        if let Ok(mut readers) = self.readers.lock() {
+            readers.insert(key.to_vec(), reader);
         }
     }
 
     fn end(&self, key: &[u8]) {
         if let Ok(mut running) = self.running.lock() {
             running.remove(key);
+        }
+    }
+
+    /// Lets go of the readers of exchanges that are at their end.
+    fn keep_only(&self, open: &HashSet<Vec<u8>>) {
+        if let Ok(mut readers) = self.readers.lock() {
+            readers.retain(|key, _| open.contains(key));
         }
     }
 }
@@ -76,7 +79,7 @@ pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
         if let Err(error) = produce(&node, &exchange).await {
             give_up(&node, &exchange, &error).await;
         }
-        // The reader stays useful through the files; only the claim is given back.
+        // The reader stays: the consumer is still reading. Only the claim is given back.
         node.productions.end(&key);
     });
 }
@@ -320,7 +323,10 @@ pub async fn chunk(
     let reader = match node.productions.reader(&exchange.key()) {
         Some(reader) => reader,
         None => match SpoolReader::open(&folder(node, exchange)) {
-            Ok(reader) => reader,
+            Ok(reader) => {
+                node.productions.opened(&exchange.key(), reader.clone());
+                reader
+            }
             // Not begun yet, or being made again after a restart.
             Err(_) => return Ok(None),
         },
@@ -335,14 +341,20 @@ pub async fn chunk(
     }
 }
 
-/// Deletes spools of exchanges that are over for long enough.
+/// Deletes spools that nobody has touched for long enough, unless their exchange still goes on.
 pub fn sweep(node: &Node) -> Result<()> {
-    let now = node.clock.now();
-    for (_, exchange) in records::all::<Exchange>(&node.store, Space::Exchange, b"p/")? {
-        let folder = folder(node, &exchange);
-        let old = exchange.stage.is_final() && now - exchange.updated > limits::SPOOL_SECONDS;
-        if old && folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+    let open: HashSet<Vec<u8>> = super::unfinished(node).into_iter().collect();
+    node.productions.keep_only(&open);
+    let spool = node.dir.join("spool");
+    for entry in std::fs::read_dir(&spool).map_err(|e| Error::io(&spool, e))?.flatten() {
+        let name = entry.file_name().to_string_lossy().replacen('-', "/", 1);
+        if open.contains(format!("p/{name}").as_bytes()) {
+            continue;
+        }
+        let touched = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+        if touched.is_some_and(|age| age.as_secs() > limits::SPOOL_SECONDS.unsigned_abs()) {
+            let path = entry.path();
+            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
         }
     }
     Ok(())

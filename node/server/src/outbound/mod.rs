@@ -53,6 +53,8 @@ pub struct Call {
     pub token: Option<String>,
     /// Largest answer that is read, bytes.
     pub answer_bytes_max: usize,
+    /// How long it may take, from connecting to the last byte.
+    pub timeout: Duration,
 }
 
 impl Call {
@@ -66,6 +68,7 @@ impl Call {
             purpose: None,
             token: None,
             answer_bytes_max: limits::MESSAGE_BYTES_MAX,
+            timeout: limits::PEER_REQUEST_TIMEOUT,
         }
     }
 
@@ -82,11 +85,12 @@ impl Call {
         self
     }
 
-    /// With a data token and another limit for the answer.
+    /// With a data token and other limits for the answer: chunks are large and lines are slow.
     #[must_use]
     pub fn data(mut self, token: &str, answer_bytes_max: usize) -> Self {
         self.token = Some(token.to_owned());
         self.answer_bytes_max = answer_bytes_max;
+        self.timeout = limits::DATA_REQUEST_TIMEOUT;
         self
     }
 }
@@ -184,11 +188,9 @@ impl Outbound {
                 .to_bytes();
             verified(node, route, head, body, &context, asked, arrived)
         };
-        match tokio::time::timeout(limits::PEER_REQUEST_TIMEOUT, work).await {
+        match tokio::time::timeout(call.timeout, work).await {
             Ok(done) => done,
-            Err(_) => {
-                Err(unreachable(format!("no answer within {} s", limits::PEER_REQUEST_TIMEOUT.as_secs())))
-            }
+            Err(_) => Err(unreachable(format!("no answer within {} s", call.timeout.as_secs()))),
         }
     }
 

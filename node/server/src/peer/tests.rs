@@ -39,7 +39,10 @@ impl Scene {
                 name_en: "Ward A".into(),
                 country: "VN".into(),
             },
-            peer: PeerSection { listen: "127.0.0.1:1".parse().unwrap(), endpoint: "https://127.0.0.1:1".into() },
+            peer: PeerSection {
+                listen: "127.0.0.1:1".parse().unwrap(),
+                endpoint: "https://127.0.0.1:1".into(),
+            },
             local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
             ledger: LedgerSection::default(),
         };
@@ -75,10 +78,18 @@ impl Scene {
         Line { spki: self.guest.channel.spki_sha256(), certificate: self.guest.channel.certificate_sha256() }
     }
 
-    async fn ask(&self, line: Line, method: &str, path: &str, body: &str, signed: bool) -> (StatusCode, String) {
+    async fn ask(
+        &self,
+        line: Line,
+        method: &str,
+        path: &str,
+        body: &str,
+        signed: bool,
+    ) -> (StatusCode, String) {
         let method: Method = method.parse().unwrap();
         let url = format!("https://127.0.0.1:1{path}");
-        let mut request = Request::builder().method(method.clone()).uri(path).body(Body::from(body.to_owned())).unwrap();
+        let mut request =
+            Request::builder().method(method.clone()).uri(path).body(Body::from(body.to_owned())).unwrap();
         request.headers_mut().insert("content-type", "application/json".parse().unwrap());
         if signed {
             let signer = self.guest.signer(&certs::ParticipantId::parse("urn:agency:vn:b").unwrap());
@@ -101,7 +112,10 @@ impl Scene {
 /// The path of a row with something in its places: the hidden dataset where a dataset can stand.
 fn filled(path: &str) -> String {
     let id = if path.contains("/datasets/") { "urn:agency:vn:a%2Fx" } else { "01ARZ3NDEKTSV4RRFFQ69G5FAV" };
-    path.replace("{id}", id).replace("{pid}", "urn:uuid:none").replace("{n}", "0").replace("{*path}", "0/000.p/1")
+    path.replace("{id}", id)
+        .replace("{pid}", "urn:uuid:none")
+        .replace("{n}", "0")
+        .replace("{*path}", "0/000.p/1")
 }
 
 const CATALOG_REQUEST: &str =
@@ -143,7 +157,10 @@ async fn without_a_permit_no_route_tells_of_the_dataset() {
         let (status, text) = scene.ask(scene.line(), method, &filled(path), body, true).await;
         assert!(!text.contains(HIDDEN), "{method} {path} tells of the hidden dataset: {text}");
         if *access == Access::Permit && !path.ends_with("/catalog/request") {
-            assert!(status == StatusCode::NOT_FOUND || status == StatusCode::UNAUTHORIZED, "{method} {path}: {status}");
+            assert!(
+                status == StatusCode::NOT_FOUND || status == StatusCode::UNAUTHORIZED,
+                "{method} {path}: {status}"
+            );
         }
     }
     boot::close(&scene.node).await;
@@ -153,9 +170,11 @@ async fn without_a_permit_no_route_tells_of_the_dataset() {
 async fn with_a_permit_the_same_calls_do_tell() {
     // Class 1 may be discovered under the built-in rules: the test above can therefore fail.
     let scene = Scene::new(1).await;
-    let (status, text) = scene.ask(scene.line(), "POST", "/dsp/2025-1/catalog/request", CATALOG_REQUEST, true).await;
+    let (status, text) =
+        scene.ask(scene.line(), "POST", "/dsp/2025-1/catalog/request", CATALOG_REQUEST, true).await;
     assert!(status == StatusCode::OK && text.contains(HIDDEN), "{status} {text}");
-    let (status, text) = scene.ask(scene.line(), "GET", &filled("/dsp/2025-1/catalog/datasets/{id}"), "", true).await;
+    let (status, text) =
+        scene.ask(scene.line(), "GET", &filled("/dsp/2025-1/catalog/datasets/{id}"), "", true).await;
     assert!(status == StatusCode::OK && text.contains(HIDDEN), "{status} {text}");
     boot::close(&scene.node).await;
 }
@@ -164,7 +183,8 @@ async fn with_a_permit_the_same_calls_do_tell() {
 async fn a_revoked_peer_is_a_stranger_at_once() {
     let scene = Scene::new(1).await;
     peers::revoke(&scene.node, "urn:agency:vn:b").await.unwrap();
-    let (status, _) = scene.ask(scene.line(), "POST", "/dsp/2025-1/catalog/request", CATALOG_REQUEST, true).await;
+    let (status, _) =
+        scene.ask(scene.line(), "POST", "/dsp/2025-1/catalog/request", CATALOG_REQUEST, true).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     boot::close(&scene.node).await;
 }
