@@ -1,6 +1,8 @@
 //! Files as agencies really have them: ragged, in another encoding, cut off, or made to hurt. Each is refused with the
 //! place and what to do, little memory is used, and the node goes on serving.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping, its helpers too")]
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

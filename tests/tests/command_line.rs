@@ -1,6 +1,8 @@
 //! The command line: one JSON document a verb, an exit code for each kind of end, texts that say what to do, and the same
 //! answers with and without a running node.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping, its helpers too")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;

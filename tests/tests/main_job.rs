@@ -1,6 +1,8 @@
 //! The main job: three agencies, three nodes, three processes; a dataset found, asked for, governed, signed, recorded on
 //! both sides, and judged by a stranger who has nothing but files.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping, its helpers too")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! The real files of `../shared/data` through the whole way: added, governed, sent, received. What arrives is held against
 //! what plain Rust over the file gives: bytes and digest where the form is fixed, sums where it is not.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping, its helpers too")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
