@@ -190,6 +190,13 @@ fn broken(error: DataError) -> Error {
     }
 }
 
+/// Whether the query can be answered at all under this permit; reads no row.
+pub fn check(node: &Node, exchange: &Exchange, permit: &Permit, query: &QueryDoc) -> Result<()> {
+    let dataset = datasets::demand(node, &exchange.dataset)?;
+    datasets::unchanged(&dataset)?;
+    job(node, exchange, permit, &dataset, query).map(|_| ())
+}
+
 fn job(
     node: &Node,
     exchange: &Exchange,

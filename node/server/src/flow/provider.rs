@@ -302,7 +302,13 @@ async fn decide_transfer(
     row: &TransferRow,
 ) -> Result<()> {
     match permitted(node, operation, exchange, row).await? {
-        Ok((permit, _)) => {
+        Ok((permit, query)) => {
+            // A query that cannot be answered is told before anything is begun.
+            if let Err(Error::Usage(why) | Error::Conflict(why)) =
+                produce::check(node, exchange, &permit, &query)
+            {
+                return terminate_transfer(node, exchange, pid, row, Cause::plain("QUERY", &why)).await;
+            }
             statement::intend(node, operation, exchange, &permit).await?;
             let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
             change(node, &exchange.key(), |e| {
@@ -310,7 +316,10 @@ async fn decide_transfer(
                 e.obligations = obligations.clone();
             })
             .await?;
-            produce::ensure(node, exchange);
+            if let Some((begun, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &exchange.key())?
+            {
+                produce::ensure(node, &begun);
+            }
             let message = TransferMessage::Start(TransferStartMessage {
                 pids: pids(&row.process.pids())?,
                 data_address: Some(data_address(node, exchange, operation.now)?),
