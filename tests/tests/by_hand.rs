@@ -70,10 +70,13 @@ fn people_read_tables_and_rows_on_stdout_and_talk_on_stderr() {
     }
     let listed = consumer.ok(&["exchange", "list"]).stdout;
     assert_eq!(listed.lines().count(), 3, "{listed}");
+    let not_taken = consumer.json(&[&["exchange", "get", WHAT], &FOR[..]].concat());
+    assert_eq!((&not_taken["rows"], &not_taken["verified"]), (&json!(3), &Value::Null), "{not_taken}");
+    assert_eq!(not_taken["receipt_files"], json!([]));
     let ledger = provider.ok(&["ledger", "list"]).stdout;
     assert!(
-        ledger.lines().count() == 7 && ledger.contains("tram/intent@v1"),
-        "two exchanges of three entries:\n{ledger}"
+        ledger.lines().count() == 10 && ledger.contains("tram/intent@v1"),
+        "three exchanges of three entries:\n{ledger}"
     );
     let peers = provider.ok(&["peer", "list"]).stdout;
     assert!(peers.contains(consumer.id()) && peers.contains("state"), "{peers}");
