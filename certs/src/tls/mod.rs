@@ -12,13 +12,15 @@ mod gate;
 mod verifier;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, ParsedCertificate};
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, ServerConfig};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
+use webpki::KeyUsage;
 
 pub use gate::{GATE_PEERS_MAX, PeerGate, PeerGateError};
 use verifier::{AllowListed, OnePeer};
@@ -104,6 +106,20 @@ pub fn client_config_with_clock(
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     Ok(Arc::new(config))
+}
+
+/// Checks our own certificate exactly as every peer will, so that a damaged or expired one is found at the start and not
+/// by being refused everywhere. `now` in Unix seconds.
+///
+/// # Errors
+/// [`TlsError::OwnKey`].
+pub fn check_own(key: &ChannelKey, now: i64) -> Result<(), TlsError> {
+    let algorithms = provider().signature_verification_algorithms;
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
+    for usage in [KeyUsage::client_auth(), KeyUsage::server_auth()] {
+        verifier::self_issued(key.certificate(), &[], now, usage, &algorithms).map_err(TlsError::OwnKey)?;
+    }
+    Ok(())
 }
 
 /// SHA-256 of the peer's SubjectPublicKeyInfo, from the certificates that a finished handshake reports.

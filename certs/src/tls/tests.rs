@@ -301,3 +301,12 @@ fn a_list_that_gives_one_key_to_two_is_not_taken_over() {
     assert_eq!(gate.replace((0..GATE_PEERS_MAX).map(key)), Ok(()));
     assert_eq!(gate.replace((0..=GATE_PEERS_MAX).map(key)), Err(PeerGateError::TooMany));
 }
+
+#[test]
+fn our_own_certificate_is_checked_as_peers_will() {
+    let keys = keys_valid(1, 0, Period::new(NOW - DAY, NOW + DAY).unwrap());
+    check_own(&keys.channel, NOW).unwrap();
+    for at in [NOW - 2 * DAY, NOW + 2 * DAY] {
+        assert!(matches!(check_own(&keys.channel, at), Err(TlsError::OwnKey(_))), "{at}");
+    }
+}

@@ -146,7 +146,7 @@ impl fmt::Debug for OnePeer {
 }
 
 /// Checks the certificate as its own trust anchor and returns its pin.
-fn self_issued(
+pub(super) fn self_issued(
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
     now: UnixTime,

@@ -95,7 +95,7 @@ pub enum LedgerError {
     )]
     GuardMissing(PathBuf),
     /// The directory belongs to a log of another name.
-    #[error("`{}` holds the log `{found}`, not `{expected}`; check the configuration", dir.display())]
+    #[error("`{}/meta` names the log `{found}`, not `{expected}`; check the configuration, or put the file back from a backup", dir.display())]
     WrongOrigin {
         /// The directory.
         dir: PathBuf,

@@ -175,6 +175,10 @@ fn read_descriptor(dir: &Path, config: &Config) -> Result<certs::descriptor::Sig
 /// The keys in the folder must be the ones that the signed descriptor tells to others: with any other key this node would
 /// sign what nobody can verify.
 fn own_keys(dir: &Path, keys: &NodeKeys, said: &NodeDescriptor, now: i64) -> Result<()> {
+    certs::tls::check_own(&keys.channel, now).map_err(|e| {
+        let path = dir.join("keys").join("channel.crt");
+        Error::Verification(format!("`{}`: {e}; put it back from a backup, or renew it", path.display()))
+    })?;
     let whole = Period::new(now, now + 1).ok_or_else(|| Error::internal("impossible period"))?;
     for held in NodeDescriptor::keys_of(keys, whole) {
         let key_use = held.material.key_use();
