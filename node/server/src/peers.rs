@@ -2,36 +2,31 @@
 //!
 //! The node keeps a registry of its own (itself and its peers, itself the only operator); each pairing and each
 //! revocation is its next version. What the TLS layer admits, which keys verify messages, and where requests may go all
-//! follow from it, at once.
+//! follow from it, at once. Who comes in by an invitation takes nobody's place: see [`pairing`].
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use certs::ParticipantId;
 use certs::descriptor::SignedDescriptor;
-use certs::pairing::{
-    Invitation as Code, PairingRole, PairingSecret, pairing_mac, six_words, verify_pairing_mac,
-};
 use certs::registry::{
     Anchor, Member, MemberStatus, Operator, REGISTRY_FORMAT, Registry, SignedRegistry, VerifiedRegistry,
 };
 use certs::tls::PeerGate;
 use ed25519_dalek::SigningKey;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use store::{Space, Store, Tx};
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::limits;
 use crate::node::Node;
-use crate::outbound::Call;
-use crate::records::{self, Invitation, Peer};
+use crate::records::{self, Peer};
+
+mod pairing;
+
+pub use self::pairing::{Introduction, accept, forget_expired, introduced, invite, invite_for};
 
 /// How long a registry of one's own is fresh, and how long it is good at all: it is renewed at each change.
 const REGISTRY_SECONDS: i64 = 10 * 366 * 86_400;
-/// Open invitations at once.
-const INVITATIONS_MAX: usize = 100;
 
 /// How a peer is reached.
 #[derive(Debug, Clone)]
@@ -146,10 +141,35 @@ impl Peers {
         Ok(records::get::<Peer>(store, Space::Peer, participant.as_bytes())?.map(|(p, _)| p))
     }
 
-    /// Puts the next version of the registry in force, with `change` done to its members.
-    async fn next(&self, now: i64, change: impl FnOnce(&mut Vec<Member>)) -> Result<()> {
-        let _turn = self.changing.lock().await;
-        let current = self.registry.load_full();
+    /// Waits for the right to change whom this node trusts.
+    async fn turn(&self) -> Turn<'_> {
+        Turn { peers: self, _held: self.changing.lock().await }
+    }
+
+    /// Tells the TLS layer whom to admit.
+    fn admit(&self, now: i64) -> Result<()> {
+        let registry = self.registry.load();
+        let others = registry.channel_pins(now).filter(|(_, id)| *id != self.me).collect::<Vec<_>>();
+        self.gate.replace(others).map_err(Error::internal)
+    }
+}
+
+/// The right to change whom this node trusts: whoever holds it is the only one, from the check to the change.
+struct Turn<'a> {
+    peers: &'a Peers,
+    _held: tokio::sync::MutexGuard<'a, ()>,
+}
+
+/// The next version of the registry, checked and signed, not yet in force.
+struct Next {
+    bytes: Vec<u8>,
+    verified: VerifiedRegistry,
+}
+
+impl Turn<'_> {
+    /// Makes the next version, with `change` done to its members. Nothing has changed yet when this fails.
+    fn prepare(&self, now: i64, change: impl FnOnce(&mut Vec<Member>)) -> Result<Next> {
+        let current = self.peers.registry.load_full();
         let mut next = current.registry().clone();
         next.version += 1;
         next.previous_sha256 = Some(files::hex(&current.digest()));
@@ -161,21 +181,41 @@ impl Peers {
             |e: certs::registry::RegistryError| Error::conflict(format!("the registry refuses this: {e}"));
         let signed = next
             .into_unsigned()
-            .and_then(|r| r.sign_with(&operator_id_unchecked(), &self.operator))
+            .and_then(|r| r.sign_with(&operator_id_unchecked(), &self.peers.operator))
             .map_err(refused)?;
         let bytes = signed.to_bytes().map_err(Error::internal)?;
         let verified = signed.verify_next(&current).map_err(refused)?;
-        files::write_atomic(&self.file, &bytes)?;
-        self.registry.store(Arc::new(verified));
-        self.admit(now)
+        Ok(Next { bytes, verified })
     }
 
-    /// Tells the TLS layer whom to admit.
-    fn admit(&self, now: i64) -> Result<()> {
-        let registry = self.registry.load();
-        let others = registry.channel_pins(now).filter(|(_, id)| *id != self.me).collect::<Vec<_>>();
-        self.gate.replace(others).map_err(Error::internal)
+    /// Puts a prepared version in force. Where it drops keys, the version before and this one are kept beside it: the
+    /// first says whose the keys were, the second since when they are no more.
+    fn put_in_force(&self, next: Next, now: i64) -> Result<()> {
+        let current = self.peers.registry.load_full();
+        let kept = |version: u64| self.peers.file.with_file_name(format!("registry-{version}.json"));
+        let drops = current.registry().members.iter().any(|member| {
+            !next
+                .verified
+                .member(member.id())
+                .is_some_and(|now| carries_on(&member.descriptor, &now.descriptor))
+        });
+        if drops {
+            let bytes = current.to_bytes().map_err(Error::internal)?;
+            files::write_atomic(&kept(current.registry().version), &bytes)?;
+        }
+        files::write_atomic(&self.peers.file, &next.bytes)?;
+        if drops {
+            files::write_atomic(&kept(next.verified.registry().version), &next.bytes)?;
+        }
+        self.peers.registry.store(Arc::new(next.verified));
+        self.peers.admit(now)
     }
+}
+
+/// Whether everything that the old descriptor vouched for is vouched for by the new one.
+fn carries_on(old: &SignedDescriptor, new: &SignedDescriptor) -> bool {
+    let (old, new) = (old.descriptor(), new.descriptor());
+    old.ledger_origin == new.ledger_origin && old.keys.iter().all(|key| new.keys.contains(key))
 }
 
 fn member(descriptor: SignedDescriptor, status: MemberStatus) -> Member {
@@ -204,211 +244,27 @@ fn operator_key(dir: &std::path::Path) -> Result<SigningKey> {
     Ok(SigningKey::from_bytes(&seed))
 }
 
-/// What the guest sends to the inviter, and gets back: a descriptor and the proof that its sender knows the secret.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Introduction {
-    /// Which invitation: SHA-256 of the secret, hex.
-    pub invitation: String,
-    /// The sender's signed descriptor.
-    pub descriptor: SignedDescriptor,
-    /// MAC over the descriptor's digest, hex.
-    pub mac: String,
-}
-
-/// Makes an invitation and returns its code.
-pub async fn invite(node: &Node, groups: Vec<String>) -> Result<(String, i64)> {
-    check_groups(&groups)?;
-    let now = node.clock.now();
-    let open = forget_expired(node).await?;
-    if open >= INVITATIONS_MAX {
-        return Err(Error::conflict(format!(
-            "{open} invitations are open; wait until some expire (one day)"
-        )));
-    }
-    let secret = PairingSecret::new(crate::operation::random::<16>()?);
-    let expires = now + limits::INVITATION_SECONDS;
-    let code = Code {
-        participant: node.me.clone(),
-        endpoint: node.config.peer.endpoint.clone(),
-        channel_spki: node.keys.channel.spki_sha256(),
-        secret: secret.clone(),
-        expires,
-    };
-    let text = code.to_code().map_err(|e| Error::usage(e.to_string()))?;
-    let record = Invitation { secret: files::hex(&secret.expose()), groups, expires };
-    let tx = Tx::new()
-        .put_json(Space::Invitation, invitation_id(&secret).into_bytes(), &record)
-        .map_err(Error::from)?;
-    node.store.commit(tx).await.map_err(Error::from)?;
-    node.peers.gate.allow_strangers(true);
-    Ok((text.to_string(), expires))
-}
-
-fn invitation_id(secret: &PairingSecret) -> String {
-    use sha2::Digest;
-    files::hex(&sha2::Sha256::digest(secret.expose()))
-}
-
-fn check_groups(groups: &[String]) -> Result<()> {
-    for group in groups {
-        policy::GroupId::named(group).map_err(|e| Error::usage(format!("group `{group}`: {e}")))?;
-    }
-    Ok(())
-}
-
-/// Deletes invitations that are over; strangers are admitted to the TLS layer only while one is open.
-pub async fn forget_expired(node: &Node) -> Result<usize> {
-    let now = node.clock.now();
-    let mut open = 0;
-    for (key, invitation) in records::all::<Invitation>(&node.store, Space::Invitation, b"")? {
-        if invitation.expires < now {
-            node.store.commit(Tx::new().delete(Space::Invitation, key)).await.map_err(Error::from)?;
-        } else {
-            open += 1;
-        }
-    }
-    node.peers.gate.allow_strangers(open > 0);
-    Ok(open)
-}
-
-/// Accepts another agency's code: introduces this node to it and learns its descriptor.
-pub async fn accept(node: &Node, text: &str, groups: Vec<String>) -> Result<Peer> {
-    check_groups(&groups)?;
-    let code = Code::from_code(text, node.clock.now()).map_err(|e| Error::usage(e.to_string()))?;
-    if code.participant == node.me {
-        return Err(Error::usage("this code was made by this node itself; the other agency accepts it"));
-    }
-    let digest = node.descriptor.digest();
-    let introduction = Introduction {
-        invitation: invitation_id(&code.secret),
-        descriptor: node.descriptor.clone(),
-        mac: files::hex(&pairing_mac(&code.secret, PairingRole::Guest, &digest)),
-    };
-    let route = Route {
-        participant: code.participant.clone(),
-        endpoint: code.endpoint.clone(),
-        spki: code.channel_spki,
-    };
-    let body = serde_json::to_vec(&introduction).map_err(Error::internal)?;
-    let url = format!("{}/tram/pairing", code.endpoint);
-    let answer = node.outbound.introduce(node, &route, Call::post(url, body)).await?;
-    let theirs: Introduction = serde_json::from_slice(&answer)
-        .map_err(|e| Error::Peer(format!("the answer of {} is no introduction: {e}", code.participant)))?;
-    let descriptor = theirs.descriptor;
-    check_introduction(&theirs.mac, &descriptor, &code.secret, PairingRole::Inviter)?;
-    let pinned = descriptor.descriptor().channel_pins(node.clock.now()).any(|pin| pin == code.channel_spki);
-    if descriptor.descriptor().participant != code.participant || !pinned {
-        return Err(Error::Verification(
-            "the descriptor that came is not of the agency that made the code; ask them for a new code"
-                .to_owned(),
-        ));
-    }
-    let words = six_words(&digest, &descriptor.digest(), &code.secret).join(" ");
-    admit(node, descriptor, groups, words).await
-}
-
-fn check_introduction(
-    mac: &str,
-    descriptor: &SignedDescriptor,
-    secret: &PairingSecret,
-    role: PairingRole,
-) -> Result<()> {
-    let mac = files::unhex::<32>(mac)
-        .ok_or_else(|| Error::Verification("the MAC is not 32 bytes of hex".to_owned()))?;
-    verify_pairing_mac(secret, role, &descriptor.digest(), &mac)
-        .map_err(|e| Error::Verification(e.to_string()))
-}
-
-/// A guest introduces itself: checks the secret, uses the invitation up, and introduces this node in return.
-pub async fn introduced(node: &Node, spki: &[u8; 32], body: &[u8]) -> Result<Introduction> {
-    let refused = || {
-        Error::Refused(Box::new(crate::error::RefusalInfo {
-            code: "INVITATION".to_owned(),
-            legal_basis: "sổ thành viên của nút / the node's registry".to_owned(),
-            text_vi: "mã mời không đúng, đã dùng hoặc đã hết hạn".to_owned(),
-            text_en: "the invitation is wrong, used or expired".to_owned(),
-        }))
-    };
-    let theirs: Introduction = serde_json::from_slice(body)
-        .map_err(|e| Error::usage(format!("the body is no introduction: {e}")))?;
-    let key = theirs.invitation.clone().into_bytes();
-    let (invitation, revision) = records::get::<Invitation>(&node.store, Space::Invitation, &key)
-        .ok()
-        .flatten()
-        .ok_or_else(refused)?;
-    let secret = files::unhex::<16>(&invitation.secret).map(PairingSecret::new).ok_or_else(refused)?;
-    if invitation.expires < node.clock.now() {
-        return Err(refused());
-    }
-    check_introduction(&theirs.mac, &theirs.descriptor, &secret, PairingRole::Guest)
-        .map_err(|_| refused())?;
-    let now = node.clock.now();
-    if !theirs.descriptor.descriptor().channel_pins(now).any(|pin| pin == *spki) {
-        return Err(Error::Verification("the descriptor is not of the key that is on the line".to_owned()));
-    }
-    // Used up first: of two guests with one code only one gets in.
-    let used = Tx::new().at(Space::Invitation, key.clone(), revision).delete(Space::Invitation, key);
-    node.store.commit(used).await.map_err(|_| refused())?;
-    let digest = node.descriptor.digest();
-    let words = six_words(&digest, &theirs.descriptor.digest(), &secret).join(" ");
-    admit(node, theirs.descriptor, invitation.groups, words).await?;
-    forget_expired(node).await?;
-    Ok(Introduction {
-        invitation: theirs.invitation,
-        descriptor: node.descriptor.clone(),
-        mac: files::hex(&pairing_mac(&secret, PairingRole::Inviter, &digest)),
-    })
-}
-
-async fn admit(
-    node: &Node,
-    descriptor: SignedDescriptor,
-    groups: Vec<String>,
-    words: String,
-) -> Result<Peer> {
-    let now = node.clock.now();
-    let about = descriptor.descriptor().clone();
-    let peer = Peer {
-        descriptor: serde_json::to_value(&descriptor).unwrap_or(Value::Null),
-        id: about.participant.to_string(),
-        name_vi: about.names.vi.clone(),
-        name_en: about.names.en.clone(),
-        country: about.country.clone(),
-        endpoint: about.endpoint.clone(),
-        groups,
-        status: "active".to_owned(),
-        words,
-        paired: now,
-    };
-    // The record first: a peer that the registry admits but the gate does not know is refused everything.
-    let tx = Tx::new().put_json(Space::Peer, peer.id.clone().into_bytes(), &peer).map_err(Error::from)?;
-    node.store.commit(tx).await.map_err(Error::from)?;
-    node.peers
-        .next(now, |members| {
-            members.retain(|m| *m.id() != about.participant);
-            members.push(member(descriptor, MemberStatus::Active));
-        })
-        .await?;
-    Ok(peer)
-}
-
 /// Stops trusting a peer: no connection, no message, no decision in its favour from this moment on. Its old receipts
 /// keep verifying.
 pub async fn revoke(node: &Node, participant: &str) -> Result<Peer> {
+    let turn = node.peers.turn().await;
     let route = node.peers.route(participant)?;
-    let peer = records::update::<Peer, Peer>(&node.store, Space::Peer, participant.as_bytes(), |peer| {
+    let now = node.clock.now();
+    let next = turn.prepare(now, |members| {
+        for member in members.iter_mut().filter(|m| *m.id() == route.participant) {
+            member.status = MemberStatus::Left;
+        }
+    })?;
+    let noted = records::update::<Peer, Peer>(&node.store, Space::Peer, participant.as_bytes(), |peer| {
         peer.status = "revoked".to_owned();
         Ok((peer.clone(), Tx::new()))
     })
-    .await?;
-    node.peers
-        .next(node.clock.now(), |members| {
-            for member in members.iter_mut().filter(|m| *m.id() == route.participant) {
-                member.status = MemberStatus::Left;
-            }
-        })
-        .await?;
+    .await;
+    // In force even when the note could not be written: trust ends first.
+    turn.put_in_force(next, now)?;
     node.outbound.forget(&route.spki);
-    Ok(peer)
+    noted
 }
+
+#[cfg(test)]
+mod tests;

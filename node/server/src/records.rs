@@ -276,6 +276,9 @@ pub struct Invitation {
     pub secret: String,
     /// Groups for the one that accepts.
     pub groups: Vec<String>,
+    /// The only participant that may use it; it may then come with other keys than it had.
+    #[serde(default)]
+    pub made_for: Option<certs::ParticipantId>,
     /// Unix seconds.
     pub expires: i64,
 }

@@ -1,8 +1,35 @@
-//! What several unit tests need: participants with keys.
+//! What several unit tests need: participants with keys, a node.
+
+use std::sync::Arc;
 
 use certs::descriptor::{Names, NodeDescriptor, SignedDescriptor, default_origin};
 use certs::keys::CertificateDetails;
 use certs::{NodeKeys, ParticipantId, Period};
+use tempfile::TempDir;
+
+use crate::boot::{self, Doors};
+use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
+use crate::node::Node;
+
+/// A fresh node `urn:agency:vn:a` without open doors, in a folder that goes with the first value.
+pub(crate) async fn node() -> (TempDir, Arc<Node>) {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        node: NodeSection {
+            id: "urn:agency:vn:a".into(),
+            name_vi: "Phường A".into(),
+            name_en: "Ward A".into(),
+            country: "VN".into(),
+        },
+        peer: PeerSection { listen: "127.0.0.1:1".parse().unwrap(), endpoint: "https://127.0.0.1:1".into() },
+        local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
+        ledger: LedgerSection::default(),
+    };
+    let folder = dir.path().join("node");
+    boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();
+    let node = boot::open(&folder, Doors::Closed).await.unwrap();
+    (dir, node)
+}
 
 /// A participant with fresh keys and its descriptor.
 pub(crate) fn member(id: &str) -> (NodeKeys, SignedDescriptor) {

@@ -211,6 +211,9 @@ pub enum PeerCommand {
         /// Groups that rules may name, given to the agency that accepts.
         #[arg(long, value_delimiter = ',')]
         group: Vec<String>,
+        /// Only for this participant, which may come with other keys than it had [default: for anybody new].
+        #[arg(long = "for", value_name = "ID")]
+        made_for: Option<String>,
     },
     /// Accept another agency's invitation.
     Accept {
@@ -219,6 +222,9 @@ pub enum PeerCommand {
         /// Groups that rules may name, given to the inviting agency.
         #[arg(long, value_delimiter = ',')]
         group: Vec<String>,
+        /// Only if the code is of this participant, which may have other keys than it had.
+        #[arg(long = "for", value_name = "ID")]
+        made_for: Option<String>,
     },
     /// List the peers.
     List,

@@ -20,16 +20,18 @@ pub async fn run(dir: &Path, verb: PeerCommand, out: Out) -> Result<u8> {
 
 async fn verb_on(client: &Client, verb: PeerCommand, out: Out) -> Result<()> {
     match verb {
-        PeerCommand::Invite { group } => {
-            let answer = client.post("/v1/peers/invitations", &json!({"groups": group})).await?;
+        PeerCommand::Invite { group, made_for } => {
+            let body = json!({"groups": group, "for": made_for});
+            let answer = client.post("/v1/peers/invitations", &body).await?;
             out.result(&answer, |a| text(a, "code"));
             say(&format!(
                 "Give this code to the other agency by a channel you trust; it works once, until {}.\nThey run: tram peer accept CODE\nThe node must be running (`tram serve`) when they do. Then compare the six words that both sides see.",
                 text(&answer, "expires")
             ));
         }
-        PeerCommand::Accept { code, group } => {
-            let answer = client.post("/v1/peers", &json!({"code": code, "groups": group})).await?;
+        PeerCommand::Accept { code, group, made_for } => {
+            let body = json!({"code": code, "groups": group, "for": made_for});
+            let answer = client.post("/v1/peers", &body).await?;
             out.result(&answer, |a| format!("{}  {}", text(&a["peer"], "id"), text(&a["peer"], "name_vi")));
             say(&format!("Compare these words with the other side: {}", text(&answer["peer"], "words")));
         }

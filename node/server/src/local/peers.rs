@@ -31,6 +31,9 @@ pub struct Invite {
     /// Groups that rules may name, for the agency that accepts.
     #[serde(default)]
     groups: Vec<String>,
+    /// The only participant that may use the code, with new keys too.
+    #[serde(default, rename = "for")]
+    made_for: Option<String>,
 }
 
 /// `POST /v1/peers/invitations`: a code for another agency; the answer is the only time that it is shown.
@@ -38,7 +41,7 @@ pub async fn invite(
     State(node): State<Arc<Node>>,
     JsonBody(body): JsonBody<Invite>,
 ) -> Result<(StatusCode, Json<Value>)> {
-    let (code, expires) = peers::invite(&node, body.groups).await?;
+    let (code, expires) = peers::invite_for(&node, body.groups, body.made_for.as_deref()).await?;
     Ok((StatusCode::CREATED, Json(json!({"code": code, "expires": rfc3339(expires)}))))
 }
 
@@ -51,6 +54,9 @@ pub struct Accept {
     /// Groups that rules may name, for the inviting agency.
     #[serde(default)]
     groups: Vec<String>,
+    /// The participant whose code this must be; it may have new keys.
+    #[serde(default, rename = "for")]
+    made_for: Option<String>,
 }
 
 /// `POST /v1/peers`: accepts another agency's code.
@@ -58,7 +64,7 @@ pub async fn accept(
     State(node): State<Arc<Node>>,
     JsonBody(body): JsonBody<Accept>,
 ) -> Result<(StatusCode, Json<Value>)> {
-    let peer = peers::accept(&node, &body.code, body.groups).await?;
+    let peer = peers::accept(&node, &body.code, body.groups, body.made_for.as_deref()).await?;
     Ok((StatusCode::CREATED, Json(json!({"peer": view(&peer)}))))
 }
 
