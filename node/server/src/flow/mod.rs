@@ -10,6 +10,7 @@
 pub mod agreement;
 pub mod consumer;
 pub mod evidence;
+pub mod notice;
 pub mod produce;
 pub mod provider;
 pub mod receipts;
@@ -86,6 +87,19 @@ pub fn drive_all(node: &Arc<Node>) {
     for key in unfinished(node) {
         nudge(node, &key);
     }
+}
+
+/// What a consumer is told that has too many exchanges open here.
+pub const NO_ROOM: &str = "too many of your exchanges are open here; finish or end some, then ask again";
+
+/// Whether this consumer may open another exchange here.
+pub fn has_room(node: &Node, consumer: &str) -> bool {
+    let prefix = format!("p/{}/", records::short(consumer)).into_bytes();
+    let open = node
+        .open
+        .lock()
+        .map(|open| open.range(prefix.clone()..).take_while(|key| key.starts_with(&prefix)).count());
+    open.is_ok_and(|count| count < crate::limits::OPEN_EXCHANGES_PER_PEER_MAX)
 }
 
 /// Keys of the exchanges that are not at their end.
@@ -267,12 +281,24 @@ async fn send_as<P: Protocol>(
     let now = node.clock.now();
     let row = row::<P>(exchange, pid, &message, url, now);
     records::update::<records::Process<P>, ()>(&node.store, P::SPACE, pid.as_bytes(), |stored| {
-        if stored.pending.is_some() {
-            return Ok(((), Tx::new()));
+        let mut tx = Tx::new();
+        match stored.pending.as_deref() {
+            None => {}
+            // A termination takes the place of whatever still waits to be delivered.
+            Some(waiting)
+                if row.kind == "termination" && waiting != "termination" && waiting != "request" =>
+            {
+                for (key, _) in
+                    outbox::waiting(node, &row.peer)?.into_iter().filter(|(_, r)| r.pid == row.pid)
+                {
+                    tx = tx.delete(Space::Outbox, key);
+                }
+            }
+            Some(_) => return Ok(((), Tx::new())),
         }
         stored.process.after_sending(&message, now)?;
         stored.pending = Some(row.kind.clone());
-        Ok(((), outbox::enqueue(Tx::new(), &row)?))
+        Ok(((), outbox::enqueue(tx, &row)?))
     })
     .await?;
     node.outbox.kick(node, &exchange.peer);
@@ -299,9 +325,30 @@ pub fn row<P: Protocol>(exchange: &Exchange, pid: &str, message: &P::Message, ur
 
 /// Takes a later message of the peer; the error is the reason why it is out of turn.
 ///
+/// Record and outbox are read one after the other. When the acknowledgement of our own message comes in between, the
+/// message looks out of turn and is not: so it is only so if the record stood still meanwhile.
+pub async fn take<P: Protocol>(
+    node: &Node,
+    pid: &str,
+    message: &P::Message,
+) -> Result<std::result::Result<records::Process<P>, String>> {
+    loop {
+        let before = revision::<P>(node, pid)?;
+        match take_once::<P>(node, pid, message).await? {
+            Err(_) if revision::<P>(node, pid)? != before => tokio::task::yield_now().await,
+            taken => return Ok(taken),
+        }
+    }
+}
+
+fn revision<P: Protocol>(node: &Node, pid: &str) -> Result<Option<u64>> {
+    let found = records::get::<records::Process<P>>(&node.store, P::SPACE, pid.as_bytes())?;
+    Ok(found.map(|(_, revision)| revision))
+}
+
 /// A peer that answers a message of ours has it, even when its acknowledgement is still on the way here or was lost in
 /// a crash. Then ours counts as delivered: without this, a quick peer would be told that its answer comes too early.
-pub async fn take<P: Protocol>(
+async fn take_once<P: Protocol>(
     node: &Node,
     pid: &str,
     message: &P::Message,
@@ -409,6 +456,10 @@ pub async fn rejected(node: &Arc<Node>, key: &[u8], row: &Row, error: &Error) ->
         Process::Transfer => void::<Transfer>(node, key, row).await?,
     };
     if !waits {
+        return Ok(());
+    }
+    if matches!(error, Error::NotFound(_)) && consumer::forget_agreement(node, row).await? {
+        nudge(node, row.exchange.as_bytes());
         return Ok(());
     }
     let why = format!("the {} of the {} was not taken: {error}", row.kind, process_word(row.process));
