@@ -58,6 +58,18 @@ impl Permit {
     pub fn decision(&self) -> [u8; 32] {
         self.decision
     }
+    /// Refuses when this permit is for somebody else, about another dataset, or for another action.
+    pub fn demand_for(&self, subject: &str, dataset: &str, actions: &[Action]) -> Result<()> {
+        if self.subject == subject && actions.contains(&self.action) {
+            return self.demand(dataset);
+        }
+        Err(Error::internal(format!(
+            "a permit of `{}` to {} was used for `{subject}`",
+            self.subject,
+            self.action.written()
+        )))
+    }
+
     /// Refuses when this permit is about another dataset.
     pub fn demand(&self, dataset: &str) -> Result<()> {
         if self.dataset == dataset {

@@ -51,8 +51,6 @@ pub const RETRY_FIRST: Duration = Duration::from_millis(250);
 pub const RETRY_CAP: Duration = Duration::from_secs(60);
 /// Age at which an undelivered message is given up, seconds (7 days).
 pub const OUTBOX_AGE_SECONDS_MAX: i64 = 7 * 86_400;
-/// Messages waiting for one peer, so that a dead peer cannot fill the disk.
-pub const OUTBOX_PER_PEER_MAX: usize = 10_000;
 /// How long an invitation stays open, seconds (one day).
 pub const INVITATION_SECONDS: i64 = 86_400;
 /// Unfinished exchanges that one consumer may hold open here.

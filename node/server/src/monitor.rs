@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use exchange::dsp::Cause;
-use exchange::transfer::State;
 use store::Space;
 
 use crate::error::Result;
-use crate::flow::{self, TransferRow, provider};
+use crate::flow::{self, provider};
 use crate::limits;
 use crate::node::Node;
-use crate::operation::{Actor, Operation};
 use crate::peers;
-use crate::records::{self, Exchange, Side};
+use crate::records::{self, Exchange};
 
 /// Runs until the node stops.
 pub async fn run(node: Arc<Node>) {
@@ -35,31 +32,8 @@ async fn tick(node: &Arc<Node>) -> Result<()> {
         let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &key)? else {
             continue;
         };
-        ask_again(node, &exchange).await?;
+        provider::ask_again(node, &exchange).await?;
     }
     flow::drive_all(node);
     Ok(())
-}
-
-/// A transfer that runs must still be permitted: a revoked right is felt here at the latest.
-async fn ask_again(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
-    let Some(pid) = &exchange.transfer else { return Ok(()) };
-    let Some((row, _)) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())? else {
-        return Ok(());
-    };
-    if exchange.side != Side::Provider || row.process.state() != State::Started || row.pending.is_some() {
-        return Ok(());
-    }
-    let operation = Operation::begin(Actor::Node, &node.clock);
-    let cause = match provider::permitted_now(node, &operation, exchange, &row)? {
-        Ok(_) => return Ok(()),
-        Err(provider::No::Refusal(refusal, _)) => provider::cause(&refusal)?,
-        Err(provider::No::Request(code, why)) => Cause::plain(code, &why),
-    };
-    tracing::info!(exchange = exchange.id, "a running transfer is permitted no more");
-    // A statement that was written stands; what has none is closed as interrupted, so that no intent stays open.
-    if exchange.statement.is_none() {
-        flow::statement::interrupt(node, &operation, exchange, "permission-withdrawn").await?;
-    }
-    provider::terminate_transfer(node, exchange, pid, &row, cause).await
 }

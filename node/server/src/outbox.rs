@@ -138,7 +138,15 @@ async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
     let Some((key, row)) = waiting(node, peer)?.into_iter().next() else { return Ok(Sent::Nothing) };
     match node.outbound.post_row(node, &row).await {
         Ok(answer) => {
-            flow::delivered(node, &key, &row, &answer).await?;
+            match flow::delivered(node, &key, &row, &answer).await {
+                // What the answer says cannot be used, and will not become better.
+                Err(
+                    error @ (Error::Peer(_) | Error::Usage(_) | Error::NotFound(_) | Error::Verification(_)),
+                ) => {
+                    flow::rejected(node, &key, &row, &error).await?;
+                }
+                done => done?,
+            }
             Ok(Sent::One)
         }
         Err(error) if lasting(&error, row.attempts) => {

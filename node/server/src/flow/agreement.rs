@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::{Space, Tx};
 
 use crate::error::{Error, Result};
+use crate::gate::Permit;
 use crate::limits;
 use crate::node::Node;
 use crate::records::{self, Side};
@@ -81,6 +82,20 @@ pub fn thought_of(
     now: i64,
 ) -> std::result::Result<Standing, String> {
     let terms = Terms::read(&negotiation.offer().rules).map_err(|e| e.to_string())?;
+    // What is signed must be what was decided: one purpose, one decision.
+    if terms.purposes.len() > 1 {
+        return Err(format!(
+            "the terms name {} purposes; propose one agreement for each",
+            terms.purposes.len()
+        ));
+    }
+    for purpose in codes(&terms.purposes) {
+        policy::PurposeId::named(&purpose).map_err(|e| format!("purpose `{purpose}`: {e}"))?;
+    }
+    if let Some(basis) = &terms.legal_basis {
+        let basis = code(basis.as_str(), BASIS);
+        policy::BasisId::named(&basis).map_err(|e| format!("legal basis `{basis}`: {e}"))?;
+    }
     let until = terms.valid_until.unwrap_or(now + limits::AGREEMENT_SECONDS_DEFAULT);
     if until > now + limits::AGREEMENT_SECONDS_MAX {
         return Err(format!(
@@ -114,7 +129,14 @@ fn code(iri: &str, prefix: &str) -> String {
 }
 
 /// Makes the agreement to the offer on the table and signs it for the provider.
-pub fn issue(node: &Node, negotiation: &Negotiation, now: i64) -> Result<(Agreement, DetachedSignature)> {
+pub fn issue(
+    node: &Node,
+    permit: &Permit,
+    negotiation: &Negotiation,
+    dataset: &str,
+    now: i64,
+) -> Result<(Agreement, DetachedSignature)> {
+    permit.demand_for(negotiation.peer().as_str(), dataset, &[policy::Action::Query])?;
     let id = Id::new(format!("urn:uuid:{}", uuid::Uuid::new_v4())).map_err(Error::internal)?;
     let agreement = Agreement::from_offer(negotiation.offer(), id, negotiation.parties(), now)
         .map_err(Error::internal)?;

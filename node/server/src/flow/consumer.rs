@@ -383,6 +383,27 @@ fn no_address(exchange: &Exchange) -> Error {
     Error::Peer(format!("{} started the transfer without a data address and token", exchange.peer))
 }
 
+/// A transfer request under a standing agreement that the provider no longer knows (it was set up anew, or put back
+/// from a backup): the agreement is forgotten here, too, and the exchange negotiates afresh.
+pub async fn forget_agreement(node: &Node, row: &crate::outbox::Row) -> Result<bool> {
+    let key = row.exchange.as_bytes();
+    let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, key)? else {
+        return Ok(false);
+    };
+    let reused = exchange.side == Side::Consumer && exchange.negotiation.is_none() && row.kind == "request";
+    let (true, Some(agreement)) = (reused, exchange.agreement) else { return Ok(false) };
+    tracing::info!(agreement, "the provider does not know this agreement any more; negotiating anew");
+    records::update::<Exchange, ()>(&node.store, Space::Exchange, key, |e| {
+        e.agreement = None;
+        e.transfer = None;
+        e.stage = Stage::Negotiating;
+        Ok(((), Tx::new().delete(Space::Agreement, agreement.clone().into_bytes())))
+    })
+    .await?;
+    node.changed.send_modify(|n| *n += 1);
+    Ok(true)
+}
+
 /// The provider ended it. A refusal is evidence: its statement goes into this ledger, too, and the receipts are kept.
 async fn ended(
     node: &Arc<Node>,
@@ -402,12 +423,13 @@ async fn ended(
         text_en: refusal.text_en().to_owned(),
     };
     change(node, &key, |e| e.refusal = Some(info.clone())).await?;
-    // A transfer that was ended while it ran has no statement of refusal; the refusal itself is kept.
-    if exchange.address.is_none() {
-        let route = node.peers.route(&exchange.peer)?;
-        let response = statement::refusal_digest(&info)?;
-        receive::take_statement(node, &route, exchange, &response).await?;
-        receive::swap_receipts(node, &route, &key).await?;
+    let route = node.peers.route(&exchange.peer)?;
+    let response = statement::refusal_digest(&info)?;
+    match receive::take_statement(node, &route, exchange, &response).await {
+        Ok(_) => receive::swap_receipts(node, &route, &key).await?,
+        Err(error @ (Error::Unreachable(_) | Error::Unavailable(_))) => return Err(error),
+        // Ended after the statement of the rows was written: that one stands, and there is none of the refusal.
+        Err(error) => tracing::warn!(exchange = exchange.id, %error, "no statement of this refusal"),
     }
     change(node, &key, |e| {
         e.stage = Stage::Refused;

@@ -117,7 +117,7 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
         Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(refusal)),
         Err(provider::No::Request(_, why)) => return Err(Error::conflict(why)),
     };
-    let (signed, rows) = match sealed(node, exchange)? {
+    let (signed, rows) = match sealed(node, exchange, &permit)? {
         Some(done) => done,
         None => compute(node, &operation, exchange, &permit, &query).await?,
     };
@@ -128,7 +128,9 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     if now.is_none_or(|now| now.stage.is_final() || now.interrupted.is_some()) {
         return Ok(());
     }
-    statement::permit(node, &operation, exchange, &permit, digest.as_bytes()).await?;
+    let rules = &signed.manifest.rule_set;
+    let rules = ledger::statement::RuleSet { sha256: *rules.sha256.as_bytes(), version: rules.version };
+    statement::permit(node, &operation, exchange, &permit, rules, digest.as_bytes()).await?;
     let (bytes, sha256) = (signed.manifest.bytes, signed.manifest.sha256.to_string());
     change(node, &exchange.key(), |e| {
         e.rows = Some(rows);
@@ -138,8 +140,8 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     .await
 }
 
-/// A spool that was sealed and has its manifest, from before a restart.
-fn sealed(node: &Node, exchange: &Exchange) -> Result<Option<(SignedManifest, u64)>> {
+/// A spool that was sealed and has its manifest, from before a restart, if it still fits what is permitted now.
+fn sealed(node: &Node, exchange: &Exchange, permit: &Permit) -> Result<Option<(SignedManifest, u64)>> {
     let path = manifest_path(node, exchange);
     if !path.exists() {
         return Ok(None);
@@ -147,8 +149,23 @@ fn sealed(node: &Node, exchange: &Exchange) -> Result<Option<(SignedManifest, u6
     let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
     let Ok(signed) = SignedManifest::parse(&bytes) else { return Ok(None) };
     let whole = SpoolReader::open(&folder(node, exchange)).is_ok();
+    let version = datasets::demand(node, &exchange.dataset)?.record.version;
+    let fits =
+        signed.manifest.dataset.version == version && keeps(&signed.manifest.obligations.applied, permit);
     let rows = signed.manifest.rows;
-    Ok(whole.then_some((signed, rows)))
+    Ok((whole && fits).then_some((signed, rows)))
+}
+
+/// Whether rows that were made under these obligations keep what is demanded now.
+fn keeps(made_under: &serde_json::Value, permit: &Permit) -> bool {
+    let made: std::result::Result<policy::Obligations, _> = serde_json::from_value(made_under.clone());
+    made.is_ok_and(|made| made.at_least(permit.obligations()))
+}
+
+/// Whether the rows of an exchange, made or being made, may be served under this permit. Rules that became stricter
+/// while a transfer runs end it; the consumer asks again and gets what is allowed now.
+pub fn still_fits(exchange: &Exchange, permit: &Permit) -> bool {
+    keeps(&exchange.obligations, permit)
 }
 
 async fn compute(
@@ -163,6 +180,9 @@ async fn compute(
     datasets::unchanged(&dataset)?;
     let (job, columns) = job(node, exchange, permit, &dataset, query)?;
     let format = job.format;
+    // What the rows are made under is kept before the first of them can be read.
+    let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
+    change(node, &exchange.key(), |e| e.obligations = obligations.clone()).await?;
     let folder = folder(node, exchange);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
@@ -310,7 +330,7 @@ pub fn kept_manifest(node: &Node, exchange: &Exchange) -> Option<Manifest> {
 
 /// The signed manifest, once the statement about it is in the ledger; `None` while the view is still computed.
 pub fn manifest(node: &Node, permit: &Permit, exchange: &Exchange) -> Result<Option<Vec<u8>>> {
-    permit.demand(&exchange.dataset)?;
+    permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
     let logged = exchange.statement.as_ref().is_some_and(|leaf| leaf.index.is_some());
     let path = manifest_path(node, exchange);
     if !logged || !path.exists() {
@@ -326,7 +346,7 @@ pub async fn chunk(
     exchange: &Exchange,
     number: u64,
 ) -> Result<Option<(Bytes, [u8; 32])>> {
-    permit.demand(&exchange.dataset)?;
+    permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
     let reader = match node.productions.reader(&exchange.key()) {
         Some(reader) => reader,
         None => match SpoolReader::open(&folder(node, exchange)) {

@@ -24,6 +24,37 @@ const ENDPOINT_TYPE: &str = "urn:tram:ns:http-pull";
 
 /// Does the next thing that this exchange needs from the provider; whether there may be more to do at once.
 pub async fn step(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
+    match step_once(node, operation, exchange).await {
+        // What trying again does not mend ends the process with its cause, so that nobody waits for ever.
+        Err(
+            error @ (Error::Usage(_)
+            | Error::Conflict(_)
+            | Error::NotFound(_)
+            | Error::Verification(_)
+            | Error::Refused(_)),
+        ) => {
+            tracing::warn!(exchange = exchange.id, %error, "an exchange cannot go on and is ended");
+            end_for(node, exchange, &error).await?;
+            Ok(false)
+        }
+        done => done,
+    }
+}
+
+async fn end_for(node: &Arc<Node>, exchange: &Exchange, error: &Error) -> Result<()> {
+    let cause = Cause::plain("CANNOT-GO-ON", &error.to_string());
+    if let Some(pid) = &exchange.transfer {
+        let row = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?;
+        let Some((row, _)) = row.filter(|(row, _)| !row.process.state().is_final()) else { return Ok(()) };
+        return terminate_transfer(node, exchange, pid, &row, cause).await;
+    }
+    let Some(pid) = &exchange.negotiation else { return Ok(()) };
+    let row = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?;
+    let Some((row, _)) = row.filter(|(row, _)| !row.process.state().is_final()) else { return Ok(()) };
+    terminate_negotiation(node, exchange, pid, &row, cause).await
+}
+
+async fn step_once(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
     if let Some(pid) = &exchange.transfer {
         return transfer(node, operation, exchange, pid).await;
     }
@@ -94,8 +125,9 @@ async fn decide_negotiation(
     let verdict = node.gate.decide(node, operation, &asked).await?;
     let rules = statement::rules(&verdict.decision);
     match verdict.permit() {
-        Ok(_permit) => {
-            let (agreement, signature) = agreement::issue(node, &row.process, now)?;
+        Ok(permit) => {
+            let (agreement, signature) =
+                agreement::issue(node, &permit, &row.process, &exchange.dataset, now)?;
             let pids = pids(&row.process.pids())?;
             let message = NegotiationMessage::Agreement(ContractAgreementMessage {
                 pids,
@@ -207,6 +239,11 @@ async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, 
         }
         // The start is on its way; after a restart the rows must be made again meanwhile.
         TransferState::Requested => produce::ensure(node, exchange),
+        TransferState::Started if exchange.interrupted.is_some() && row.pending.is_none() => {
+            let cause =
+                Cause::plain("INTERRUPTED", "the transfer was interrupted at the provider; ask again");
+            terminate_transfer(node, exchange, pid, &row, cause).await?;
+        }
         TransferState::Started => produce::ensure(node, exchange),
         TransferState::Completed if exchange.ack.is_some() => {
             change(node, &exchange.key(), |e| e.stage = Stage::Completed).await?;
@@ -258,6 +295,86 @@ pub fn permitted_now(
     Ok(judged(verdict, query))
 }
 
+/// The permit under which rows of this exchange may be served now: what was decided at the start must still be permitted,
+/// and the rows must have been made under obligations that are still enough.
+pub fn serving(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    row: &TransferRow,
+) -> Result<std::result::Result<Permitted, No>> {
+    let permitted = permitted_now(node, operation, exchange, row)?;
+    Ok(permitted.and_then(|(permit, query)| {
+        if produce::still_fits(exchange, &permit) {
+            return Ok((permit, query));
+        }
+        let (sha256, version) = permit.rule_set();
+        Err(No::Refusal(Box::new(rules_changed()), ledger::statement::RuleSet { sha256, version }))
+    }))
+}
+
+fn too_often(per_minute: u32) -> RefusalInfo {
+    RefusalInfo {
+        code: "RATE".to_owned(),
+        legal_basis: "nghĩa vụ của quy tắc chia sẻ: số yêu cầu mỗi phút / obligation of the sharing rule: requests a minute".to_owned(),
+        text_vi: format!("Quá {per_minute} yêu cầu trong một phút; hãy thử lại sau một phút."),
+        text_en: format!("More than {per_minute} requests within a minute; try again in a minute."),
+    }
+}
+
+fn rules_changed() -> RefusalInfo {
+    RefusalInfo {
+        code: "RULES-CHANGED".to_owned(),
+        legal_basis: "Nghị định 194/2025/NĐ-CP, Điều 16 khoản 2 / Decree 194/2025/ND-CP, Art. 16(2)"
+            .to_owned(),
+        text_vi: "Quy tắc đã chặt hơn trong khi đang truyền; hãy yêu cầu lại để nhận phần được phép."
+            .to_owned(),
+        text_en: "The rules became stricter during the transfer; ask again to get what is allowed now."
+            .to_owned(),
+    }
+}
+
+/// Asks the gate again about a running transfer and ends it when it is permitted no more: a revoked right or a stricter
+/// rule is felt here at the latest. The refusal is an outcome of its own unless the statement was written before.
+pub async fn ask_again(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+    let Some(pid) = &exchange.transfer else { return Ok(()) };
+    let Some((row, _)) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())? else {
+        return Ok(());
+    };
+    let runs = exchange.side == records::Side::Provider && row.process.state() == TransferState::Started;
+    if !runs || row.pending.is_some() {
+        return Ok(());
+    }
+    let operation = Operation::begin(crate::operation::Actor::Node, &node.clock);
+    let cause = match serving(node, &operation, exchange, &row)? {
+        Ok(_) => return Ok(()),
+        Err(No::Refusal(refusal, rules)) => {
+            match statement::refuse(node, &operation, exchange, rules, &refusal).await {
+                Ok(()) | Err(Error::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+            cause(&refusal)?
+        }
+        Err(No::Request(code, why)) => {
+            statement::interrupt(node, &operation, exchange, "permission-withdrawn").await?;
+            Cause::plain(code, &why)
+        }
+    };
+    tracing::info!(exchange = exchange.id, "a running transfer is permitted no more");
+    terminate_transfer(node, exchange, pid, &row, cause).await
+}
+
+/// The same in the background, when a data request was refused: the consumer learns why without waiting for the monitor.
+pub fn end_soon(node: &Arc<Node>, exchange: &Exchange) {
+    let (node, exchange) = (node.clone(), exchange.clone());
+    tokio::spawn(async move {
+        let _turn = node.locks.lock(&exchange.key()).await;
+        if let Err(error) = ask_again(&node, &exchange).await {
+            tracing::warn!(exchange = exchange.id, %error, "a refused transfer could not be ended yet");
+        }
+    });
+}
+
 type Found = (agreement::Standing, QueryDoc);
 
 fn under_agreement(
@@ -303,6 +420,17 @@ async fn decide_transfer(
 ) -> Result<()> {
     match permitted(node, operation, exchange, row).await? {
         Ok((permit, query)) => {
+            let rate = permit.obligations().rate_per_min;
+            let often = rate.is_some_and(|n| {
+                !node.rates.allow(&exchange.peer, &exchange.dataset, n.get(), operation.now)
+            });
+            if often {
+                let (sha256, version) = permit.rule_set();
+                let refusal = too_often(rate.map_or(0, std::num::NonZeroU32::get));
+                let rules = ledger::statement::RuleSet { sha256, version };
+                statement::refuse(node, operation, exchange, rules, &refusal).await?;
+                return terminate_transfer(node, exchange, pid, row, cause(&refusal)?).await;
+            }
             // A query that cannot be answered is told before anything is begun.
             if let Err(Error::Usage(why) | Error::Conflict(why)) =
                 produce::check(node, exchange, &permit, &query)
@@ -310,6 +438,7 @@ async fn decide_transfer(
                 return terminate_transfer(node, exchange, pid, row, Cause::plain("QUERY", &why)).await;
             }
             statement::intend(node, operation, exchange, &permit).await?;
+            super::notice::tell(node, operation, exchange, &permit)?;
             let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
             change(node, &exchange.key(), |e| {
                 e.stage = Stage::Transferring;

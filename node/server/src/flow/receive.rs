@@ -54,6 +54,11 @@ pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
                 let text = error.to_string();
                 let _ = change(&node, &key, |e| e.failure = Some(text.clone())).await;
             }
+            Err(Error::Refused(info)) => {
+                // The provider ends the transfer with its statement in a moment; the refusal is known already.
+                let info = *info;
+                let _ = change(&node, &key, |e| e.refusal = Some(info.clone())).await;
+            }
             Err(error) => {
                 let _ = fail(&node, &key, &error.to_string()).await;
             }

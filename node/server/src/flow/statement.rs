@@ -20,6 +20,9 @@ use crate::node::Node;
 use crate::operation::Operation;
 use crate::records::{self, Exchange, Leaf, Side};
 
+/// What a permit for rows is about.
+pub const DATA: [policy::Action; 2] = [policy::Action::Query, policy::Action::Download];
+
 /// Which entry of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
@@ -42,15 +45,25 @@ fn slot(exchange: &mut Exchange, slot: Slot) -> &mut Option<Leaf> {
     }
 }
 
-/// Writes an entry once. `make` gives its bytes; it is asked only when no bytes were kept before.
+/// Writes an entry once, whoever asks and however often. `make` gives its bytes; it is asked only when no bytes were
+/// kept before. An exchange has one outcome: a statement or an interruption, whichever comes first.
 pub async fn once(
     node: &Node,
     key: &[u8],
     which: Slot,
     make: impl FnOnce() -> Result<Vec<u8>>,
 ) -> Result<(Vec<u8>, u64)> {
+    let _turn = node.locks.lock(&[b"leaf/", key].concat()).await;
     let (mut exchange, _) = records::get::<Exchange>(&node.store, store::Space::Exchange, key)?
         .ok_or_else(|| Error::not_found("no such exchange"))?;
+    let other = match which {
+        Slot::Statement => &exchange.interrupted,
+        Slot::Interrupted => &exchange.statement,
+        Slot::Intent | Slot::Ack => &None,
+    };
+    if other.is_some() {
+        return Err(Error::conflict(format!("the exchange {} has its outcome already", exchange.id)));
+    }
     let leaf = match slot(&mut exchange, which).clone() {
         Some(leaf) => leaf,
         None => {
@@ -124,7 +137,7 @@ fn question(node: &Node, operation: &Operation, exchange: &Exchange) -> Result<Q
 
 /// Writes the intent of a permitted transfer: durable before the first byte leaves.
 pub async fn intend(node: &Node, operation: &Operation, exchange: &Exchange, permit: &Permit) -> Result<()> {
-    permit.demand(&exchange.dataset)?;
+    permit.demand_for(&exchange.peer, &exchange.dataset, &DATA)?;
     let (sha256, version) = permit.rule_set();
     once(node, &exchange.key(), Slot::Intent, || {
         let intent =
@@ -177,18 +190,18 @@ pub async fn permit(
     operation: &Operation,
     exchange: &Exchange,
     permit: &Permit,
+    rules: RuleSet,
     manifest: &[u8; 32],
 ) -> Result<(Vec<u8>, u64)> {
-    permit.demand(&exchange.dataset)?;
+    permit.demand_for(&exchange.peer, &exchange.dataset, &DATA)?;
     let response = format!("sha-256=:{}:", BASE64.encode(manifest));
     let openings = evidence::answered(node, exchange, &response)?;
     let (key, request) = (openings.key()?, openings.request()?);
-    let (sha256, version) = permit.rule_set();
     once(node, &exchange.key(), Slot::Statement, || {
         let exchanged = Exchanged {
             question: question(node, operation, exchange)?,
             decision: Decision::Permit { response: key.commit(Field::Response, response.as_bytes()) },
-            rules: RuleSet { sha256, version },
+            rules,
             request: key.commit(Field::Request, &request),
             sealed: Sealed::default(),
         };
@@ -203,7 +216,7 @@ pub async fn interrupt(node: &Node, operation: &Operation, exchange: &Exchange, 
     let Some(index) = intent.index else { return Ok(()) };
     let bytes = BASE64.decode(&intent.bytes).map_err(Error::internal)?;
     let entry = ledger::statement::EntryRef { index, leaf: ledger::merkle::leaf_hash(&bytes) };
-    once(node, &exchange.key(), Slot::Interrupted, || {
+    let written = once(node, &exchange.key(), Slot::Interrupted, || {
         let interrupted = ledger::statement::Interrupted {
             id: ExchangeId::new(&exchange.id).map_err(Error::internal)?,
             time: seconds(operation.now)?,
@@ -212,8 +225,12 @@ pub async fn interrupt(node: &Node, operation: &Operation, exchange: &Exchange, 
         };
         signed(node, &Statement::Interrupted(interrupted))
     })
-    .await
-    .map(|_| ())
+    .await;
+    match written {
+        // The outcome came first: nothing is left to close.
+        Err(Error::Conflict(_)) => Ok(()),
+        other => other.map(|_| ()),
+    }
 }
 
 /// Signs a statement with this node's signing key.

@@ -80,7 +80,7 @@ fn of_caller(node: &Node, caller: &Caller, id: &str) -> Result<(Exchange, Transf
 }
 
 /// The gate's word on this request now. No data leaves without it.
-async fn permit(node: &Node, exchange: &Exchange, row: &TransferRow, caller: &Caller) -> Result<Permit> {
+async fn permit(node: &Arc<Node>, exchange: &Exchange, row: &TransferRow, caller: &Caller) -> Result<Permit> {
     // The start may still be on its way to the consumer while it reads already.
     let open = match row.process.state() {
         TransferState::Started => true,
@@ -94,9 +94,12 @@ async fn permit(node: &Node, exchange: &Exchange, row: &TransferRow, caller: &Ca
         )));
     }
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
-    let (permit, _) = match provider::permitted_now(node, &operation, exchange, row)? {
+    let (permit, _) = match provider::serving(node, &operation, exchange, row)? {
         Ok(permitted) => permitted,
-        Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(refusal)),
+        Err(provider::No::Refusal(refusal, _)) => {
+            provider::end_soon(node, exchange);
+            return Err(Error::Refused(refusal));
+        }
         Err(provider::No::Request(_, why)) => return Err(Error::conflict(why)),
     };
     Ok(permit)

@@ -92,6 +92,9 @@ async fn open(
     let Some(dataset) = target.strip_prefix(&format!("{}/", node.config.node.id)) else {
         return Ok(Err(format!("the offer's target `{target}` is no dataset of `{}`", node.config.node.id)));
     };
+    if !flow::has_room(node, peer) {
+        return Err(Error::Unavailable(flow::NO_ROOM.to_owned()));
+    }
     let pid = new_pid();
     let local = Local { role: Role::Provider, parties: parties(node, peer, Role::Provider)?, pid: id(&pid)? };
     let step = match Negotiation::open(local, Role::Consumer, message, now) {

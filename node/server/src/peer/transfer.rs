@@ -93,6 +93,12 @@ async fn open(
         Ok(step) => step,
         Err(error) => return Ok(Err((StatusCode::BAD_REQUEST, error.to_string()))),
     };
+    if !flow::has_room(node, peer) {
+        return Ok(Err((StatusCode::SERVICE_UNAVAILABLE, flow::NO_ROOM.to_owned())));
+    }
+    // Two requests for one exchange, or a request and the flow, must not overwrite each other.
+    let named = caller.message.exchange_id.as_deref().unwrap_or_default();
+    let _exchange = node.locks.lock(&records::provider_key(peer, named)).await;
     let exchange = match exchange_of(node, caller, line, &standing, request, &pid, now)? {
         Ok(exchange) => exchange,
         Err(why) => return Ok(Err((StatusCode::BAD_REQUEST, why))),
