@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct Received {
     /// Method.
     pub method: String,
-    /// Path and query.
+    /// Path and query; the colons of pids may come encoded or not, here they are plain.
     pub path: String,
     /// Exchange that it belongs to.
     pub exchange: Option<String>,
@@ -185,7 +185,7 @@ impl Inner {
         };
         let mut received = Received {
             method: method.to_owned(),
-            path: path.to_owned(),
+            path: path.replace("%3A", ":"),
             exchange: verified.exchange_id,
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
             answered: 0,
