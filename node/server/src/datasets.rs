@@ -126,6 +126,11 @@ pub fn all(node: &Node) -> Result<Vec<Dataset>> {
     Ok(records::all::<Dataset>(&node.store, Space::Dataset, b"")?.into_iter().map(|(_, d)| d).collect())
 }
 
+/// The same for those who must not be stopped by one record that is damaged: it is logged and left out.
+pub fn readable(node: &Node) -> Result<Vec<Dataset>> {
+    records::readable::<Dataset>(&node.store, Space::Dataset, b"")
+}
+
 /// Id of the offer that stands for a dataset now: another version or another rule set makes another offer.
 pub fn offer_id(node: &Node, dataset: &DatasetRecord) -> String {
     let rules = node.gate.engine().rule_set().digest().to_string();
@@ -166,6 +171,21 @@ fn named<T>(
     read: impl Fn(&str) -> std::result::Result<T, policy::IdError>,
 ) -> std::result::Result<Vec<T>, policy::IdError> {
     names.iter().map(|n| read(n)).collect()
+}
+
+/// Checks what the catalog leaves free and the rules do not: a name that no rule can hold is told where it is written, and
+/// not when somebody asks for the dataset.
+fn check_names(record: &DatasetRecord) -> Result<()> {
+    let bad = |what: &str, name: &str, e: policy::IdError| {
+        Error::usage(format!("`{}`: the {what} `{name}` cannot be named in rules: {e}", record.id))
+    };
+    for tag in &record.tags {
+        policy::TagId::named(tag).map_err(|e| bad("tag", tag, e))?;
+    }
+    for collection in &record.collections {
+        policy::CollectionId::named(collection).map_err(|e| bad("collection", collection, e))?;
+    }
+    Ok(())
 }
 
 /// What is said of a new dataset.
@@ -242,6 +262,7 @@ pub async fn add(node: &Node, operation: &Operation, new: New) -> Result<Added> 
     let mut record = DatasetRecord::draft(id, &node.config.node.id, source, columns, operation.now);
     let lowered = describe(&mut record, new)?;
     record.check().map_err(|e| Error::usage(e.to_string()))?;
+    check_names(&record)?;
     let advice = record.advice();
     let warnings = inspection
         .warnings
@@ -326,6 +347,7 @@ fn read_contract(node: &Node, dataset: &Dataset, now: i64) -> Result<Dataset> {
     }
     let mut record =
         contract::read(&text, now).map_err(|e| Error::usage(format!("{}:\n{e}", path.display())))?;
+    check_names(&record)?;
     if record.id != dataset.record.id {
         return Err(Error::usage(format!(
             "{}: the contract is of `{}`, the dataset is `{}`; the name of a dataset cannot be changed",

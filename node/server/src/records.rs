@@ -223,11 +223,14 @@ pub fn provider_key(consumer: &str, id: &str) -> Vec<u8> {
     format!("p/{}/{id}", short(consumer)).into_bytes()
 }
 
+/// Bytes of a digest in a key: two participants that share them would share records, so nobody may find two ids that do.
+const SHORT_BYTES: usize = 16;
+
 /// A participant id as a fixed-width key part.
 pub fn short(participant: &str) -> String {
     use sha2::Digest;
     let digest: [u8; 32] = sha2::Sha256::digest(participant.as_bytes()).into();
-    crate::files::hex(&digest[..8])
+    crate::files::hex(&digest[..SHORT_BYTES])
 }
 
 /// A negotiation or transfer with the exchange it belongs to.
@@ -294,6 +297,20 @@ pub fn get<T: DeserializeOwned>(store: &Store, space: Space, key: &[u8]) -> Resu
 
 /// Reads every record of a space, or those whose key begins with `prefix`.
 pub fn all<T: DeserializeOwned>(store: &Store, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, T)>> {
+    each(store, space, prefix)?.into_iter().collect()
+}
+
+/// The same without those that cannot be read; they are logged.
+pub fn readable<T: DeserializeOwned>(store: &Store, space: Space, prefix: &[u8]) -> Result<Vec<T>> {
+    // What cannot be read was logged when its error was made.
+    Ok(each(store, space, prefix)?.into_iter().flatten().map(|(_, value)| value).collect())
+}
+
+fn each<T: DeserializeOwned>(
+    store: &Store,
+    space: Space,
+    prefix: &[u8],
+) -> Result<Vec<Result<(Vec<u8>, T)>>> {
     let end = store::prefix_end(prefix);
     let mut from = prefix.to_vec();
     let mut found = Vec::new();
@@ -302,8 +319,8 @@ pub fn all<T: DeserializeOwned>(store: &Store, space: Space, prefix: &[u8]) -> R
         for record in &page.records {
             let value = serde_json::from_slice(&record.value).map_err(|e| {
                 Error::internal(format!("record {} of {space} is unreadable: {e}", record.key.escape_ascii()))
-            })?;
-            found.push((record.key.to_vec(), value));
+            });
+            found.push(value.map(|value| (record.key.to_vec(), value)));
         }
         match page.next {
             Some(next) => from = next.to_vec(),
@@ -348,5 +365,14 @@ impl From<StoreError> for Error {
             );
         }
         Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn participants_have_keys_of_128_bits() {
+        let (a, b) = (super::short("urn:agency:vn:a"), super::short("urn:agency:vn:b"));
+        assert_eq!((a.len(), a == b), (32, false));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use certs::descriptor::{Names, NodeDescriptor, SignedDescriptor, default_origin};
 use certs::keys::CertificateDetails;
+use certs::pairing::{Invitation, PairingRole, pairing_mac};
 use certs::{NodeKeys, ParticipantId, Period};
 use tempfile::TempDir;
 
@@ -49,4 +50,16 @@ pub(crate) fn member(id: &str) -> (NodeKeys, SignedDescriptor) {
     };
     let signed = descriptor.sign(&[&keys.signer(&participant)]).unwrap();
     (keys, signed)
+}
+
+/// Lets a participant in by an invitation of the node.
+pub(crate) async fn pair(node: &Node, keys: &NodeKeys, descriptor: &SignedDescriptor) {
+    let (code, _) = crate::peers::invite(node, vec!["state".into()]).await.unwrap();
+    let code = Invitation::from_code(&code, node.clock.now()).unwrap();
+    let body = serde_json::json!({
+        "invitation": crate::files::hex(&<sha2::Sha256 as sha2::Digest>::digest(code.secret.expose())),
+        "descriptor": descriptor,
+        "mac": crate::files::hex(&pairing_mac(&code.secret, PairingRole::Guest, &descriptor.digest())),
+    });
+    crate::peers::introduced(node, &keys.channel.spki_sha256(), body.to_string().as_bytes()).await.unwrap();
 }

@@ -189,3 +189,27 @@ async fn invitations_peers_registry_and_ledger_answer() {
     assert!(matches!(bad, Err(Error::Usage(_))));
     house.close().await;
 }
+
+#[tokio::test]
+async fn tags_and_collections_that_no_rule_can_name_are_refused_where_they_are_written() {
+    let house = House::new().await;
+    house.publish("air", "station,pm25\nA,12\n").await;
+    let path = house.desk.join("air.csv");
+    for (what, name) in [("tags", "hai từ"), ("collections", "a,b")] {
+        let mut body = json!({"path": path, "name": "other", "kind": "default", "class": 1});
+        body[what] = json!([name]);
+        let refused = house.client.post("/v1/datasets", &body).await;
+        assert!(matches!(&refused, Err(Error::Usage(text)) if text.contains(name)), "{refused:?}");
+    }
+    assert!(matches!(house.client.get("/v1/datasets/other").await, Err(Error::NotFound(_))));
+    let contract = house.node.dir.join("contracts/air.yaml");
+    let text = std::fs::read_to_string(&contract).unwrap();
+    let mut dataset = crate::datasets::demand(&house.node, "air").unwrap();
+    dataset.record.tags = vec!["hai từ".into()];
+    let edited = ::catalog::contract::write(&dataset.record).unwrap();
+    assert_ne!(edited, text);
+    std::fs::write(&contract, edited).unwrap();
+    let refused = house.client.post("/v1/datasets/air/validate", &json!({})).await;
+    assert!(matches!(&refused, Err(Error::Usage(text)) if text.contains("hai từ")), "{refused:?}");
+    house.close().await;
+}

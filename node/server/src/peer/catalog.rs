@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use certs::ParticipantId;
 use exchange::dsp::{
     self, Address, Catalog, CatalogContent, CatalogRequestMessage, DataService, Dataset, DatasetDescription,
     Distribution, Extra, Id, LangText, NonEmpty, Offer, RootDataset,
@@ -45,7 +46,7 @@ pub async fn request(
         let why = "this node knows no filter; leave it out and search the answer";
         return reply::catalog_error(StatusCode::BAD_REQUEST, "FILTER", why);
     }
-    match render(&node, &caller, page.after.as_deref()) {
+    match render(&node, &caller.participant, page.after.as_deref()) {
         Ok((catalog, next)) => {
             let mut response = reply::message(StatusCode::OK, &catalog);
             let link = next.and_then(|after| {
@@ -61,22 +62,33 @@ pub async fn request(
     }
 }
 
-fn render(node: &Node, caller: &Caller, after: Option<&str>) -> Result<(Catalog, Option<String>)> {
-    let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
+/// One dataset that cannot be shown (its record is damaged, or names what no rule can) is logged and left out: it takes
+/// nothing from those who ask for the others.
+fn render(node: &Node, caller: &ParticipantId, after: Option<&str>) -> Result<(Catalog, Option<String>)> {
+    let operation = Operation::begin(Actor::Peer(caller.clone()), &node.clock);
     let mut shown = Vec::new();
     let mut next = None;
-    for dataset in datasets::all(node)? {
+    for dataset in datasets::readable(node)? {
         let name = dataset.record.id.as_str().to_owned();
         if !dataset.is_published() || after.is_some_and(|after| name.as_str() <= after) {
             continue;
         }
-        let Some(permit) = discover(node, &operation, caller, &name)? else { continue };
+        let looked = discover(node, &operation, caller, &name)
+            .and_then(|permit| permit.map(|permit| describe(node, &permit, &dataset)).transpose());
+        let entry = match looked {
+            Ok(Some(entry)) => entry,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(dataset = name, %error, "a dataset cannot be shown in the catalog; mend its contract");
+                continue;
+            }
+        };
         if shown.len() == CATALOG_PAGE {
             // The name of the last one shown, which the caller may see anyway.
             next = shown.last().map(|(name, _): &(String, Dataset)| name.clone());
             break;
         }
-        shown.push((name, describe(node, &permit, &dataset)?));
+        shown.push((name, entry));
     }
     let me = &node.config.node.id;
     let id = id(&format!("{me}/catalog"))?;
@@ -109,12 +121,17 @@ fn one(node: &Node, caller: &Caller, id: &str) -> Result<Option<Dataset>> {
         return Ok(None);
     };
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
-    let Some(permit) = discover(node, &operation, caller, name)? else { return Ok(None) };
+    let Some(permit) = discover(node, &operation, &caller.participant, name)? else { return Ok(None) };
     describe(node, &permit, &dataset).map(Some)
 }
 
-fn discover(node: &Node, operation: &Operation, caller: &Caller, name: &str) -> Result<Option<Permit>> {
-    let verdict = node.gate.glance(node, operation, caller.participant.as_str(), name, Action::Discover)?;
+fn discover(
+    node: &Node,
+    operation: &Operation,
+    caller: &ParticipantId,
+    name: &str,
+) -> Result<Option<Permit>> {
+    let verdict = node.gate.glance(node, operation, caller.as_str(), name, Action::Discover)?;
     Ok(verdict.permit().ok())
 }
 
@@ -162,4 +179,38 @@ fn service(node: &Node) -> Result<DataService> {
 
 fn id(text: &str) -> Result<Id> {
     Id::new(text).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use store::{Space, Tx};
+
+    use super::*;
+    use crate::cli::client::Client;
+
+    #[tokio::test]
+    async fn a_broken_dataset_is_left_out_and_the_others_are_shown() {
+        let (dir, node) = crate::testing::node().await;
+        let local = Client::Here(Box::new(crate::local::router(node.clone())), node.clone());
+        let file = dir.path().join("x.csv");
+        std::fs::write(&file, "a\n1\n").unwrap();
+        for name in ["x", "y", "z"] {
+            let new = json!({"path": file, "name": name, "title": name, "kind": "open", "class": 0});
+            local.post("/v1/datasets", &new).await.unwrap();
+            local.post(&format!("/v1/datasets/{name}/validate"), &json!({})).await.unwrap();
+            local.post(&format!("/v1/datasets/{name}/publish"), &json!({})).await.unwrap();
+        }
+        let mut broken = datasets::demand(&node, "y").unwrap();
+        broken.record.tags = vec!["hai từ".into()];
+        let tx = Tx::new().put_json(Space::Dataset, &b"y"[..], &broken).unwrap();
+        node.store.commit(tx.put(Space::Dataset, &b"yy"[..], &b"{"[..])).await.unwrap();
+        let peer = ParticipantId::parse("urn:agency:vn:b").unwrap();
+        let (keys, descriptor) = crate::testing::member(peer.as_str());
+        crate::testing::pair(&node, &keys, &descriptor).await;
+        let (catalog, next) = render(&node, &peer, None).unwrap();
+        let shown: Vec<&str> = catalog.content.datasets.iter().map(|d| d.id.as_str()).collect();
+        assert_eq!((shown, next), (vec!["urn:agency:vn:a/x", "urn:agency:vn:a/z"], None));
+        crate::boot::close(&node).await;
+    }
 }
