@@ -102,6 +102,11 @@ impl Stage {
     #[track_caller]
     fn reaches(&self, process: &Process, state: &str) {
         let deadline = Instant::now() + STATE_TIMEOUT;
+        // Right after the first message the node may know only one of the two pids.
+        while self.ask("GET", &process.path(), &process.exchange, None).status == 503 {
+            assert!(Instant::now() < deadline, "it does not open");
+            thread::sleep(Duration::from_millis(30));
+        }
         loop {
             let now = self.state(process);
             if now == state {

@@ -233,8 +233,14 @@ fn read(body: &[u8]) -> std::result::Result<NegotiationMessage, String> {
 fn answer(status: StatusCode, row: &NegotiationRow) -> Response {
     match row.process.view() {
         Some(view) => reply::message(status, &view),
-        None => Error::internal("a negotiation without the peer's pid was shown").into_response(),
+        None => still_opening("negotiation"),
     }
+}
+
+/// The peer looks at a process of which this node knows one pid only: the answer to the message that opened it is still
+/// on its way.
+pub fn still_opening(what: &str) -> Response {
+    Error::Unavailable(format!("the {what} is just being opened; ask again")).into_response()
 }
 
 fn bad(body: &[u8], code: &str, why: &str) -> Response {

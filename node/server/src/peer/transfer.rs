@@ -244,7 +244,7 @@ fn read(body: &[u8]) -> std::result::Result<TransferMessage, String> {
 fn answer(status: StatusCode, row: &TransferRow) -> Response {
     match row.process.view() {
         Some(view) => reply::message(status, &view),
-        None => Error::internal("a transfer without the peer's pid was shown").into_response(),
+        None => super::negotiation::still_opening("transfer"),
     }
 }
 
