@@ -117,6 +117,8 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     own_keys(dir, &keys, descriptor.descriptor(), now)?;
     let mask_secret = files::read_secret(&dir.join("keys").join("mask.key"))?;
     let store = open_store(dir).await?;
+    // The store is open, so no other process works in this folder.
+    files::remove_leftovers(dir);
     tracing::info!("store open");
     let ledger = open_ledger(dir, &config, &me, &keys, &clock).await?;
     tracing::info!(entries = ledger.size(), "ledger open, replayed and proved");

@@ -9,21 +9,47 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
+/// End of the name of a file that is being written.
+const TEMPORARY: &str = ".tmp";
+
 /// Writes `bytes` so that after a crash either the old file or the new one is there: temporary file, sync, rename, sync
-/// of the folder. The file is readable by its owner only.
+/// of the folder. The file is readable by its owner only. Of two writers of one path the later rename wins, whole.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let temporary = folder.join(format!(".{name}.tmp"));
+    // A name of its own for each write, in this process and in others, so that nobody writes into another's file.
+    let unique = hex(&crate::operation::random::<8>()?);
+    let temporary = folder.join(format!(".{name}.{unique}{TEMPORARY}"));
     let write = || -> std::io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         File::open(folder)?.sync_all()
     };
-    write().map_err(|e| Error::io(path, e))
+    write().map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        Error::io(path, e)
+    })
+}
+
+/// Removes what writes that a crash cut off left behind in a folder and in the folders directly in it. Only for a folder
+/// that nobody writes to. What cannot be removed is logged: it is in nobody's way.
+pub fn remove_leftovers(folder: &Path) {
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries(folder) {
+        let inner = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let within = if inner { entries(&entry.path()).collect() } else { Vec::new() };
+        for file in std::iter::once(entry).chain(within) {
+            let name = file.file_name();
+            let ours = name.to_str().is_some_and(|n| n.starts_with('.') && n.ends_with(TEMPORARY));
+            if ours && file.file_type().is_ok_and(|kind| kind.is_file()) {
+                if let Err(error) = fs::remove_file(file.path()) {
+                    tracing::warn!(path = %file.path().display(), %error, "a leftover could not be removed");
+                }
+            }
+        }
+    }
 }
 
 /// Digits of the checksum that stands behind a secret in its file: enough to notice damage.
@@ -119,6 +145,43 @@ mod tests {
             let error = super::read_secret(&path).unwrap_err().to_string();
             assert!(error.contains("x.key") && !error.contains("0707"), "byte {at}: {error}");
         }
+    }
+
+    #[test]
+    fn two_writers_of_one_path_do_not_get_into_each_others_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        std::thread::scope(|scope| {
+            for letter in [b'a', b'b', b'c', b'd'] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        super::write_atomic(path, &[letter; 4096]).unwrap();
+                        let read = std::fs::read(path).unwrap();
+                        assert!(read.len() == 4096 && read.iter().all(|b| *b == read[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn leftovers_are_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("evidence");
+        std::fs::create_dir_all(inner.join(".deep.tmp")).unwrap();
+        for folder in [dir.path(), &inner] {
+            for name in [".x.00.tmp", "x.tmp", ".x", "x"] {
+                std::fs::write(folder.join(name), b"1").unwrap();
+            }
+        }
+        super::remove_leftovers(dir.path());
+        for folder in [dir.path(), &inner] {
+            assert!(!folder.join(".x.00.tmp").exists());
+            assert!(["x.tmp", ".x", "x"].iter().all(|name| folder.join(name).exists()));
+        }
+        assert!(inner.join(".deep.tmp").exists());
     }
 
     #[test]
