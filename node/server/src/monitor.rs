@@ -19,21 +19,72 @@ pub async fn run(node: Arc<Node>) {
             () = tokio::time::sleep(limits::MONITOR_PERIOD) => {}
             () = crate::operation::stopped(&mut stop) => return,
         }
-        if let Err(error) = tick(&node).await {
-            tracing::warn!(%error, "the monitor's round failed; the next one comes");
-        }
+        tick(&node).await;
     }
 }
 
-async fn tick(node: &Arc<Node>) -> Result<()> {
-    peers::forget_expired(node).await?;
-    flow::produce::sweep(node)?;
+async fn tick(node: &Arc<Node>) {
+    note("old invitations", peers::forget_expired(node).await);
+    note("old spools", flow::produce::sweep(node));
     for key in flow::unfinished(node) {
-        let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &key)? else {
-            continue;
-        };
-        provider::ask_again(node, &exchange).await?;
+        if let Err(error) = look_at(node, &key).await {
+            tracing::warn!(exchange = %key.escape_ascii(), %error, "the monitor could not look at this exchange");
+        }
     }
     flow::drive_all(node);
-    Ok(())
+}
+
+/// Each step stands alone: one that fails is logged, and the next ones are done all the same.
+fn note<T>(what: &str, done: Result<T>) {
+    if let Err(error) = done {
+        tracing::warn!(what, %error, "the monitor's step failed; it is tried again in the next round");
+    }
+}
+
+async fn look_at(node: &Arc<Node>, key: &[u8]) -> Result<()> {
+    match records::get::<Exchange>(&node.store, Space::Exchange, key)? {
+        Some((exchange, _)) => provider::ask_again(node, &exchange).await,
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Tx;
+
+    use super::*;
+    use crate::records::{Ask, Invitation, Side};
+
+    #[tokio::test]
+    async fn what_cannot_be_read_or_removed_does_not_stop_the_round() {
+        let (dir, node) = crate::testing::node().await;
+        // An invitation that cannot be read, a spool that is no folder of ours, an exchange that cannot be read; behind
+        // them an exchange that only waits to be taken up again.
+        let ask = Ask { action: "query".into(), purpose: None, basis: None, query: serde_json::Value::Null };
+        let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
+        let good = Exchange::new(id, Side::Consumer, "urn:agency:vn:b".into(), "x".into(), ask, 1);
+        let tx = Tx::new()
+            .put(Space::Invitation, &b"a"[..], &b"{"[..])
+            .put(Space::Exchange, &b"c/0"[..], &b"{"[..])
+            .put_json(Space::Exchange, good.key(), &good)
+            .unwrap();
+        node.store.commit(tx).await.unwrap();
+        let keys = [b"c/0".to_vec(), good.key()];
+        node.open.lock().unwrap().extend(keys.clone());
+        assert!(records::all::<Invitation>(&node.store, Space::Invitation, b"").is_err());
+        std::fs::remove_dir_all(dir.path().join("node/spool")).unwrap();
+        assert!(flow::produce::sweep(&node).is_err());
+        assert!(look_at(&node, &keys[0]).await.is_err());
+        let before = *node.changed.borrow();
+        tick(&node).await;
+        // The good one was driven: its peer is unknown, so it ends, and that is a change.
+        let mut changed = node.changed.subscribe();
+        let moved = async {
+            while *changed.borrow() == before {
+                changed.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), moved).await.unwrap();
+        crate::boot::close(&node).await;
+    }
 }
