@@ -58,9 +58,35 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The node's own fault; the cause is in the log.
-    #[error("the node failed to do this ({0}); its log tells more")]
+    #[error("{}", failed(.0))]
     Internal(String),
 }
+
+/// Status and slug of a failure of the node's own.
+const INTERNAL: (StatusCode, &str) = (StatusCode::INTERNAL_SERVER_ERROR, "internal");
+
+/// What everybody may know of a failure of the node's own.
+const FAILED: &str = "the node failed to do this; its log tells more";
+const FAILED_BEFORE: &str = "the node failed to do this (";
+const FAILED_AFTER: &str = "); its log tells more";
+
+/// The text of an internal failure, for those who may know the cause.
+fn failed(cause: &str) -> String {
+    if cause.is_empty() { FAILED.to_owned() } else { format!("{FAILED_BEFORE}{cause}{FAILED_AFTER}") }
+}
+
+/// The cause in a text that [`failed`] made, so that a failure that is told on does not wrap itself again.
+fn bare(text: &str) -> &str {
+    let mut text = text;
+    while let Some(inner) = text.strip_prefix(FAILED_BEFORE).and_then(|t| t.strip_suffix(FAILED_AFTER)) {
+        text = inner;
+    }
+    if text == FAILED { "" } else { text }
+}
+
+/// What the local door tells instead of the text for everybody: this machine's paths are no secret to its owner.
+#[derive(Debug, Clone)]
+pub struct LocalDetail(String);
 
 /// A refusal by the rules, as it is told: always with a reason code, a legal basis and a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,8 +126,10 @@ impl Error {
     }
     /// The node's own fault. The cause goes to the log, the caller learns only the short word.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        tracing::error!(%cause, "internal failure");
-        Self::Internal(cause.to_string())
+        let text = cause.to_string();
+        let cause = bare(&text);
+        tracing::error!(cause, "internal failure");
+        Self::Internal(cause.to_owned())
     }
     /// A file or folder that could not be used.
     pub fn io(path: &Path, source: std::io::Error) -> Self {
@@ -122,7 +150,7 @@ impl Error {
             Self::Queued(_) => (StatusCode::ACCEPTED, "queued"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Io { .. } | Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Io { .. } | Self::Internal(_) => INTERNAL,
         }
     }
 
@@ -138,12 +166,12 @@ impl Error {
         }
     }
 
-    /// The problem document.
+    /// The problem document for people and programs of this machine.
     pub fn problem(&self) -> Problem {
         let (status, slug) = self.kind();
         let detail = match self {
-            // The cause may name paths and data of the node: the caller gets the correlation, the log the cause.
-            Self::Internal(_) => "the node failed to do this; its log tells more".to_owned(),
+            // The cause may name paths and data of the node: it stays in the log.
+            Self::Internal(_) => FAILED.to_owned(),
             other => other.to_string(),
         };
         let refusal = match self {
@@ -196,25 +224,67 @@ impl Problem {
                 Some(info) => Error::Refused(Box::new(info)),
                 None => Error::Peer(format!("a refusal without its reason: {detail}")),
             },
-            _ => Error::Internal(detail),
+            _ => Error::Internal(bare(&detail).to_owned()),
         }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let problem = self.problem();
-        if problem.status >= 500 {
-            tracing::warn!(problem = %problem.kind, error = %self, "answered with a failure");
+        let mut problem = self.problem();
+        match &self {
+            // Asked again and again by those who wait: not worth a warning each time.
+            Self::Unavailable(_) => {
+                tracing::debug!(error = %self, "answered that it is too early or too much")
+            }
+            _ if problem.status >= 500 => {
+                tracing::warn!(problem = %problem.kind, error = %self, "answered with a failure");
+            }
+            _ => {}
         }
-        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec());
-        let mut response = (status, body).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let local = matches!(self, Self::Io { .. }).then(|| {
+            // Paths of this machine are nobody else's business: hidden unless a door says that it may tell them.
+            LocalDetail(std::mem::replace(&mut problem.detail, FAILED.to_owned()))
+        });
+        let mut response = problem.into_response();
+        if let Some(local) = local {
+            response.extensions_mut().insert(local);
+        }
         response
     }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_else(|_| b"{}".to_vec());
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+/// When somebody who was told to come again later may come again.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+/// For the local door: the same answer with what its caller may know besides.
+pub fn tell_locally(mut response: Response) -> Response {
+    let Some(LocalDetail(detail)) = response.extensions_mut().remove::<LocalDetail>() else {
+        return response;
+    };
+    let (_, slug) = INTERNAL;
+    Problem {
+        kind: format!("urn:tram:problem:{slug}"),
+        title: slug.to_owned(),
+        status: response.status().as_u16(),
+        detail,
+        refusal: None,
+    }
+    .into_response()
 }
 
 #[cfg(test)]
@@ -251,5 +321,45 @@ mod tests {
     fn the_cause_of_an_internal_failure_is_not_told() {
         let problem = Error::Internal("secret value 42".into()).problem();
         assert!(!problem.detail.contains("42"));
+    }
+
+    async fn detail(response: super::Response) -> String {
+        use http_body_util::BodyExt;
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice::<super::Problem>(&bytes).unwrap().detail
+    }
+
+    #[tokio::test]
+    async fn paths_of_this_machine_are_told_on_the_local_door_only() {
+        use axum::response::IntoResponse;
+        let error = || {
+            Error::io(std::path::Path::new("/srv/node/data/x.csv"), std::io::ErrorKind::NotFound.into())
+                .into_response()
+        };
+        assert_eq!(detail(error()).await, super::FAILED);
+        let local = super::tell_locally(error());
+        assert_eq!(local.status(), 500);
+        assert!(detail(local).await.contains("/srv/node/data/x.csv"));
+        let internal = super::tell_locally(Error::Internal("secret value 42".into()).into_response());
+        assert_eq!(detail(internal).await, super::FAILED);
+    }
+
+    #[test]
+    fn a_failure_that_is_told_on_does_not_wrap_itself() {
+        let once = Error::internal("the disk is full");
+        let told = once.to_string();
+        assert_eq!(told, "the node failed to do this (the disk is full); its log tells more");
+        assert_eq!(Error::internal(&once).to_string(), told);
+        assert_eq!(Error::internal(Error::internal(once)).to_string(), told);
+        let back = Error::Internal("x".into()).problem().into_error();
+        assert_eq!(back.to_string(), super::FAILED);
+        assert_eq!(Error::internal(back).to_string(), super::FAILED);
+    }
+
+    #[test]
+    fn who_is_told_to_come_again_is_told_when() {
+        use axum::response::IntoResponse;
+        let response = Error::Unavailable("not yet".into()).into_response();
+        assert!(response.headers().contains_key("retry-after"));
     }
 }

@@ -75,7 +75,7 @@ fn tell(error: &Error, out: Out) {
     }
     let detail = match error {
         // The person at this command line owns the machine: the cause helps.
-        Error::Internal(cause) => format!("the node failed to do this: {cause}"),
+        Error::Internal(cause) if !cause.is_empty() => format!("the node failed to do this: {cause}"),
         other => other.to_string(),
     };
     say(&format!("tram: {detail}"));

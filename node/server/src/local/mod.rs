@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 pub use self::listener::serve;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::limits::LOCAL_BODY_BYTES_MAX;
 use crate::node::Node;
 
@@ -121,7 +121,7 @@ async fn authenticate(State(node): State<Arc<Node>>, request: Request, next: Nex
                 .to_owned(),
         ));
     }
-    Ok(next.run(request).await)
+    Ok(error::tell_locally(next.run(request).await))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -211,5 +211,9 @@ async fn tags_and_collections_that_no_rule_can_name_are_refused_where_they_are_w
     std::fs::write(&contract, edited).unwrap();
     let refused = house.client.post("/v1/datasets/air/validate", &json!({})).await;
     assert!(matches!(&refused, Err(Error::Usage(text)) if text.contains("hai từ")), "{refused:?}");
+    // On this door the path of what is missing is told.
+    std::fs::remove_file(&contract).unwrap();
+    let missing = house.client.post("/v1/datasets/air/validate", &json!({})).await;
+    assert!(matches!(&missing, Err(Error::Internal(text)) if text.contains("air.yaml")), "{missing:?}");
     house.close().await;
 }
