@@ -29,7 +29,7 @@ pub fn restriction(
     for (column, rule) in &obligations.mask {
         // A rule set is written for many datasets: a mask for a column that this one does not have masks nothing here.
         let Some(kind) = schema.column(column.as_str()).map(|c| c.kind) else { continue };
-        masks.insert(column.as_str().to_owned(), mask(rule, kind, secret, agreement, column.as_str()));
+        masks.insert(column.as_str().to_owned(), mask(rule, kind, secret, agreement, column.as_str())?);
     }
     Ok(Restriction {
         columns: granted(obligations, &schema),
@@ -47,13 +47,19 @@ fn granted(obligations: &Obligations, schema: &Schema) -> Option<Vec<String>> {
     Some(names.filter(|name| list.iter().any(|c| c.as_str() == name)).collect())
 }
 
-fn mask(rule: &Rule, kind: dataplane::ColumnKind, secret: &[u8; 32], agreement: &str, column: &str) -> Mask {
+fn mask(
+    rule: &Rule,
+    kind: dataplane::ColumnKind,
+    secret: &[u8; 32],
+    agreement: &str,
+    column: &str,
+) -> Result<Mask> {
     use dataplane::ColumnKind::{Date, Integer, Number, Timestamp};
-    match rule {
+    Ok(match rule {
         Rule::Drop => Mask::Drop,
         Rule::Null => Mask::Null,
         Rule::Constant(text) => Mask::Constant(text.clone()),
-        Rule::Hash => Mask::Hash(HashKey::new(mask_key(secret, agreement, column))),
+        Rule::Hash => Mask::Hash(HashKey::new(mask_key(secret, agreement, column)?)),
         Rule::Generalize(Generalization::Bucket(width)) if matches!(kind, Integer | Number) => {
             // Widths beyond 2^53 lose precision and are no useful buckets anyway.
             u32::try_from(width.get()).map_or(Mask::Null, |w| Mask::Bucket(f64::from(w)))
@@ -71,17 +77,17 @@ fn mask(rule: &Rule, kind: dataplane::ColumnKind, secret: &[u8; 32], agreement: 
             // The engine shows one end; showing less than the rule allows is always allowed.
             (_, last) => Mask::ShowLast(u32::from(last)),
         },
-    }
+    })
 }
 
-/// Key of the pseudonyms of one column under one agreement.
-fn mask_key(secret: &[u8; 32], agreement: &str, column: &str) -> [u8; 32] {
-    let Ok(mut mac) = Hmac::<sha2::Sha256>::new_from_slice(secret) else { return [0; 32] };
+/// Key of the pseudonyms of one column under one agreement. Without it there are no pseudonyms, and nothing leaves.
+fn mask_key(secret: &[u8; 32], agreement: &str, column: &str) -> Result<[u8; 32]> {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret).map_err(Error::internal)?;
     for part in ["tram/mask@v1", agreement, column] {
         mac.update(part.as_bytes());
         mac.update(&[0]);
     }
-    mac.finalize().into_bytes().into()
+    Ok(mac.finalize().into_bytes().into())
 }
 
 fn aggregate(rule: &Aggregate, dataset: &Dataset) -> Result<AggregateOnly> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use certs::descriptor::SignedDescriptor;
 use certs::message::NonceCache;
@@ -124,13 +124,37 @@ impl Locks {
     /// Waits for the lock of `key`.
     pub async fn lock(&self, key: &[u8]) -> OwnedMutexGuard<()> {
         let lock = {
-            let Ok(mut held) = self.held.lock() else {
-                return Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
-            };
+            // Whoever panicked with the map in hand left it whole (nothing in here stops half-way), and the locks in it
+            // still hold: going on with it keeps drivers apart, which a lock of one's own would not.
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             // Locks that nobody holds or waits for are let go here, so that the map stays small.
             held.retain(|_, lock| Arc::strong_count(lock) > 1);
             held.entry(key.to_vec()).or_default().clone()
         };
         lock.lock_owned().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::Locks;
+
+    #[tokio::test]
+    async fn a_key_has_one_holder_even_after_somebody_panicked_with_the_map_in_hand() {
+        let locks = Locks::default();
+        let first = locks.lock(b"x").await;
+        std::thread::scope(|scope| {
+            let poison = scope.spawn(|| {
+                let _held = locks.held.lock();
+                panic!("with the map in hand");
+            });
+            assert!(poison.join().is_err() && locks.held.is_poisoned());
+        });
+        assert!(locks.lock(b"x").now_or_never().is_none(), "the key is held");
+        assert!(locks.lock(b"y").now_or_never().is_some());
+        drop(first);
+        assert!(locks.lock(b"x").now_or_never().is_some());
     }
 }
