@@ -32,6 +32,11 @@ pub const LOCAL_CONNECTIONS_MAX: usize = 64;
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the head of a request may take to arrive.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the body of a message may take to arrive: 1 MiB over a line of 64 kbit/s needs a little over two minutes.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(180);
+/// Requests of one participant at once: a consumer reads a few chunks side by side and sends a few messages; with more,
+/// one peer could take every connection of the door from the others.
+pub const REQUESTS_PER_PEER_MAX: usize = 32;
 /// How long one request to a peer may take, from connecting to the last byte of the answer.
 pub const PEER_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one chunk may take: 8 MiB over a line of 64 kbit/s need about 17 minutes.

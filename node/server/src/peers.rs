@@ -4,7 +4,9 @@
 //! revocation is its next version. What the TLS layer admits, which keys verify messages, and where requests may go all
 //! follow from it, at once. Who comes in by an invitation takes nobody's place: see [`pairing`].
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use certs::ParticipantId;
@@ -18,6 +20,7 @@ use store::{Space, Store, Tx};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::limits;
 use crate::node::Node;
 use crate::records::{self, Peer};
 
@@ -48,6 +51,28 @@ pub struct Peers {
     me: ParticipantId,
     file: std::path::PathBuf,
     changing: tokio::sync::Mutex<()>,
+    /// Requests that are being answered, by participant; none stands for nothing.
+    answering: Arc<Mutex<HashMap<ParticipantId, usize>>>,
+}
+
+/// A place among the requests of a participant that are answered at once; given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    participant: ParticipantId,
+    answering: Arc<Mutex<HashMap<ParticipantId, usize>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Counts are changed in one step each, so a panic elsewhere left them whole.
+        let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = answering.entry(self.participant.clone()) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 impl Peers {
@@ -87,6 +112,7 @@ impl Peers {
             me: me.descriptor().participant.clone(),
             file,
             changing: tokio::sync::Mutex::new(()),
+            answering: Arc::default(),
         };
         peers.admit(now)?;
         Ok(peers)
@@ -122,6 +148,20 @@ impl Peers {
         let registry = self.registry.load();
         let member = registry.by_channel_spki(spki, now)?;
         (member.status == MemberStatus::Active && *member.id() != self.me).then(|| member.id().clone())
+    }
+
+    /// A place for one more request of a participant, unless [`limits::REQUESTS_PER_PEER_MAX`] are being answered.
+    pub fn place(&self, participant: &ParticipantId) -> Result<Place> {
+        let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = answering.entry(participant.clone()).or_default();
+        if *count >= limits::REQUESTS_PER_PEER_MAX {
+            return Err(Error::Unavailable(format!(
+                "{} requests of `{participant}` are being answered already; come again when one is done",
+                limits::REQUESTS_PER_PEER_MAX
+            )));
+        }
+        *count += 1;
+        Ok(Place { participant: participant.clone(), answering: self.answering.clone() })
     }
 
     /// The key that verifies a participant's statements.

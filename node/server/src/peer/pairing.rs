@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
-use http_body_util::{BodyExt, Limited};
 
 use super::listener::Line;
-use crate::error::{Error, Result};
+use super::signed::bounded;
+use crate::error::Result;
 use crate::node::Node;
 use crate::peers::{self, Introduction};
 
@@ -21,10 +21,6 @@ pub async fn introduce(
     Extension(line): Extension<Line>,
     request: Request,
 ) -> Result<Json<Introduction>> {
-    let body = Limited::new(request.into_body(), INTRODUCTION_BYTES_MAX)
-        .collect()
-        .await
-        .map_err(|_| Error::TooLarge(format!("an introduction has at most {INTRODUCTION_BYTES_MAX} bytes")))?
-        .to_bytes();
+    let body = bounded(request.into_body(), INTRODUCTION_BYTES_MAX).await?;
     peers::introduced(&node, &line.spki, &body).await.map(Json)
 }

@@ -1,11 +1,13 @@
 //! The signature layer: no handler of the peer door sees a message that was not verified, and no answer leaves
 //! unsigned.
 //!
-//! Order: who is on the line (certificate → active participant of the registry), the body bounded, the signature by the
+//! Order: who is on the line (certificate → active participant of the registry), a place among the requests of that
+//! participant, the body bounded in size and time, the signature by the
 //! profile, the signer is who is on the line, the nonce new. Refusals and errors are signed too. Only an answer to a
 //! message whose signature could not be read stays unsigned, because there is nothing to bind it to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Request, State};
@@ -22,8 +24,9 @@ use store::{Space, Tx};
 
 use super::listener::Line;
 use crate::error::{Error, Result};
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{BODY_TIMEOUT, MESSAGE_BYTES_MAX};
 use crate::node::Node;
+use crate::peers::Place;
 
 /// How far ahead of the newest accepted message the mark on disk is set, seconds: one write per so many seconds of
 /// traffic, and after a crash messages of so many seconds are refused once (peers sign again).
@@ -56,7 +59,11 @@ pub async fn layer(
     next: Next,
 ) -> Response {
     let arrived = node.clock.now();
-    match open(&node, &line, request, arrived).await {
+    let (participant, _place) = match called(&node, &line, arrived) {
+        Ok(called) => called,
+        Err(error) => return error.into_response(),
+    };
+    match open(&node, participant, request, arrived).await {
         Ok(Opened::Signed(request, caller)) => {
             node.outbox.kick(&node, caller.participant.as_str());
             let context = caller.message.context.clone();
@@ -76,18 +83,24 @@ enum Opened {
     Open(Request),
 }
 
-async fn open(node: &Node, line: &Line, request: Request, arrived: i64) -> Result<Opened> {
+/// Who is on the line, with a place among its requests: held until the answer is made.
+fn called(node: &Node, line: &Line, arrived: i64) -> Result<(ParticipantId, Place)> {
     let unknown = || {
         Error::Unauthenticated(
             "the certificate on the line belongs to no active participant; pair the nodes first".to_owned(),
         )
     };
     let participant = node.peers.on_line(&line.spki, arrived).ok_or_else(unknown)?;
+    let place = node.peers.place(&participant)?;
+    Ok((participant, place))
+}
+
+async fn open(node: &Node, participant: ParticipantId, request: Request, arrived: i64) -> Result<Opened> {
     let (mut head, body) = request.into_parts();
     if head.uri.path() == VERSION_PATH && !head.headers.contains_key("signature") {
         return Ok(Opened::Open(Request::from_parts(head, body)));
     }
-    let body = bounded(body).await?;
+    let body = bounded(body, MESSAGE_BYTES_MAX).await?;
     let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
     let target_uri = format!("{}{path}", node.config.peer.endpoint);
     let incoming = IncomingRequest {
@@ -112,10 +125,22 @@ fn refused(error: MessageError) -> Error {
     }
 }
 
-async fn bounded(body: Body) -> Result<Bytes> {
-    Limited::new(body, MESSAGE_BYTES_MAX).collect().await.map(|b| b.to_bytes()).map_err(|e| {
+/// Reads a body of at most `bytes_max` bytes that arrives in time: one that drips in for ever holds a connection for ever.
+pub(super) async fn bounded(body: Body, bytes_max: usize) -> Result<Bytes> {
+    within(BODY_TIMEOUT, body, bytes_max).await
+}
+
+async fn within(time: Duration, body: Body, bytes_max: usize) -> Result<Bytes> {
+    let reading = Limited::new(body, bytes_max).collect();
+    let read = tokio::time::timeout(time, reading).await.map_err(|_| {
+        Error::usage(format!(
+            "the message did not arrive within {} s; send it again over a better line",
+            time.as_secs()
+        ))
+    })?;
+    read.map(|b| b.to_bytes()).map_err(|e| {
         if e.is::<http_body_util::LengthLimitError>() {
-            Error::TooLarge(format!("the message is over {MESSAGE_BYTES_MAX} bytes; send less at once"))
+            Error::TooLarge(format!("the message is over {bytes_max} bytes; send less at once"))
         } else {
             Error::usage("the message broke off; send it again")
         }
@@ -154,4 +179,70 @@ async fn seal(node: &Node, response: Response, context: &certs::message::Request
     sign_response(&node.signer, outgoing, context, node.clock.now()).map_err(Error::internal)?;
     head.status = status;
     Ok(Response::from_parts(head, Body::from(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::sync::Notify;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::limits::REQUESTS_PER_PEER_MAX;
+
+    #[tokio::test]
+    async fn a_body_that_drips_in_for_ever_is_given_up() {
+        let endless = futures::stream::pending::<std::result::Result<Bytes, std::io::Error>>();
+        let error = within(Duration::from_millis(10), Body::from_stream(endless), 8).await.unwrap_err();
+        assert!(matches!(&error, Error::Usage(text) if text.contains("did not arrive")), "{error}");
+        assert_eq!(bounded(Body::from("12345678"), 8).await.unwrap().len(), 8);
+        assert!(matches!(bounded(Body::from("123456789"), 8).await, Err(Error::TooLarge(_))));
+    }
+
+    #[tokio::test]
+    async fn one_participant_has_so_many_requests_at_once_and_takes_none_from_others() {
+        let (_dir, node) = crate::testing::node().await;
+        let mut lines = Vec::new();
+        for id in ["urn:agency:vn:b", "urn:agency:vn:c"] {
+            let (keys, descriptor) = crate::testing::member(id);
+            crate::testing::pair(&node, &keys, &descriptor).await;
+            lines.push(Line {
+                spki: keys.channel.spki_sha256(),
+                certificate: keys.channel.certificate_sha256(),
+            });
+        }
+        let (begun, go) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(Notify::new()));
+        let (at, wait) = (begun.clone(), go.clone());
+        let slow = move || async move {
+            at.add_permits(1);
+            wait.notified().await;
+        };
+        let router = Router::new()
+            .route(VERSION_PATH, get(slow))
+            .layer(axum::middleware::from_fn_with_state(node.clone(), layer));
+        let ask = |line: &Line| {
+            let request = Request::get(VERSION_PATH).extension(line.clone()).body(Body::empty()).unwrap();
+            let router = router.clone();
+            tokio::spawn(async move { router.oneshot(request).await.unwrap() })
+        };
+        let full: Vec<_> = (0..REQUESTS_PER_PEER_MAX).map(|_| ask(&lines[0])).collect();
+        let others = u32::try_from(REQUESTS_PER_PEER_MAX).unwrap();
+        begun.acquire_many(others).await.unwrap().forget();
+        let over = ask(&lines[0]).await.unwrap();
+        assert_eq!(over.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(over.headers().contains_key(header::RETRY_AFTER));
+        let other = ask(&lines[1]);
+        begun.acquire().await.unwrap().forget();
+        go.notify_waiters();
+        for answered in full.into_iter().chain([other]) {
+            assert_eq!(answered.await.unwrap().status(), StatusCode::OK);
+        }
+        // Every place was given back.
+        let again = ask(&lines[0]);
+        begun.acquire().await.unwrap().forget();
+        go.notify_waiters();
+        assert_eq!(again.await.unwrap().status(), StatusCode::OK);
+        crate::boot::close(&node).await;
+    }
 }
