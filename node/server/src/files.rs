@@ -43,10 +43,11 @@ pub fn remove_leftovers(folder: &Path) {
         for file in std::iter::once(entry).chain(within) {
             let name = file.file_name();
             let ours = name.to_str().is_some_and(|n| n.starts_with('.') && n.ends_with(TEMPORARY));
-            if ours && file.file_type().is_ok_and(|kind| kind.is_file()) {
-                if let Err(error) = fs::remove_file(file.path()) {
-                    tracing::warn!(path = %file.path().display(), %error, "a leftover could not be removed");
-                }
+            if ours
+                && file.file_type().is_ok_and(|kind| kind.is_file())
+                && let Err(error) = fs::remove_file(file.path())
+            {
+                tracing::warn!(path = %file.path().display(), %error, "a leftover could not be removed");
             }
         }
     }

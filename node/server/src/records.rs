@@ -306,11 +306,10 @@ pub fn readable<T: DeserializeOwned>(store: &Store, space: Space, prefix: &[u8])
     Ok(each(store, space, prefix)?.into_iter().flatten().map(|(_, value)| value).collect())
 }
 
-fn each<T: DeserializeOwned>(
-    store: &Store,
-    space: Space,
-    prefix: &[u8],
-) -> Result<Vec<Result<(Vec<u8>, T)>>> {
+/// A record with its key, or why it cannot be read.
+type Readable<T> = Result<(Vec<u8>, T)>;
+
+fn each<T: DeserializeOwned>(store: &Store, space: Space, prefix: &[u8]) -> Result<Vec<Readable<T>>> {
     let end = store::prefix_end(prefix);
     let mut from = prefix.to_vec();
     let mut found = Vec::new();

@@ -63,3 +63,8 @@ pub(crate) async fn pair(node: &Node, keys: &NodeKeys, descriptor: &SignedDescri
     });
     crate::peers::introduced(node, &keys.channel.spki_sha256(), body.to_string().as_bytes()).await.unwrap();
 }
+
+/// The local door of a node that was opened in the test, as the command line has it.
+pub(crate) fn local_door(node: &std::sync::Arc<crate::node::Node>) -> crate::cli::client::Client {
+    crate::cli::client::Client::Here(Box::new(crate::local::router(node.clone())), node.clone())
+}

@@ -187,12 +187,11 @@ mod tests {
     use store::{Space, Tx};
 
     use super::*;
-    use crate::cli::client::Client;
 
     #[tokio::test]
     async fn a_broken_dataset_is_left_out_and_the_others_are_shown() {
         let (dir, node) = crate::testing::node().await;
-        let local = Client::Here(Box::new(crate::local::router(node.clone())), node.clone());
+        let local = crate::testing::local_door(&node);
         let file = dir.path().join("x.csv");
         std::fs::write(&file, "a\n1\n").unwrap();
         for name in ["x", "y", "z"] {

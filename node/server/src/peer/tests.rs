@@ -14,7 +14,6 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::boot::{self, Doors};
-use crate::cli::client::Client;
 use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
 use crate::peer::listener::Line;
 use crate::peers;
@@ -51,7 +50,7 @@ impl Scene {
         let node = boot::open(&folder, Doors::Closed).await.unwrap();
         let file = dir.path().join("x.csv");
         std::fs::write(&file, format!("id,{HIDDEN}\n1,{HIDDEN}\n")).unwrap();
-        let local = Client::Here(Box::new(crate::local::router(node.clone())), node.clone());
+        let local = crate::testing::local_door(&node);
         let new = json!({"path": file, "name": "x", "title": HIDDEN, "kind": "special", "class": class, "personal": "none"});
         local.post("/v1/datasets", &new).await.unwrap();
         local.post("/v1/datasets/x/validate", &json!({})).await.unwrap();
