@@ -136,7 +136,7 @@ pub fn issue(
     dataset: &str,
     now: i64,
 ) -> Result<(Agreement, DetachedSignature)> {
-    permit.demand_for(negotiation.peer().as_str(), dataset, &[policy::Action::Query])?;
+    permit.demand_for(negotiation.peer().as_str(), dataset, &super::statement::DATA)?;
     let id = Id::new(format!("urn:uuid:{}", uuid::Uuid::new_v4())).map_err(Error::internal)?;
     let agreement = Agreement::from_offer(negotiation.offer(), id, negotiation.parties(), now)
         .map_err(Error::internal)?;
