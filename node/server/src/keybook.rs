@@ -3,9 +3,9 @@
 //! The excerpt holds the signed descriptors of both parties. Whoever trusts nobody compares its fingerprint with the
 //! registry of the federation, or gives that registry itself.
 
-use certs::descriptor::SignedDescriptor;
+use certs::descriptor::{KeyMaterial, PublishedKey, SignedDescriptor};
 use certs::registry::{Registry, VerifiedRegistry};
-use certs::{Period, descriptor::KeyMaterial};
+use certs::{ParticipantId, Period, PublicKey};
 use ledger::receipt::{DatedKey, KeyBook, LogIdentity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,12 +33,34 @@ pub struct Excerpt {
 #[derive(Debug)]
 pub struct Book {
     members: Vec<SignedDescriptor>,
+    /// Keys that count only before a time, Unix seconds: whose, which, until when.
+    closed: Vec<(ParticipantId, KeyMaterial, u64)>,
 }
 
 impl Book {
     /// All members of a registry, those who left included: their old receipts must keep verifying.
     pub fn of_registry(registry: &Registry) -> Self {
-        Self { members: registry.members.iter().map(|m| m.descriptor.clone()).collect() }
+        Self::of_registries(&[registry])
+    }
+
+    /// All members of registries, those who left included: their old receipts must keep verifying. Of several versions of
+    /// one registry the older ones say whose keys were replaced since; those count until the first given version that
+    /// lists them no more.
+    pub fn of_registries(registries: &[&Registry]) -> Self {
+        let mut book = Self { members: Vec::new(), closed: Vec::new() };
+        for registry in registries {
+            for member in &registry.members {
+                if !book.members.contains(&member.descriptor) {
+                    book.members.push(member.descriptor.clone());
+                }
+                let keys = member.descriptor.descriptor().keys.iter();
+                book.closed.extend(keys.filter_map(|key| {
+                    let until = replaced(registry, registries, member.id(), &key.material)?;
+                    Some((member.id().clone(), key.material, u64::try_from(until).unwrap_or(0)))
+                }));
+            }
+        }
+        book
     }
 
     /// The members of an excerpt.
@@ -46,7 +68,7 @@ impl Book {
         let excerpt: Excerpt = serde_json::from_value(value.clone()).map_err(|e| {
             Error::Verification(format!("the receipt's excerpt of the registry is unreadable: {e}"))
         })?;
-        Ok((Self { members: excerpt.members.clone() }, excerpt))
+        Ok((Self { members: excerpt.members.clone(), closed: Vec::new() }, excerpt))
     }
 
     /// Short fingerprints of the members' descriptors, for people who compare.
@@ -70,7 +92,23 @@ pub fn excerpt(registry: &VerifiedRegistry, parties: &[&str], answer: Option<Ans
     serde_json::to_value(excerpt).map_err(Error::internal)
 }
 
-fn dated(key: &certs::PublicKey, valid: Period) -> DatedKey {
+/// When a key that `listing` lists was replaced, as far as the later versions among `registries` tell.
+fn replaced(
+    listing: &Registry,
+    registries: &[&Registry],
+    id: &ParticipantId,
+    key: &KeyMaterial,
+) -> Option<i64> {
+    let versions = registries.iter().filter(|r| r.operators == listing.operators);
+    let lists = |r: &&Registry| {
+        let member = r.members.iter().find(|m| m.id() == id)?.descriptor.descriptor();
+        Some(member.keys.iter().any(|k| k.material == *key))
+    };
+    let last = versions.clone().filter(|r| lists(r) == Some(true)).map(|r| r.version).max()?;
+    versions.filter(|r| r.version > last && lists(r) == Some(false)).map(|r| r.issued).min()
+}
+
+fn dated(key: &PublicKey, valid: Period) -> DatedKey {
     DatedKey {
         key: *key.verifying_key(),
         valid_from: u64::try_from(valid.from()).unwrap_or(0),
@@ -79,23 +117,42 @@ fn dated(key: &certs::PublicKey, valid: Period) -> DatedKey {
     }
 }
 
+impl Book {
+    fn dated_until_closed(&self, whose: &ParticipantId, key: &PublishedKey, public: &PublicKey) -> DatedKey {
+        let mut dated = dated(public, key.valid);
+        for (id, material, until) in &self.closed {
+            if id == whose && *material == key.material {
+                dated.valid_until = dated.valid_until.min(*until);
+            }
+        }
+        dated
+    }
+}
+
 impl KeyBook for Book {
     fn signing_keys(&self, participant: &str) -> Vec<DatedKey> {
-        let of = self.members.iter().filter(|d| d.descriptor().participant.as_str() == participant);
-        let keys = of.flat_map(|d| &d.descriptor().keys);
-        keys.filter_map(|key| match &key.material {
-            KeyMaterial::Signing(public) => Some(dated(public, key.valid)),
-            _ => None,
-        })
-        .collect()
+        let of = self.members.iter().map(SignedDescriptor::descriptor);
+        of.filter(|d| d.participant.as_str() == participant)
+            .flat_map(|d| d.keys.iter().map(|key| (&d.participant, key)))
+            .filter_map(|(whose, key)| match &key.material {
+                KeyMaterial::Signing(public) => Some(self.dated_until_closed(whose, key, public)),
+                _ => None,
+            })
+            .collect()
     }
 
     fn log(&self, origin: &str) -> Option<LogIdentity> {
-        let member = self.members.iter().find(|d| d.descriptor().ledger_origin == origin)?.descriptor();
-        let keys = member.keys.iter().filter_map(|key| match &key.material {
-            KeyMaterial::Ledger(public) => Some(dated(public, key.valid)),
-            _ => None,
-        });
-        Some(LogIdentity { participant: member.participant.to_string(), keys: keys.collect() })
+        let of =
+            || self.members.iter().map(SignedDescriptor::descriptor).filter(|d| d.ledger_origin == origin);
+        let participant = of().next()?.participant.clone();
+        let keys = of()
+            .filter(|d| d.participant == participant)
+            .flat_map(|d| &d.keys)
+            .filter_map(|key| match &key.material {
+                KeyMaterial::Ledger(public) => Some(self.dated_until_closed(&participant, key, public)),
+                _ => None,
+            })
+            .collect();
+        Some(LogIdentity { participant: participant.to_string(), keys })
     }
 }

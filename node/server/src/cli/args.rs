@@ -339,9 +339,10 @@ pub enum ReceiptCommand {
     Verify {
         /// The receipt (.tlog-proof).
         file: PathBuf,
-        /// Registry to trust [default: the one that rides in the receipt, whose fingerprint is shown].
+        /// Registry to trust; once for each version where a party's keys were replaced (registry-N.json in the node's
+        /// folder) [default: the one that rides in the receipt, whose fingerprint is shown].
         #[arg(long, value_name = "FILE")]
-        registry: Option<PathBuf>,
+        registry: Vec<PathBuf>,
         /// Data to compare with the receipt: the rows that were received.
         #[arg(long, value_name = "FILE")]
         data: Option<PathBuf>,

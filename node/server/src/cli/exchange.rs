@@ -83,6 +83,7 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
         },
         "queue": args.queue,
     });
+    can_write(args.out.as_deref())?;
     let started = client.post("/v1/exchanges", &body).await?;
     let id = text(&started, "id");
     say(&format!("exchange {id}: asking {participant} for {dataset}"));
@@ -94,6 +95,20 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
         patience: Duration::ZERO,
     };
     finish(client, &id, &wanted, out).await
+}
+
+/// Whether there is a folder for the rows: asked before anything is exchanged and written into two ledgers.
+fn can_write(out: Option<&Path>) -> Result<()> {
+    let Some(file) = out else { return Ok(()) };
+    let folder = file.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() && !file.is_dir() {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "`{}` cannot be written: `{}` is no folder, or the name is one; make the folder or choose another name",
+        file.display(),
+        folder.display()
+    )))
 }
 
 /// Waits for the end of an exchange, telling each stage once, and brings home what it left.
@@ -243,7 +258,7 @@ fn verify_all(receipts: &[String], data: Option<&Path>) -> Verified {
     }
     let mut verified = Verified::All;
     for file in receipts {
-        if let Err(error) = super::receipt::verify(Path::new(file), None, data) {
+        if let Err(error) = super::receipt::verify(Path::new(file), &[], data) {
             say(&format!("tram: {error}"));
             verified = Verified::No;
         }

@@ -4,9 +4,9 @@
 //! because keys that ride in a receipt prove only that it is whole, and not whose it is.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use certs::registry::{Anchor, SignedRegistry};
+use certs::registry::{Anchor, Registry, SignedRegistry, VerifiedRegistry};
 use ledger::receipt::{Expectation, Receipt, Summary, Verdict, verify_receipt_expecting};
 use serde_json::{Value, json};
 
@@ -20,17 +20,17 @@ use crate::{files, statement_view};
 /// Runs one verb.
 pub fn run(verb: ReceiptCommand, out: Out) -> Result<u8> {
     let ReceiptCommand::Verify { file, registry, data } = verb;
-    let judged = verify(&file, registry.as_deref(), data.as_deref())?;
+    let judged = verify(&file, &registry, data.as_deref())?;
     out.result(&judged, verdict_text);
     Ok(0)
 }
 
-/// Judges the receipt in `file` by `registry`, or else by the keys that ride in it; with `data`, also whether the receipt
+/// Judges the receipt in `file` by `registries` (several versions, where keys were replaced), or if there are none by the keys that ride in it; with `data`, also whether the receipt
 /// is about that file. Anything but a valid receipt is an error that says which kind.
-pub fn verify(file: &Path, registry: Option<&Path>, data: Option<&Path>) -> Result<Value> {
+pub fn verify(file: &Path, registries: &[PathBuf], data: Option<&Path>) -> Result<Value> {
     let bytes = read_limited(file, certs::note::NOTE_BYTES_MAX as u64)?;
     let receipt = Receipt::parse(&bytes).map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
-    let keys = Keys::of(file, &receipt, registry)?;
+    let keys = Keys::of(file, &receipt, registries)?;
     let mut expected = Expectation::default();
     if let Some(answer) = &keys.answer {
         let opening = answer.opening().map_err(|e| not_valid(file, "other data", &e.to_string()))?;
@@ -54,11 +54,11 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(file: &Path, receipt: &Receipt, registry: Option<&Path>) -> Result<Self> {
+    fn of(file: &Path, receipt: &Receipt, registries: &[PathBuf]) -> Result<Self> {
         let excerpt = receipt.keys.as_ref().map(Book::of_excerpt).transpose();
         let excerpt = excerpt.map_err(|e| not_valid(file, "malformed", &e.to_string()));
-        if let Some(path) = registry {
-            let (book, digest) = registry_book(path)?;
+        if !registries.is_empty() {
+            let (book, digest) = registry_book(registries)?;
             // The answer needs no trust of its own: it opens the commitment or it does not.
             let answer = excerpt.ok().flatten().and_then(|(_, excerpt)| excerpt.answer);
             return Ok(Self { book, from: "registry", registry_sha256: digest, answer });
@@ -73,15 +73,22 @@ impl Keys {
     }
 }
 
-/// A registry that the reader chose to trust: it must be signed by the operators that it names itself.
-fn registry_book(path: &Path) -> Result<(Book, String)> {
+/// Registries that the reader chose to trust, with their digests for people.
+fn registry_book(paths: &[PathBuf]) -> Result<(Book, String)> {
+    let verified = paths.iter().map(|path| registry_of(path)).collect::<Result<Vec<_>>>()?;
+    let registries: Vec<&Registry> = verified.iter().map(VerifiedRegistry::registry).collect();
+    let digests: Vec<String> = verified.iter().map(|v| files::hex(&v.digest())).collect();
+    Ok((Book::of_registries(&registries), digests.join(", ")))
+}
+
+/// A registry must be signed by the operators that it names itself.
+fn registry_of(path: &Path) -> Result<VerifiedRegistry> {
     let bytes = read_limited(path, certs::registry::REGISTRY_BYTES_MAX as u64)?;
     let wrong = |why: String| Error::Verification(format!("the registry `{}`: {why}", path.display()));
     let signed = SignedRegistry::parse(&bytes).map_err(|e| wrong(e.to_string()))?;
     let said = signed.unverified();
     let anchor = Anchor { threshold: said.threshold, operators: said.operators.clone() };
-    let verified = signed.verify_first(&anchor).map_err(|e| wrong(e.to_string()))?;
-    Ok((Book::of_registry(verified.registry()), files::hex(&verified.digest())))
+    signed.verify_first(&anchor).map_err(|e| wrong(e.to_string()))
 }
 
 fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {

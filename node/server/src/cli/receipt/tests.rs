@@ -125,6 +125,10 @@ impl House {
     }
 
     fn registry(&self, members: &[&SignedDescriptor]) -> std::path::PathBuf {
+        self.version(1, 1, members)
+    }
+
+    fn version(&self, version: u64, issued: i64, members: &[&SignedDescriptor]) -> std::path::PathBuf {
         let id = certs::ParticipantId::parse("urn:operator").unwrap();
         let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
         let member = |d: &&SignedDescriptor| Member {
@@ -135,9 +139,9 @@ impl House {
         };
         let registry = Registry {
             format: REGISTRY_FORMAT.into(),
-            version: 1,
-            previous_sha256: None,
-            issued: 1,
+            version,
+            previous_sha256: (version > 1).then(|| "0".repeat(64)),
+            issued,
             fresh_until: 4_000_000_000,
             grace_until: 4_000_000_000,
             threshold: 1,
@@ -145,7 +149,7 @@ impl House {
             members: members.iter().map(member).collect(),
         };
         let signed = registry.into_unsigned().unwrap().sign_with(&id, &key).unwrap();
-        let path = self.path("registry.json");
+        let path = self.path(&format!("registry-{version}-{issued}.json"));
         std::fs::write(&path, signed.to_bytes().unwrap()).unwrap();
         path
     }
@@ -175,7 +179,7 @@ fn a_receipt_is_judged_by_its_own_keys_and_held_against_the_data() {
     let (same, other) = (house.path("same.csv"), house.path("other.csv"));
     std::fs::write(&same, ROWS).unwrap();
     std::fs::write(&other, b"a,b\n1,3\n").unwrap();
-    let judged = verify(&file, None, Some(&same)).unwrap();
+    let judged = verify(&file, &[], Some(&same)).unwrap();
     assert_eq!(judged["verdict"], "valid");
     assert_eq!(judged["statement"]["purpose"], "research");
     assert_eq!(judged["keys"]["from"], "receipt");
@@ -186,7 +190,7 @@ fn a_receipt_is_judged_by_its_own_keys_and_held_against_the_data() {
         text.starts_with("VALID") && text.contains("not acknowledged") && text.contains("--registry"),
         "{text}"
     );
-    wrong(verify(&file, None, Some(&other)), "other data");
+    wrong(verify(&file, &[], Some(&other)), "other data");
 }
 
 #[test]
@@ -195,16 +199,16 @@ fn a_registry_that_knows_other_keys_refuses_what_the_receipt_vouches_for_itself(
     let told = Told::Manifest(Box::new(house.manifest()));
     let file = house.receipt(&told, None);
     let registry = house.registry(&[&house.provider.1, &house.consumer.1]);
-    let judged = verify(&file, Some(&registry), None).unwrap();
+    let judged = verify(&file, std::slice::from_ref(&registry), None).unwrap();
     assert_eq!((&judged["keys"]["from"], &judged["answer"]), (&json!("registry"), &Value::Null));
     let (_, stranger) = member(PROVIDER);
     let registry = house.registry(&[&stranger]);
-    wrong(verify(&file, Some(&registry), None), "bad checkpoint");
+    wrong(verify(&file, std::slice::from_ref(&registry), None), "bad checkpoint");
     let mut bytes = std::fs::read(&registry).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 1;
     std::fs::write(&registry, bytes).unwrap();
-    wrong(verify(&file, Some(&registry), None), "registry");
+    wrong(verify(&file, std::slice::from_ref(&registry), None), "registry");
 }
 
 #[test]
@@ -212,11 +216,11 @@ fn what_rides_along_must_be_what_was_answered() {
     let house = House::new();
     let manifest = Told::Manifest(Box::new(house.manifest()));
     let file = house.receipt(&manifest, Some(Told::Refusal(refusal())));
-    wrong(verify(&file, None, None), "other data");
+    wrong(verify(&file, &[], None), "other data");
     let file = house.receipt(&manifest, None);
     let rows = house.path("rows.csv");
     std::fs::write(&rows, ROWS).unwrap();
-    wrong(verify(&file, None, Some(&rows)), "carries no manifest");
+    wrong(verify(&file, &[], Some(&rows)), "carries no manifest");
 }
 
 #[test]
@@ -224,11 +228,11 @@ fn a_refusal_is_told_in_its_words_and_is_about_no_rows() {
     let house = House::new();
     let told = Told::Refusal(refusal());
     let file = house.receipt(&told, Some(told.clone()));
-    let judged = verify(&file, None, None).unwrap();
+    let judged = verify(&file, &[], None).unwrap();
     assert_eq!(judged["statement"]["decision"], "deny");
     assert_eq!(judged["answer"]["refusal"]["code"], "NO-RULE");
     assert!(verdict_text(&judged).contains("không / no"));
-    wrong(verify(&file, None, Some(&file)), "refusal");
+    wrong(verify(&file, &[], Some(&file)), "refusal");
 }
 
 #[test]
@@ -244,7 +248,23 @@ fn damaged_files_are_told_from_forged_ones() {
         ("x".repeat(certs::note::NOTE_BYTES_MAX + 1), "is over"),
     ] {
         std::fs::write(&file, bad).unwrap();
-        wrong(verify(&file, None, None), wants);
+        wrong(verify(&file, &[], None), wants);
     }
-    assert_eq!(verify(&house.path("none"), None, None).unwrap_err().exit_code(), 1);
+    assert_eq!(verify(&house.path("none"), &[], None).unwrap_err().exit_code(), 1);
+}
+
+#[test]
+fn keys_that_were_replaced_verify_what_is_older_than_their_replacement_and_nothing_later() {
+    let house = House::new();
+    let file = house.receipt(&Told::Refusal(refusal()), None);
+    let before = house.version(4, 1_000_000, &[&house.provider.1, &house.consumer.1]);
+    let (_, new_keys) = member(PROVIDER);
+    // The statement is of the second 2,000,000.
+    for (replaced, valid) in [(2_000_001, true), (2_000_000, false), (1_999_999, false)] {
+        let since = house.version(5, replaced, &[&new_keys, &house.consumer.1]);
+        assert!(verify(&file, std::slice::from_ref(&since), None).is_err(), "the new keys alone");
+        for both in [[before.clone(), since.clone()], [since, before.clone()]] {
+            assert_eq!(verify(&file, &both, None).is_ok(), valid, "replaced at {replaced}");
+        }
+    }
 }
