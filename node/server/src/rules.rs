@@ -15,6 +15,10 @@ use crate::records;
 /// Key of the rule set in force.
 const CURRENT: &[u8] = b"current";
 
+/// What is said of rules that nothing tests.
+pub const UNTESTED: &str = "the rule set has no cases, so nothing showed that it decides what you mean; write some in cases.json, \
+so that a change cannot open what must stay closed";
+
 /// A rule set as it was applied.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

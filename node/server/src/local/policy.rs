@@ -32,10 +32,14 @@ pub struct Apply {
     files: BTreeMap<String, String>,
 }
 
-/// `POST /v1/policy`: checks and tests the files, and puts them in force.
+/// `POST /v1/policy`: checks and tests the files, and puts them in force. Rules without cases are put in force with a
+/// warning.
 pub async fn apply(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Apply>) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    rules::apply(&node, &operation, body.files).await.map(Json)
+    let mut applied = rules::apply(&node, &operation, body.files).await?;
+    let untested = applied["tests"]["total"].as_u64() == Some(0);
+    applied["warnings"] = if untested { json!([rules::UNTESTED]) } else { json!([]) };
+    Ok(Json(applied))
 }
 
 /// Body of `POST /v1/policy/explain`.

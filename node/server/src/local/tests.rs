@@ -160,6 +160,11 @@ async fn rules_are_shown_refused_with_every_problem_applied_and_explained() {
     );
     let applied = house.client.post("/v1/policy", &json!({"files": shown["files"]})).await.unwrap();
     assert_eq!((&applied["rule_set"]["version"], &applied["tests"]["failed"]), (&json!(2), &json!(0)));
+    assert_eq!(applied["warnings"], json!([]));
+    let mut untested = shown["files"].clone();
+    untested["cases.json"] = json!("[]");
+    let applied = house.client.post("/v1/policy", &json!({"files": untested})).await.unwrap();
+    assert!(applied["warnings"][0].as_str().unwrap().contains("no cases"));
     let ask = json!({"subject": "urn:agency:vn:b", "dataset": "air", "action": "query"});
     let explained = house.client.post("/v1/policy/explain", &ask).await.unwrap();
     assert_eq!(explained["explanation"]["decision"]["code"], "INV-PARTY");
