@@ -303,10 +303,16 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
     let refusal = match decision.obligations() {
         Some(obligations) => unsupported(obligations),
         None => {
-            let mut discover = question.clone();
-            discover.action = Action::Discover;
-            let visible = asked.action == Action::Discover || engine.decide(&discover, &facts).is_permit();
-            told(&decision, visible)
+            // Exactly what the catalog asks: without purpose, basis and agreement. What it shows is no secret here.
+            let plain = Asked {
+                action: Action::Discover,
+                purpose: None,
+                basis: None,
+                agreement: None,
+                ..asked.clone()
+            };
+            let (question, facts) = self::question(node, operation, &plain)?;
+            told(&decision, engine.decide(&question, &facts).is_permit())
         }
     };
     let permit = match (&refusal, decision.obligations()) {

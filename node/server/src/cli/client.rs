@@ -18,6 +18,10 @@ use crate::error::{Error, Problem, Result};
 use crate::limits::LOCAL_BODY_BYTES_MAX;
 use crate::node::Node;
 
+/// How often and how long a command waits for a node that is just starting.
+const STARTING_TRIES: u32 = 25;
+const STARTING_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// Where a running node says how to reach it: `DIR/run/local.json`, mode 0600, because the token is a secret.
 #[derive(Serialize, Deserialize)]
 pub struct RunFile {
@@ -55,8 +59,23 @@ impl Client {
         if let Some(running) = Self::running(dir).await {
             return Ok(running);
         }
-        let node = boot::open(dir, doors).await?;
-        Ok(Self::Here(Box::new(crate::local::router(node.clone())), node))
+        match boot::open(dir, doors).await {
+            Ok(node) => Ok(Self::Here(Box::new(crate::local::router(node.clone())), node)),
+            // Somebody else holds the node's folder: most likely `tram serve` that is just starting.
+            Err(error @ Error::Unavailable(_)) => Self::starting(dir).await.ok_or(error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A node that answers within a few seconds.
+    async fn starting(dir: &Path) -> Option<Self> {
+        for _ in 0..STARTING_TRIES {
+            tokio::time::sleep(STARTING_PAUSE).await;
+            if let Some(running) = Self::running(dir).await {
+                return Some(running);
+            }
+        }
+        None
     }
 
     /// The running node of `dir`, if it answers.

@@ -202,10 +202,10 @@ async fn compute(
 /// What the engine says, as the consumer may hear it: its texts are made so that they tell nothing of hidden data.
 fn broken(error: DataError) -> Error {
     match error {
-        DataError::Query(_)
-        | DataError::NotVisible { .. }
-        | DataError::Restriction(_)
-        | DataError::Quota { .. } => Error::usage(error.to_string()),
+        // What does not fit between rules and dataset is the provider's affair: its text names columns.
+        DataError::Query(_) | DataError::NotVisible { .. } | DataError::Quota { .. } => {
+            Error::usage(error.to_string())
+        }
         other => Error::internal(other),
     }
 }
