@@ -1,7 +1,8 @@
 //! What opens the commitments of the ledger: one small private file an exchange, outside ledger and store.
 //!
-//! Deleting the file erases: the entry stays and proves itself, and says nothing any more (crypto-shredding). It is a
-//! file and not a record because the store's engine keeps overwritten values for a while.
+//! Deleting it, and the receipts and `asked-` file of the same exchange (which open parts of it), erases: the entry
+//! stays and proves itself, and opens to nothing any more (crypto-shredding). It is a file and not a record because the
+//! store's engine keeps overwritten values for a while.
 
 use std::path::PathBuf;
 

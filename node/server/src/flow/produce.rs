@@ -381,7 +381,9 @@ pub fn sweep(node: &Node) -> Result<()> {
         let touched = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
         if touched.is_some_and(|age| age.as_secs() > limits::SPOOL_SECONDS.unsigned_abs()) {
             let path = entry.path();
-            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                tracing::warn!(path = %path.display(), %error, "an old spool could not be removed");
+            }
         }
     }
     Ok(())
