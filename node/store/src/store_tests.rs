@@ -422,8 +422,9 @@ fn watchers_hear_of_changes_of_missed_ones_and_of_the_end() {
         }
         assert_eq!(watch.next().await, Some(Hint::Missed));
         store.close();
+        // The last hint may be told after the last commit was answered, and push out another: then more are missed.
         while let Some(hint) = watch.next().await {
-            assert!(matches!(hint, Hint::Changed(c) if c.space == Space::Meta));
+            assert!(matches!(hint, Hint::Missed | Hint::Changed(crate::Changed { space: Space::Meta, .. })));
         }
         assert_eq!(store.watch().next().await, None, "watching a closed store ends at once");
     });
