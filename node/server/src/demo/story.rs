@@ -128,7 +128,9 @@ async fn wish(cast: &Cast, talk: Talk, wish: &Wish<'_>) -> Result<Value> {
             text(&exchange, "rows"),
             text(&exchange, "bytes")
         ));
-        talk.detail(&format!("obligations applied: {}", exchange["obligations"]));
+        for (vi, en) in in_words(&exchange["obligations"]) {
+            talk.line(&format!("  ▸ {vi}"), &en);
+        }
     } else {
         let refusal = &exchange["refusal"];
         talk.line(
@@ -158,6 +160,56 @@ async fn wish(cast: &Cast, talk: Talk, wish: &Wish<'_>) -> Result<Value> {
         "verified": receipts.len() == 2,
         "duration_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     }))
+}
+
+/// The obligations that a clerk should see, in plain words of both languages.
+fn in_words(obligations: &Value) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    let names = |value: &Value| {
+        let all: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        all.join(", ")
+    };
+    let dropped: Vec<&str> = obligations["mask"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, mask)| *mask == "drop")
+        .map(|(column, _)| column.as_str())
+        .collect();
+    if !dropped.is_empty() {
+        let columns = dropped.join(", ");
+        lines.push((format!("đã bỏ các cột: {columns}"), format!("columns dropped: {columns}")));
+    }
+    for filter in list(obligations, "row_filter") {
+        let (column, value) = (text(filter, "column"), text(filter, "value"));
+        let op = match text(filter, "op").as_str() {
+            "eq" => "=".to_owned(),
+            "ne" => "≠".to_owned(),
+            "lt" => "<".to_owned(),
+            "le" => "≤".to_owned(),
+            "gt" => ">".to_owned(),
+            "ge" => "≥".to_owned(),
+            other => other.to_owned(),
+        };
+        lines.push((
+            format!("chỉ giữ các dòng thoả điều kiện: {column} {op} {value}"),
+            format!("only rows that meet: {column} {op} {value}"),
+        ));
+    }
+    if let Some(k) = obligations["aggregate"]["k"].as_u64() {
+        let by = names(&obligations["aggregate"]["group_by"]);
+        lines.push((
+            format!("chỉ số liệu tổng hợp theo {by}; nhóm dưới {k} người bị che"),
+            format!("aggregates only, by {by}; groups of fewer than {k} persons withheld"),
+        ));
+    }
+    if let Some(days) = obligations["retention_days"].as_u64() {
+        lines.push((
+            format!("bên nhận phải xoá sau {days} ngày"),
+            format!("the recipient deletes after {days} days"),
+        ));
+    }
+    lines
 }
 
 async fn wait(cast: &Cast, talk: Talk, id: &str) -> Result<Value> {
