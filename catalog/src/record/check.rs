@@ -179,7 +179,7 @@ pub(super) fn advice(record: &DatasetRecord) -> Vec<Problem> {
     if record.personal != Personal::None && record.columns.iter().all(|c| c.personal == Personal::None) {
         found.add(
             "columns",
-            "the dataset is personal but no column is marked, so no column is masked by default",
+            "the dataset is personal but no column is marked: mark them, so that people who write rules see which to mask",
         );
     }
     for (i, column) in record.columns.iter().enumerate() {

@@ -53,6 +53,9 @@ async fn verb_on(client: &Client, verb: DatasetCommand, out: Out) -> Result<()> 
 async fn turn(client: &Client, dataset: &str, verb: &str, out: Out) -> Result<()> {
     let answer = client.post(&format!("/v1/datasets/{}/{verb}", segment(dataset)), &json!({})).await?;
     out.result(&answer, |a| format!("{} is {}", text(&a["dataset"], "id"), text(&a["dataset"], "status")));
+    for warning in list(&answer, "warnings") {
+        say(&format!("warning: {}", warning.as_str().unwrap_or_default()));
+    }
     Ok(())
 }
 
