@@ -4,11 +4,12 @@
 //! it with one `fdatasync` of the `db` file. Together with pieces of at most 4 KiB (longer ones go to files that nobody
 //! syncs) this survives a power cut; `tests/powerloss.rs` shows it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 #[cfg(test)]
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use sled::IVec;
 
@@ -17,6 +18,12 @@ use crate::directory::{sync_dir, sync_file};
 
 /// How often the engine writes its buffers on its own, in milliseconds; only matters for what nobody waits for.
 const FLUSH_EVERY_MS: u64 = 500;
+
+/// How long an opening waits for what an earlier one in this process left running; it takes milliseconds.
+const LEFTOVER_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it looks whether the wait is over.
+const LEFTOVER_POLL: Duration = Duration::from_millis(5);
 
 /// One key on the disk and its new frame; `None` removes it.
 pub(crate) type DiskWrite = (Vec<u8>, Option<Vec<u8>>);
@@ -32,6 +39,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Opens or creates the engine's files and makes their names and lengths durable.
     pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        wait_until_given_up(&dir.join("db"))?;
         let config = sled::Config::new()
             .path(dir)
             .cache_capacity(cache_bytes)
@@ -97,6 +105,30 @@ impl Engine {
             return Err(StoreError::Io { what: "sync the engine's log".to_owned(), source });
         }
         self.log.sync_data().map_err(StoreError::io("sync the engine's log"))
+    }
+}
+
+/// sled's workers may hold its log locked for a moment after the last handle is dropped, and sled refuses to open a
+/// locked log instead of waiting. The folder is ours by then, so whoever holds the log is about to let go.
+fn wait_until_given_up(log: &Path) -> Result<(), StoreError> {
+    let what = || format!("lock `{}`", log.display());
+    let file = match File::open(log) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreError::io(what())(error)),
+    };
+    let deadline = Instant::now() + LEFTOVER_WAIT;
+    loop {
+        match file.try_lock() {
+            // Dropping the handle unlocks it for sled.
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LEFTOVER_POLL),
+            Err(TryLockError::WouldBlock) => {
+                let detail = "its log stays locked; stop the program that uses it".to_owned();
+                return Err(StoreError::Engine { what: "open its files", detail });
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::io(what())(error)),
+        }
     }
 }
 

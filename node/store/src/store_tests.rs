@@ -43,6 +43,23 @@ fn raw(store: &Store, disk_key: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn opening_waits_for_what_still_holds_the_engines_log() {
+    let (_dir, path) = folder();
+    let store = open(&path);
+    store.commit_blocking(Tx::new().put(Space::Meta, "a", "1")).unwrap();
+    drop(store);
+    // As a worker of the engine does that outlives the handle for a moment.
+    let log = fs::File::open(path.join("engine/db")).unwrap();
+    log.lock().unwrap();
+    let worker = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(log);
+    });
+    assert_eq!(value_of(&open(&path), "a"), Some(b"1".to_vec()));
+    worker.join().unwrap();
+}
+
+#[test]
 fn what_was_committed_is_there_after_closing_and_opening() {
     let (_dir, path) = folder();
     let store = open(&path);
