@@ -64,6 +64,17 @@ pub fn receipts(told: &Value) -> Vec<PathBuf> {
     files.iter().filter_map(Value::as_str).map(PathBuf::from).collect()
 }
 
+/// What `receipt verify --json` proved: all but the digest of the registry that the keys were copied from, which is
+/// for people to compare. A receipt altered there alone proves the same as before.
+#[must_use]
+pub fn proved(judged: &Value) -> Value {
+    let mut proved = judged.clone();
+    if let Some(keys) = proved["keys"].as_object_mut() {
+        keys.remove("registry_sha256");
+    }
+    proved
+}
+
 /// `tram exchange get WHAT … --out FILE --json`, whatever comes of it. `what` is `PARTICIPANT/DATASET`, the file is on the
 /// consumer's desk.
 #[track_caller]
