@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dsp::{Agreement, Id, IdError, MessageOffer, RuleBody, Timestamp};
+use crate::ends::Parties;
 use crate::json::{self, Digest, JsonError};
-use crate::negotiation::Parties;
 use crate::signature::DetachedSignature;
 use crate::terms::{Terms, TermsError};
 

@@ -2,7 +2,7 @@
 //! remain.
 //!
 //! What it is: the messages of the Dataspace Protocol 2025-1 as types ([`dsp`]), the two state machines
-//! ([`negotiation`], [`transfer`]), the terms inside an offer ([`terms`]), the agreement with both parties' signatures
+//! ([`negotiation`], [`transfer`]) between the same two parties ([`ends`]), the terms inside an offer ([`terms`]), the agreement with both parties' signatures
 //! ([`agreement`]) and the signed list of a transfer's chunks ([`manifest`]).
 //!
 //! What it is not: it has no clock, no randomness, no network and no disk; it decides nothing about permission, signs
@@ -14,6 +14,7 @@
 
 pub mod agreement;
 pub mod dsp;
+pub mod ends;
 pub mod json;
 pub mod limits;
 pub mod manifest;

@@ -7,6 +7,7 @@ mod common;
 use common::{address, id, local, negotiation_message, offer, parties, pid, pids};
 use exchange::Role;
 use exchange::dsp::{Cause, ContractRequestMessage, Extra, NegotiationMessage, Turn};
+use exchange::ends::WrongPid;
 use exchange::negotiation::{Effect, Kind, Negotiation, Seen, State, StepError, next};
 use proptest::prelude::*;
 
@@ -253,7 +254,10 @@ fn pids_of_another_negotiation_are_refused() {
             Role::Consumer => message.pids.consumer = id("urn:else"),
         }
         let refused = record.receive(&message.into(), 5).unwrap_err();
-        assert!(matches!(&refused, StepError::WrongPid { which: found, .. } if *found == which), "{refused}");
+        assert!(
+            matches!(&refused, StepError::WrongPid(WrongPid { which: found, .. }) if *found == which),
+            "{refused}"
+        );
     }
 }
 
@@ -262,7 +266,7 @@ fn a_peer_faster_than_its_own_answer_is_understood_once() {
     let first = negotiation_message(Kind::Request, true, 0, 0);
     let record = Negotiation::open(local(Role::Consumer), Role::Consumer, &first, 1).unwrap().record;
     let offered = record.receive(&negotiation_message(Kind::Offer, false, 3, 0), 2).unwrap().record;
-    assert_eq!(offered.pids(), Some(pids()));
+    assert_eq!(offered.ends().pids(), Some(pids()));
     assert!(offered.learn_peer_pid(&id("urn:else")).is_err());
     assert_eq!(offered.learn_peer_pid(&pid(Role::Provider)).unwrap(), offered);
     // We cannot name a pid that we do not know.

@@ -7,6 +7,7 @@ mod common;
 use common::{data_address, id, local, pid, pids, transfer_message};
 use exchange::Role;
 use exchange::dsp::{Cause, TransferMessage};
+use exchange::ends::WrongPid;
 use exchange::transfer::{Effect, Kind, State, StepError, Transfer, next};
 use proptest::prelude::*;
 
@@ -118,7 +119,7 @@ fn a_pull_tells_each_side_what_to_do() {
     let start = transfer_message(Kind::Start, 0);
     let started = consumer.record.receive(&start, 2).unwrap();
     assert_eq!(started.effects, [Effect::Answer, Effect::Fetch]);
-    assert_eq!(started.record.pids(), Some(pids()));
+    assert_eq!(started.record.ends().pids(), Some(pids()));
     assert_eq!(started.record.data_address().unwrap().bearer_token(), Some("secret-token"));
     let sent = provider.record.send(&start, 2).unwrap();
     assert_eq!(sent.effects, []);
@@ -159,7 +160,10 @@ fn pids_of_another_transfer_are_refused() {
             Role::Consumer => message.pids.consumer = id("urn:else"),
         }
         let refused = record.receive(&message.into(), 5).unwrap_err();
-        assert!(matches!(&refused, StepError::WrongPid { which: found, .. } if *found == which), "{refused}");
+        assert!(
+            matches!(&refused, StepError::WrongPid(WrongPid { which: found, .. }) if *found == which),
+            "{refused}"
+        );
     }
 }
 

@@ -13,7 +13,7 @@ use store::{Space, Tx};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
-use crate::flow;
+use crate::flow::delivery;
 use crate::limits;
 use crate::node::Node;
 use crate::records;
@@ -26,6 +26,16 @@ pub enum Process {
     Negotiation,
     /// A transfer.
     Transfer,
+}
+
+impl Process {
+    /// The word that people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Negotiation => "negotiation",
+            Self::Transfer => "transfer",
+        }
+    }
 }
 
 /// A message on its way.
@@ -138,12 +148,12 @@ async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
     let Some((key, row)) = waiting(node, peer)?.into_iter().next() else { return Ok(Sent::Nothing) };
     match node.outbound.post_row(node, &row).await {
         Ok(answer) => {
-            match flow::delivered(node, &key, &row, &answer).await {
+            match delivery::delivered(node, &key, &row, &answer).await {
                 // What the answer says cannot be used, and will not become better.
                 Err(
                     error @ (Error::Peer(_) | Error::Usage(_) | Error::NotFound(_) | Error::Verification(_)),
                 ) => {
-                    flow::rejected(node, &key, &row, &error).await?;
+                    delivery::rejected(node, &key, &row, &error).await?;
                 }
                 done => done?,
             }
@@ -151,14 +161,14 @@ async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
         }
         Err(error) if lasting(&error, row.attempts) => {
             tracing::warn!(%peer, kind = row.kind, %error, "the peer will not take this message");
-            flow::rejected(node, &key, &row, &error).await?;
+            delivery::rejected(node, &key, &row, &error).await?;
             Ok(Sent::One)
         }
         Err(error) => {
             tracing::info!(%peer, kind = row.kind, attempt = row.attempts + 1, %error, "not delivered yet");
             let old = node.clock.now() - row.created > limits::OUTBOX_AGE_SECONDS_MAX;
-            if old || flow::gives_up(node, &row).await? {
-                flow::rejected(node, &key, &row, &error).await?;
+            if old || delivery::gives_up(node, &row).await? {
+                delivery::rejected(node, &key, &row, &error).await?;
                 return Ok(Sent::One);
             }
             let text = error.to_string();
@@ -169,7 +179,7 @@ async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
             })
             .await;
             match noted {
-                // The peer's next message showed meanwhile that it has this one (`flow::take`).
+                // The peer's next message showed meanwhile that it has this one (`delivery::take`).
                 Err(Error::NotFound(_)) => Ok(Sent::One),
                 other => other.map(|()| Sent::Later),
             }

@@ -1,5 +1,6 @@
 //! Small values that cannot be wrong: ids, addresses, times, lists with at least one item, foreign properties.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -7,6 +8,26 @@ use time::format_description::well_known::Rfc3339;
 
 use super::error::{IdError, short};
 use crate::limits::{ADDRESS_BYTES_MAX, ID_BYTES_MAX};
+
+/// What stays as it is in a segment of a path (RFC 3986 section 3.3, `pchar`).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
 
 /// An opaque id: a process id (pid), a policy id, a participant, a dataset. 1 to 1024 bytes, no control characters.
 ///
@@ -92,17 +113,9 @@ impl Address {
         let mut url = self.0.trim_end_matches('/').to_owned();
         for segment in segments {
             url.push('/');
-            segment.bytes().for_each(|byte| push_encoded(&mut url, byte));
+            url.extend(utf8_percent_encode(segment, SEGMENT));
         }
         url
-    }
-}
-
-fn push_encoded(url: &mut String, byte: u8) {
-    if byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte) {
-        url.push(char::from(byte));
-    } else {
-        url.push_str(&format!("%{byte:02X}"));
     }
 }
 

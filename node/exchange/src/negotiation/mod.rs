@@ -8,7 +8,7 @@ mod record;
 
 use serde::{Deserialize, Serialize};
 
-pub use record::{Effect, Local, Negotiation, Parties, Seen, Step, StepError};
+pub use record::{Effect, Negotiation, Seen, Step, StepError};
 
 use crate::dsp::{Event, NegotiationMessage};
 use crate::role::Role;

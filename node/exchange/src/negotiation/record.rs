@@ -12,67 +12,20 @@ use crate::agreement::{AgreementError, verify_against_offer};
 use crate::dsp::{
     Address, Agreement, Cause, ContractNegotiation, Extra, Id, MessageOffer, NegotiationMessage, Pids, Turn,
 };
+use crate::ends::{Ends, Local, WrongPid};
 use crate::json::{self, Digest, JsonError};
 use crate::limits::NEGOTIATION_STEPS_MAX;
 use crate::role::Role;
 use crate::signature::DetachedSignature;
 
-/// The participant ids of both parties.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parties {
-    /// The party that has the data.
-    pub provider: Id,
-    /// The party that asks.
-    pub consumer: Id,
-}
-
-impl Parties {
-    /// The participant id of a role.
-    #[must_use]
-    pub fn of(&self, role: Role) -> &Id {
-        match role {
-            Role::Provider => &self.provider,
-            Role::Consumer => &self.consumer,
-        }
-    }
-}
-
-/// What the node itself brings to a new negotiation or transfer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Local {
-    /// Our role.
-    pub role: Role,
-    /// Both participants; the peer's is who the channel and the signature say it is.
-    pub parties: Parties,
-    /// Our pid, new for each.
-    pub pid: Id,
-}
-
 /// One message that this negotiation took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Seen {
-    /// Who sent it.
-    pub sender: Role,
-    /// What it was.
-    pub kind: Kind,
-    /// SHA-256 over its canonical JSON.
-    pub digest: Digest,
-    /// The state that it led to.
-    pub led_to: State,
-    /// When, in unix seconds.
-    pub at: i64,
-}
+pub type Seen = crate::ends::Seen<State, Kind>;
 
 /// What a node remembers of one negotiation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Negotiation {
-    role: Role,
-    parties: Parties,
-    own_pid: Id,
-    peer_pid: Option<Id>,
+    ends: Ends,
     state: State,
     offer: MessageOffer,
     agreement: Option<Agreement>,
@@ -124,17 +77,8 @@ pub enum StepError {
     #[error(transparent)]
     OutOfTurn(#[from] OutOfTurn),
     /// A pid of the message is not the one of this negotiation.
-    #[error(
-        "the {which}'s pid in the message is `{found}`, this negotiation has `{expected}`: send it where it belongs"
-    )]
-    WrongPid {
-        /// Whose pid.
-        which: Role,
-        /// The pid of the record.
-        expected: String,
-        /// The pid of the message.
-        found: String,
-    },
+    #[error(transparent)]
+    WrongPid(#[from] WrongPid),
     /// A first message for a negotiation that exists, with other contents.
     #[error("the pid `{pid}` already stands for another negotiation: use a new pid for each")]
     PidReused {
@@ -188,15 +132,10 @@ impl Negotiation {
             });
         };
         let theirs = sender != local.role;
-        if !theirs && *sender_pid != local.pid {
-            return Err(wrong_pid(sender, &local.pid, sender_pid));
-        }
+        let ends = Ends::open(local, sender, sender_pid)?;
         let digest = json::digest(&message.to_value())?;
         let record = Negotiation {
-            role: local.role,
-            parties: local.parties,
-            own_pid: local.pid,
-            peer_pid: theirs.then(|| sender_pid.clone()),
+            ends,
             state,
             offer: offer.clone(),
             agreement: None,
@@ -214,12 +153,12 @@ impl Negotiation {
 
     /// Take a message of the counter-party.
     pub fn receive(&self, message: &NegotiationMessage, now: i64) -> Result<Step, StepError> {
-        self.apply(self.role.other(), message, now)
+        self.apply(self.ends.role().other(), message, now)
     }
 
     /// Take a message of our own: before sending to see that it is in turn, after the acknowledgement to keep it.
     pub fn send(&self, message: &NegotiationMessage, now: i64) -> Result<Step, StepError> {
-        self.apply(self.role, message, now)
+        self.apply(self.ends.role(), message, now)
     }
 
     /// Take a message of either party. `now` is in unix seconds.
@@ -227,7 +166,7 @@ impl Negotiation {
         let kind = Kind::of(message);
         let digest = json::digest(&message.to_value())?;
         let mut record = self.clone();
-        record.match_pids(sender, message)?;
+        record.ends.meet(sender, pids_of(message))?;
         if self.is_repeated(sender, message, kind, digest)? {
             return Ok(Step { record, effects: vec![Effect::Repeated, Effect::Answer] });
         }
@@ -244,16 +183,15 @@ impl Negotiation {
     }
 
     /// Learn the peer's pid from the answer to our first message. Learning the same again is no change.
-    pub fn learn_peer_pid(&self, pid: &Id) -> Result<Negotiation, StepError> {
-        match &self.peer_pid {
-            Some(known) if known != pid => Err(wrong_pid(self.role.other(), known, pid)),
-            _ => Ok(Negotiation { peer_pid: Some(pid.clone()), ..self.clone() }),
-        }
+    pub fn learn_peer_pid(&self, pid: &Id) -> Result<Negotiation, WrongPid> {
+        let mut ends = self.ends.clone();
+        ends.learn(pid)?;
+        Ok(Negotiation { ends, ..self.clone() })
     }
 
     /// End it on our side alone, when there is nobody to tell: the peer never answered, or cannot be reached any more.
     pub fn give_up(&self, cause: Cause, now: i64) -> Result<Negotiation, OutOfTurn> {
-        let state = next(Some(self.state), self.role, Kind::Termination)?;
+        let state = next(Some(self.state), self.ends.role(), Kind::Termination)?;
         Ok(Negotiation { state, termination: Some(cause), updated: now, ..self.clone() })
     }
 
@@ -267,7 +205,7 @@ impl Negotiation {
         if is_first(message) {
             // The first message may come again at any time: it asks for nothing but the state.
             let same = self.seen.first().is_some_and(|seen| seen.sender == sender && seen.digest == digest);
-            let pid = || self.pid_of(sender).map_or_else(String::new, |pid| pid.to_string());
+            let pid = || self.ends.pid_of(sender).map_or_else(String::new, |pid| pid.to_string());
             return if same { Ok(true) } else { Err(StepError::PidReused { pid: pid() }) };
         }
         let last = self.seen.last();
@@ -277,27 +215,12 @@ impl Negotiation {
         Ok(again && kind != Kind::Request)
     }
 
-    fn match_pids(&mut self, sender: Role, message: &NegotiationMessage) -> Result<(), StepError> {
-        let (provider, consumer) = pids_of(message);
-        for (which, found) in [(Role::Provider, provider), (Role::Consumer, consumer)] {
-            let Some(found) = found else { continue };
-            match self.pid_of(which) {
-                Some(known) if known == found => {}
-                Some(known) => return Err(wrong_pid(which, known, found)),
-                // The peer may be faster than its own answer to our first message; what it says itself counts.
-                None if which == sender => self.peer_pid = Some(found.clone()),
-                None => return Err(unknown_pid(which, found)),
-            }
-        }
-        Ok(())
-    }
-
     fn absorb(&mut self, message: &NegotiationMessage) -> Result<(), StepError> {
         match message {
             NegotiationMessage::Request(request) => self.offer = request.offer.clone(),
             NegotiationMessage::Offer(offer) => self.offer = offer.offer.clone(),
             NegotiationMessage::Agreement(message) => {
-                verify_against_offer(&message.agreement, &self.offer, &self.parties)?;
+                verify_against_offer(&message.agreement, &self.offer, self.ends.parties())?;
                 self.agreement = Some(message.agreement.clone());
                 self.provider_signature = message.signature.clone();
             }
@@ -309,7 +232,7 @@ impl Negotiation {
     }
 
     fn effects(&self, sender: Role, kind: Kind) -> Vec<Effect> {
-        let theirs = sender != self.role;
+        let theirs = sender != self.ends.role();
         let follows = match kind {
             Kind::Request if theirs => Some(Effect::DecideRequest),
             Kind::Offer if theirs => Some(Effect::DecideOffer),
@@ -323,48 +246,16 @@ impl Negotiation {
         theirs.then_some(Effect::Answer).into_iter().chain(follows).collect()
     }
 
-    /// The pid of a role, when it is known.
-    #[must_use]
-    pub fn pid_of(&self, role: Role) -> Option<&Id> {
-        if role == self.role { Some(&self.own_pid) } else { self.peer_pid.as_ref() }
-    }
-
-    /// Both pids, once the peer's is known.
-    #[must_use]
-    pub fn pids(&self) -> Option<Pids> {
-        let provider = self.pid_of(Role::Provider)?.clone();
-        let consumer = self.pid_of(Role::Consumer)?.clone();
-        Some(Pids { provider, consumer })
-    }
-
     /// The state as it is told to the peer, once its pid is known.
     #[must_use]
     pub fn view(&self) -> Option<ContractNegotiation> {
-        Some(ContractNegotiation { pids: self.pids()?, state: self.state, extra: Extra::none() })
+        Some(ContractNegotiation { pids: self.ends.pids()?, state: self.state, extra: Extra::none() })
     }
 
-    /// Our role.
+    /// Both ends, with their pids.
     #[must_use]
-    pub fn role(&self) -> Role {
-        self.role
-    }
-
-    /// Both participants.
-    #[must_use]
-    pub fn parties(&self) -> &Parties {
-        &self.parties
-    }
-
-    /// The counter-party's participant id.
-    #[must_use]
-    pub fn peer(&self) -> &Id {
-        self.parties.of(self.role.other())
-    }
-
-    /// Our pid.
-    #[must_use]
-    pub fn own_pid(&self) -> &Id {
-        &self.own_pid
+    pub fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// The state.
@@ -437,18 +328,20 @@ fn is_first(message: &NegotiationMessage) -> bool {
     matches!(turn, Turn::First { .. })
 }
 
-fn pids_of(message: &NegotiationMessage) -> (Option<&Id>, Option<&Id>) {
-    let both = match message {
-        NegotiationMessage::Request(message) => {
-            return (next_pid(&message.turn), Some(&message.consumer_pid));
-        }
-        NegotiationMessage::Offer(message) => return (Some(&message.provider_pid), next_pid(&message.turn)),
-        NegotiationMessage::Agreement(message) => &message.pids,
-        NegotiationMessage::Verification(message) => &message.pids,
-        NegotiationMessage::Event(message) => &message.pids,
-        NegotiationMessage::Termination(message) => &message.pids,
+fn pids_of(message: &NegotiationMessage) -> [(Role, Option<&Id>); 2] {
+    let (provider, consumer) = match message {
+        NegotiationMessage::Request(message) => (next_pid(&message.turn), Some(&message.consumer_pid)),
+        NegotiationMessage::Offer(message) => (Some(&message.provider_pid), next_pid(&message.turn)),
+        NegotiationMessage::Agreement(message) => both(&message.pids),
+        NegotiationMessage::Verification(message) => both(&message.pids),
+        NegotiationMessage::Event(message) => both(&message.pids),
+        NegotiationMessage::Termination(message) => both(&message.pids),
     };
-    (Some(&both.provider), Some(&both.consumer))
+    [(Role::Provider, provider), (Role::Consumer, consumer)]
+}
+
+fn both(pids: &Pids) -> (Option<&Id>, Option<&Id>) {
+    (Some(&pids.provider), Some(&pids.consumer))
 }
 
 fn next_pid(turn: &Turn) -> Option<&Id> {
@@ -456,12 +349,4 @@ fn next_pid(turn: &Turn) -> Option<&Id> {
         Turn::First { .. } => None,
         Turn::Next { peer_pid } => Some(peer_pid),
     }
-}
-
-fn wrong_pid(which: Role, expected: &Id, found: &Id) -> StepError {
-    StepError::WrongPid { which, expected: expected.to_string(), found: found.to_string() }
-}
-
-fn unknown_pid(which: Role, found: &Id) -> StepError {
-    StepError::WrongPid { which, expected: "none yet".to_owned(), found: found.to_string() }
 }

@@ -8,37 +8,21 @@ use serde_json::Value;
 
 use super::{Kind, OutOfTurn, State, next};
 use crate::dsp::{
-    Address, Cause, DataAddress, Extra, Id, Pids, TransferMessage, TransferProcess, TransferRequestMessage,
+    Address, Cause, DataAddress, Extra, Id, TransferMessage, TransferProcess, TransferRequestMessage,
 };
+use crate::ends::{Ends, Local, WrongPid};
 use crate::json::{self, Digest, JsonError};
 use crate::limits::TRANSFER_STEPS_MAX;
-use crate::negotiation::{Local, Parties};
 use crate::role::Role;
 
 /// One message that this transfer took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Seen {
-    /// Who sent it.
-    pub sender: Role,
-    /// What it was.
-    pub kind: Kind,
-    /// SHA-256 over its canonical JSON.
-    pub digest: Digest,
-    /// The state that it led to.
-    pub led_to: State,
-    /// When, in unix seconds.
-    pub at: i64,
-}
+pub type Seen = crate::ends::Seen<State, Kind>;
 
 /// What a node remembers of one transfer. Its data address may hold a token: `Debug` does not show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
-    role: Role,
-    parties: Parties,
-    own_pid: Id,
-    peer_pid: Option<Id>,
+    ends: Ends,
     state: State,
     request: TransferRequestMessage,
     data_address: Option<DataAddress>,
@@ -88,17 +72,8 @@ pub enum StepError {
     #[error(transparent)]
     OutOfTurn(#[from] OutOfTurn),
     /// A pid of the message is not the one of this transfer.
-    #[error(
-        "the {which}'s pid in the message is `{found}`, this transfer has `{expected}`: send it where it belongs"
-    )]
-    WrongPid {
-        /// Whose pid.
-        which: Role,
-        /// The pid of the record.
-        expected: String,
-        /// The pid of the message.
-        found: String,
-    },
+    #[error(transparent)]
+    WrongPid(#[from] WrongPid),
     /// A request with the pid of a transfer that exists, and other contents.
     #[error("the pid `{pid}` already stands for another transfer: use a new pid for each")]
     PidReused {
@@ -121,16 +96,10 @@ impl Transfer {
         let TransferMessage::Request(request) = message else {
             return Err(OutOfTurn { state: None, sender, message: kind }.into());
         };
-        let theirs = sender != local.role;
-        if !theirs && request.consumer_pid != local.pid {
-            return Err(wrong_pid(sender, &local.pid, &request.consumer_pid));
-        }
+        let ends = Ends::open(local, sender, &request.consumer_pid)?;
         let digest = json::digest(&message.to_value())?;
         let record = Transfer {
-            role: local.role,
-            parties: local.parties,
-            own_pid: local.pid,
-            peer_pid: theirs.then(|| request.consumer_pid.clone()),
+            ends,
             state,
             request: request.clone(),
             data_address: None,
@@ -148,12 +117,12 @@ impl Transfer {
 
     /// Take a message of the counter-party.
     pub fn receive(&self, message: &TransferMessage, now: i64) -> Result<Step, StepError> {
-        self.apply(self.role.other(), message, now)
+        self.apply(self.ends.role().other(), message, now)
     }
 
     /// Take a message of our own: before sending to see that it is in turn, after the acknowledgement to keep it.
     pub fn send(&self, message: &TransferMessage, now: i64) -> Result<Step, StepError> {
-        self.apply(self.role, message, now)
+        self.apply(self.ends.role(), message, now)
     }
 
     /// Take a message of either party. `now` is in unix seconds.
@@ -161,7 +130,7 @@ impl Transfer {
         let kind = Kind::of(message);
         let digest = json::digest(&message.to_value())?;
         let mut record = self.clone();
-        record.match_pids(sender, message)?;
+        record.ends.meet(sender, pids_of(message))?;
         if self.is_repeated(sender, kind, digest)? {
             return Ok(Step { record, effects: vec![Effect::Repeated, Effect::Answer] });
         }
@@ -179,16 +148,15 @@ impl Transfer {
     }
 
     /// Learn the peer's pid from the answer to our request. Learning the same again is no change.
-    pub fn learn_peer_pid(&self, pid: &Id) -> Result<Transfer, StepError> {
-        match &self.peer_pid {
-            Some(known) if known != pid => Err(wrong_pid(self.role.other(), known, pid)),
-            _ => Ok(Transfer { peer_pid: Some(pid.clone()), ..self.clone() }),
-        }
+    pub fn learn_peer_pid(&self, pid: &Id) -> Result<Transfer, WrongPid> {
+        let mut ends = self.ends.clone();
+        ends.learn(pid)?;
+        Ok(Transfer { ends, ..self.clone() })
     }
 
     /// End it on our side alone, when there is nobody to tell: the peer never answered, or cannot be reached any more.
     pub fn give_up(&self, cause: Cause, now: i64) -> Result<Transfer, OutOfTurn> {
-        let state = next(Some(self.state), self.role, Kind::Termination)?;
+        let state = next(Some(self.state), self.ends.role(), Kind::Termination)?;
         Ok(Transfer { state, cause: Some(cause), data_address: None, updated: now, ..self.clone() })
     }
 
@@ -199,34 +167,6 @@ impl Transfer {
         }
         let last = &self.last;
         Ok(last.sender == sender && last.kind == kind && last.digest == digest && last.led_to == self.state)
-    }
-
-    fn match_pids(&mut self, sender: Role, message: &TransferMessage) -> Result<(), StepError> {
-        let pids = match message {
-            TransferMessage::Request(request) => {
-                let known = self.pid_of(Role::Consumer);
-                return match known {
-                    Some(known) if *known != request.consumer_pid => {
-                        Err(wrong_pid(Role::Consumer, known, &request.consumer_pid))
-                    }
-                    _ => Ok(()),
-                };
-            }
-            TransferMessage::Start(message) => &message.pids,
-            TransferMessage::Suspension(message) => &message.pids,
-            TransferMessage::Completion(message) => &message.pids,
-            TransferMessage::Termination(message) => &message.pids,
-        };
-        for (which, found) in [(Role::Provider, &pids.provider), (Role::Consumer, &pids.consumer)] {
-            match self.pid_of(which) {
-                Some(known) if known == found => {}
-                Some(known) => return Err(wrong_pid(which, known, found)),
-                // The peer may be faster than its own answer to our request; what it says itself counts.
-                None if which == sender => self.peer_pid = Some(found.clone()),
-                None => return Err(unknown_pid(which, found)),
-            }
-        }
-        Ok(())
     }
 
     fn absorb(&mut self, sender: Role, message: &TransferMessage) {
@@ -257,8 +197,8 @@ impl Transfer {
     }
 
     fn effects(&self, sender: Role, kind: Kind, suspended_by: Option<Role>) -> Vec<Effect> {
-        let theirs = sender != self.role;
-        let provide = self.role == Role::Provider;
+        let theirs = sender != self.ends.role();
+        let provide = self.ends.role() == Role::Provider;
         let follows = match kind {
             Kind::Request if theirs => Some(Effect::DecideRequest),
             Kind::Start if theirs && provide => Some(Effect::DecideResume),
@@ -271,48 +211,16 @@ impl Transfer {
         theirs.then_some(Effect::Answer).into_iter().chain(follows).collect()
     }
 
-    /// The pid of a role, when it is known.
-    #[must_use]
-    pub fn pid_of(&self, role: Role) -> Option<&Id> {
-        if role == self.role { Some(&self.own_pid) } else { self.peer_pid.as_ref() }
-    }
-
-    /// Both pids, once the peer's is known.
-    #[must_use]
-    pub fn pids(&self) -> Option<Pids> {
-        let provider = self.pid_of(Role::Provider)?.clone();
-        let consumer = self.pid_of(Role::Consumer)?.clone();
-        Some(Pids { provider, consumer })
-    }
-
     /// The state as it is told to the peer, once its pid is known.
     #[must_use]
     pub fn view(&self) -> Option<TransferProcess> {
-        Some(TransferProcess { pids: self.pids()?, state: self.state, extra: Extra::none() })
+        Some(TransferProcess { pids: self.ends.pids()?, state: self.state, extra: Extra::none() })
     }
 
-    /// Our role.
+    /// Both ends, with their pids.
     #[must_use]
-    pub fn role(&self) -> Role {
-        self.role
-    }
-
-    /// Both participants.
-    #[must_use]
-    pub fn parties(&self) -> &Parties {
-        &self.parties
-    }
-
-    /// The counter-party's participant id.
-    #[must_use]
-    pub fn peer(&self) -> &Id {
-        self.parties.of(self.role.other())
-    }
-
-    /// Our pid.
-    #[must_use]
-    pub fn own_pid(&self) -> &Id {
-        &self.own_pid
+    pub fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// The state.
@@ -382,10 +290,15 @@ impl Transfer {
     }
 }
 
-fn wrong_pid(which: Role, expected: &Id, found: &Id) -> StepError {
-    StepError::WrongPid { which, expected: expected.to_string(), found: found.to_string() }
-}
-
-fn unknown_pid(which: Role, found: &Id) -> StepError {
-    StepError::WrongPid { which, expected: "none yet".to_owned(), found: found.to_string() }
+fn pids_of(message: &TransferMessage) -> [(Role, Option<&Id>); 2] {
+    let pids = match message {
+        TransferMessage::Request(request) => {
+            return [(Role::Provider, None), (Role::Consumer, Some(&request.consumer_pid))];
+        }
+        TransferMessage::Start(message) => &message.pids,
+        TransferMessage::Suspension(message) => &message.pids,
+        TransferMessage::Completion(message) => &message.pids,
+        TransferMessage::Termination(message) => &message.pids,
+    };
+    [(Role::Provider, Some(&pids.provider)), (Role::Consumer, Some(&pids.consumer))]
 }

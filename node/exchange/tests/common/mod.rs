@@ -14,7 +14,8 @@ use exchange::dsp::{
     TransferRequestMessage, TransferStartMessage, TransferSuspensionMessage, TransferTerminationMessage,
     Turn,
 };
-use exchange::negotiation::{Kind, Local, Parties};
+use exchange::ends::{Local, Parties};
+use exchange::negotiation::Kind;
 use exchange::terms::Terms;
 use exchange::{Address, Id, Role};
 

@@ -1,7 +1,8 @@
 //! Agreements: made from offers, signed by both, kept, found again.
 
 use exchange::dsp::{Agreement, Id, MessageOffer, Offer};
-use exchange::negotiation::{Negotiation, Parties};
+use exchange::ends::Parties;
+use exchange::negotiation::Negotiation;
 use exchange::terms::Terms;
 use exchange::{AgreementRecord, DetachedSignature};
 use serde::{Deserialize, Serialize};
@@ -108,7 +109,7 @@ pub fn thought_of(
         id: "urn:tram:agreement:proposed".to_owned(),
         side: Side::Provider,
         provider: node.config.node.id.clone(),
-        consumer: negotiation.peer().to_string(),
+        consumer: negotiation.ends().peer().to_string(),
         dataset: dataset.to_owned(),
         purposes: codes(&terms.purposes),
         basis: terms.legal_basis.map(|b| code(b.as_str(), BASIS)),
@@ -136,9 +137,9 @@ pub fn issue(
     dataset: &str,
     now: i64,
 ) -> Result<(Agreement, DetachedSignature)> {
-    permit.demand_for(negotiation.peer().as_str(), dataset, &super::statement::DATA)?;
+    permit.demand_for(negotiation.ends().peer().as_str(), dataset, &super::statement::DATA)?;
     let id = Id::new(format!("urn:uuid:{}", uuid::Uuid::new_v4())).map_err(Error::internal)?;
-    let agreement = Agreement::from_offer(negotiation.offer(), id, negotiation.parties(), now)
+    let agreement = Agreement::from_offer(negotiation.offer(), id, negotiation.ends().parties(), now)
         .map_err(Error::internal)?;
     let signature = sign(node, &agreement)?;
     Ok((agreement, signature))
@@ -184,7 +185,7 @@ pub fn standing(
     now: i64,
 ) -> std::result::Result<Standing, String> {
     let agreement = negotiation.agreement().ok_or("there is no agreement yet")?;
-    let parties: &Parties = negotiation.parties();
+    let parties: &Parties = negotiation.ends().parties();
     let (provider, consumer) = match side {
         Side::Provider => {
             (negotiation.provider_signature().cloned(), negotiation.consumer_signature().cloned())

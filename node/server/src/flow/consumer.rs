@@ -6,20 +6,21 @@ use std::sync::Arc;
 use exchange::Role;
 use exchange::dsp::{
     Address, Cause, ContractAgreementVerificationMessage, ContractNegotiationEventMessage,
-    ContractNegotiationTerminationMessage, ContractRequestMessage, Event, Extra, Id, NegotiationMessage,
-    Pids, TransferMessage, TransferRequestMessage, TransferTerminationMessage, Turn,
+    ContractRequestMessage, Event, Extra, Id, NegotiationMessage, TransferMessage, TransferRequestMessage,
+    Turn,
 };
-use exchange::negotiation::{Local, Negotiation, State as NegotiationState};
+use exchange::ends::Local;
+use exchange::negotiation::{Negotiation, State as NegotiationState};
 use exchange::transfer::{State as TransferState, Transfer};
 use store::{Space, Tx};
 
-use super::{NegotiationRow, TransferRow, agreement, change, fail, receive, row, send, statement};
+use super::delivery::{self, send, terminate};
+use super::protocol::{FIRST, Protocol, base, find, known, pids};
+use super::{NegotiationRow, agreement, change, fail, receive, statement};
 use crate::error::{Error, RefusalInfo, Result};
 use crate::node::Node;
 use crate::operation::Operation;
-use crate::outbox;
-use crate::peer::negotiation::{id, new_pid, parties};
-use crate::peers::Route;
+use crate::peer::process::{id, new_pid, parties};
 use crate::records::{self, Ask, DataAddress, Exchange, Side, Stage};
 
 /// Where the rows of an exchange lie once they are complete.
@@ -67,7 +68,7 @@ pub async fn begin(
 /// Does the next thing that this exchange needs from the consumer; whether there may be more to do at once.
 pub async fn step(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
     let stepped = match (&exchange.transfer, &exchange.negotiation, &exchange.agreement) {
-        (Some(pid), _, _) => transfer(node, operation, exchange, pid).await,
+        (Some(pid), _, _) => transfer(node, exchange, pid).await,
         (None, Some(pid), None) => negotiation(node, operation, exchange, pid).await,
         (None, _, Some(agreement)) => ask_for_data(node, operation, exchange, agreement).await,
         (None, None, None) => open(node, operation, exchange).await,
@@ -100,7 +101,7 @@ async fn settle(node: &Arc<Node>, exchange: &Exchange, error: Error) -> Result<b
 
 /// Our base for callbacks.
 fn callback(node: &Node) -> Result<Address> {
-    Address::new(format!("{}/dsp/2025-1", node.config.peer.endpoint)).map_err(Error::internal)
+    base(&node.config.peer.endpoint)
 }
 
 async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
@@ -122,37 +123,24 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
         dataset.offers.iter().next().ok_or_else(|| Error::Peer("a dataset without an offer".to_owned()))?;
     let target = id(&format!("{}/{}", exchange.peer, exchange.dataset))?;
     let offer = agreement::proposal(offer, target, purpose, basis, operation.now)?;
-    let pid = new_pid();
+    let local = local(node, exchange)?;
     let message = NegotiationMessage::Request(ContractRequestMessage {
-        consumer_pid: id(&pid)?,
+        consumer_pid: local.pid.clone(),
         turn: Turn::First { callback_address: callback(node)? },
         offer,
         extra: Extra::none(),
     });
-    let local = Local {
-        role: Role::Consumer,
-        parties: parties(node, &exchange.peer, Role::Consumer)?,
-        pid: id(&pid)?,
-    };
     let opened =
-        Negotiation::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?;
-    let url = format!("{}/dsp/2025-1/negotiations/request", route.endpoint);
-    let row = row::<Negotiation>(exchange, &pid, &message, url, operation.now);
-    let stored = NegotiationRow {
-        process: opened.record,
-        exchange: row.exchange.clone(),
-        pending: Some(row.kind.clone()),
-    };
-    records::update::<Exchange, ()>(&node.store, Space::Exchange, &exchange.key(), |e| {
-        e.negotiation = Some(pid.clone());
-        e.failure = None;
-        let tx =
-            Tx::new().put_json(Space::Negotiation, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
-        Ok(((), outbox::enqueue(tx, &row)?))
-    })
-    .await?;
-    node.outbox.kick(node, &exchange.peer);
+        Negotiation::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?.record;
+    let pid = opened.ends().own_pid().to_string();
+    delivery::open(node, exchange, opened, &message, |e| e.negotiation = Some(pid.clone())).await?;
     Ok(false)
+}
+
+/// What this node brings to a new negotiation or transfer.
+fn local(node: &Node, exchange: &Exchange) -> Result<Local> {
+    let parties = parties(node, &exchange.peer, Role::Consumer)?;
+    Ok(Local { role: Role::Consumer, parties, pid: new_pid()? })
 }
 
 async fn negotiation(
@@ -161,49 +149,24 @@ async fn negotiation(
     exchange: &Exchange,
     pid: &str,
 ) -> Result<bool> {
-    let Some((stored, _)) = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?
-    else {
-        return Err(Error::internal("a negotiation is missing"));
-    };
+    let stored = known::<Negotiation>(node, pid)?;
     if stored.process.state() == NegotiationState::Terminated {
-        return ended(node, operation, exchange, stored.process.termination()).await;
+        return ended(node, exchange, stored.process.termination()).await;
     }
     if stored.pending.is_some() {
         return Ok(false);
     }
     match stored.process.state() {
-        NegotiationState::Offered => answer_offer(node, exchange, pid, &stored).await?,
-        NegotiationState::Agreed => confirm(node, operation, exchange, pid, &stored).await?,
+        NegotiationState::Offered => answer_offer(node, exchange, &stored).await?,
+        NegotiationState::Agreed => confirm(node, operation, exchange, &stored).await?,
         NegotiationState::Finalized => return in_force(node, operation, exchange, &stored).await,
         _ => {}
     }
     Ok(false)
 }
 
-fn negotiation_url(route: &Route, provider: &str, tail: &str) -> String {
-    let pid = crate::cli::client::segment(provider);
-    format!("{}/dsp/2025-1/negotiations/{pid}/{tail}", route.endpoint)
-}
-
-/// URL of a message about a transfer at the provider.
-pub fn transfer_url(_node: &Node, route: &Route, provider: &str, tail: &str) -> String {
-    let pid = crate::cli::client::segment(provider);
-    format!("{}/dsp/2025-1/transfers/{pid}/{tail}", route.endpoint)
-}
-
-fn known_pids(pids: Option<Pids>) -> Result<Pids> {
-    pids.ok_or_else(|| Error::internal("the provider's pid is not known"))
-}
-
 /// A provider's counter-offer is accepted only when its terms are the ones that this node proposed.
-async fn answer_offer(
-    node: &Arc<Node>,
-    exchange: &Exchange,
-    pid: &str,
-    stored: &NegotiationRow,
-) -> Result<()> {
-    let route = node.peers.route(&exchange.peer)?;
-    let pids = known_pids(stored.process.pids())?;
+async fn answer_offer(node: &Arc<Node>, exchange: &Exchange, stored: &NegotiationRow) -> Result<()> {
     let same = exchange::terms::Terms::read(&stored.process.offer().rules).is_ok_and(|terms| {
         let wanted = |list: &[Id], code: &Option<String>| {
             list.iter()
@@ -215,27 +178,15 @@ async fn answer_offer(
             && wanted(&terms.legal_basis.into_iter().collect::<Vec<_>>(), &exchange.ask.basis)
     });
     if same {
-        let url = negotiation_url(&route, pids.provider.as_str(), "events");
         let message = NegotiationMessage::Event(ContractNegotiationEventMessage {
-            pids,
+            pids: pids(&stored.process)?,
             event: Event::Accepted,
             extra: Extra::none(),
         });
-        return send(node, exchange, pid, message, url).await;
+        return send(node, exchange, &stored.process, message).await;
     }
-    terminate(node, exchange, pid, pids, Cause::plain("TERMS", "these are not the terms that were asked for"))
-        .await
-}
-
-async fn terminate(node: &Arc<Node>, exchange: &Exchange, pid: &str, pids: Pids, cause: Cause) -> Result<()> {
-    let route = node.peers.route(&exchange.peer)?;
-    let url = negotiation_url(&route, pids.provider.as_str(), "termination");
-    let message = NegotiationMessage::Termination(ContractNegotiationTerminationMessage {
-        pids,
-        cause,
-        extra: Extra::none(),
-    });
-    send(node, exchange, pid, message, url).await
+    let cause = Cause::plain("TERMS", "these are not the terms that were asked for");
+    terminate(node, exchange, &stored.process, cause).await
 }
 
 /// Tells the provider that this side gave an exchange up, so that nothing stays open there. Why is told to people here.
@@ -248,27 +199,18 @@ pub async fn tell_failure(node: &Arc<Node>, key: &[u8]) -> Result<()> {
     }
     let cause =
         Cause::plain("GIVEN-UP", &format!("the consumer gave the exchange {} up; it knows why", exchange.id));
-    if let Some(pid) = &exchange.transfer {
-        let row =
-            records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?.map(|(row, _)| row);
-        let Some((row, pids)) = row.and_then(|row| row.process.pids().map(|pids| (row, pids))) else {
-            return Ok(());
-        };
-        if row.process.state().is_final() {
-            return Ok(());
-        }
-        let route = node.peers.route(&exchange.peer)?;
-        let url = transfer_url(node, &route, pids.provider.as_str(), "termination");
-        let message =
-            TransferMessage::Termination(TransferTerminationMessage { pids, cause, extra: Extra::none() });
-        return send(node, &exchange, pid, message, url).await;
+    match (&exchange.transfer, &exchange.negotiation) {
+        (Some(pid), _) => tell_end::<Transfer>(node, &exchange, pid, cause).await,
+        (None, Some(pid)) => tell_end::<Negotiation>(node, &exchange, pid, cause).await,
+        (None, None) => Ok(()),
     }
-    let Some(pid) = &exchange.negotiation else { return Ok(()) };
-    let row =
-        records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?.map(|(row, _)| row);
-    match row.and_then(|row| row.process.pids().map(|pids| (row, pids))) {
-        Some((row, pids)) if !row.process.state().is_final() => {
-            terminate(node, &exchange, pid, pids, cause).await
+}
+
+/// A process that is over, or of which the provider never told its pid, has nobody to tell.
+async fn tell_end<P: Protocol>(node: &Arc<Node>, exchange: &Exchange, pid: &str, cause: Cause) -> Result<()> {
+    match find::<P>(node, pid)? {
+        Some(row) if !row.process.is_over() && row.process.ends().pids().is_some() => {
+            terminate(node, exchange, &row.process, cause).await
         }
         _ => Ok(()),
     }
@@ -280,25 +222,21 @@ async fn confirm(
     node: &Arc<Node>,
     operation: &Operation,
     exchange: &Exchange,
-    pid: &str,
     stored: &NegotiationRow,
 ) -> Result<()> {
-    let pids = known_pids(stored.process.pids())?;
     let agreed = stored.process.agreement().ok_or_else(|| Error::internal("no agreement"))?;
-    let provider = stored.process.parties().provider.clone();
+    let provider = stored.process.ends().parties().provider.clone();
     let signed =
         agreement::verify(node, agreed, stored.process.provider_signature(), &provider, operation.now);
     if let Err(why) = signed {
-        return terminate(node, exchange, pid, pids, Cause::plain("SIGNATURE", &why)).await;
+        return terminate(node, exchange, &stored.process, Cause::plain("SIGNATURE", &why)).await;
     }
-    let route = node.peers.route(&exchange.peer)?;
-    let url = negotiation_url(&route, pids.provider.as_str(), "agreement/verification");
     let message = NegotiationMessage::Verification(ContractAgreementVerificationMessage {
-        pids,
+        pids: pids(&stored.process)?,
         signature: Some(agreement::sign(node, agreed)?),
         extra: Extra::none(),
     });
-    send(node, exchange, pid, message, url).await
+    send(node, exchange, &stored.process, message).await
 }
 
 async fn in_force(
@@ -327,42 +265,25 @@ async fn ask_for_data(
     exchange: &Exchange,
     agreement: &str,
 ) -> Result<bool> {
-    let route = node.peers.route(&exchange.peer)?;
-    let pid = new_pid();
+    let local = local(node, exchange)?;
     let format = id(crate::peer::TRANSFER_FORMAT)?;
-    let mut request = TransferRequestMessage::pull(id(&pid)?, id(agreement)?, format, callback(node)?);
+    let mut request =
+        TransferRequestMessage::pull(local.pid.clone(), id(agreement)?, format, callback(node)?);
     request.set_query(exchange.ask.query.clone()).map_err(|e| Error::usage(e.to_string()))?;
     let message = TransferMessage::Request(request);
-    let local = Local {
-        role: Role::Consumer,
-        parties: parties(node, &exchange.peer, Role::Consumer)?,
-        pid: id(&pid)?,
-    };
-    let opened = Transfer::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?;
-    let url = format!("{}/dsp/2025-1/transfers/request", route.endpoint);
-    let row = row::<Transfer>(exchange, &pid, &message, url, operation.now);
-    let stored = TransferRow {
-        process: opened.record,
-        exchange: row.exchange.clone(),
-        pending: Some(row.kind.clone()),
-    };
-    records::update::<Exchange, ()>(&node.store, Space::Exchange, &exchange.key(), |e| {
+    let opened =
+        Transfer::open(local, Role::Consumer, &message, operation.now).map_err(Error::internal)?.record;
+    let pid = opened.ends().own_pid().to_string();
+    delivery::open(node, exchange, opened, &message, |e| {
         e.transfer = Some(pid.clone());
         e.stage = Stage::Transferring;
-        let tx =
-            Tx::new().put_json(Space::Transfer, pid.clone().into_bytes(), &stored).map_err(Error::from)?;
-        Ok(((), outbox::enqueue(tx, &row)?))
     })
     .await?;
-    node.changed.send_modify(|n| *n += 1);
-    node.outbox.kick(node, &exchange.peer);
     Ok(false)
 }
 
-async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str) -> Result<bool> {
-    let Some((stored, _)) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())? else {
-        return Err(Error::internal("a transfer is missing"));
-    };
+async fn transfer(node: &Arc<Node>, exchange: &Exchange, pid: &str) -> Result<bool> {
+    let stored = known::<Transfer>(node, pid)?;
     match stored.process.state() {
         TransferState::Started if exchange.address.is_none() => {
             let address = stored.process.data_address().ok_or_else(|| no_address(exchange))?;
@@ -373,7 +294,7 @@ async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, 
             return Ok(true);
         }
         TransferState::Started => receive::ensure(node, exchange),
-        TransferState::Terminated => return ended(node, operation, exchange, stored.process.cause()).await,
+        TransferState::Terminated => return ended(node, exchange, stored.process.cause()).await,
         _ => {}
     }
     Ok(false)
@@ -390,7 +311,7 @@ pub async fn forget_agreement(node: &Node, row: &crate::outbox::Row) -> Result<b
     let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, key)? else {
         return Ok(false);
     };
-    let reused = exchange.side == Side::Consumer && exchange.negotiation.is_none() && row.kind == "request";
+    let reused = exchange.side == Side::Consumer && exchange.negotiation.is_none() && row.kind == FIRST;
     let (true, Some(agreement)) = (reused, exchange.agreement) else { return Ok(false) };
     tracing::info!(agreement, "the provider does not know this agreement any more; negotiating anew");
     records::update::<Exchange, ()>(&node.store, Space::Exchange, key, |e| {
@@ -405,12 +326,7 @@ pub async fn forget_agreement(node: &Node, row: &crate::outbox::Row) -> Result<b
 }
 
 /// The provider ended it. A refusal is evidence: its statement goes into this ledger, too, and the receipts are kept.
-async fn ended(
-    node: &Arc<Node>,
-    _operation: &Operation,
-    exchange: &Exchange,
-    cause: Option<&Cause>,
-) -> Result<bool> {
+async fn ended(node: &Arc<Node>, exchange: &Exchange, cause: Option<&Cause>) -> Result<bool> {
     let key = exchange.key();
     let Some(refusal) = cause.and_then(|c| c.refusals().into_iter().next()) else {
         fail(node, &key, &cause_text(cause)).await?;

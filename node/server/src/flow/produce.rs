@@ -12,10 +12,13 @@ use axum::body::Bytes;
 use dataplane::{ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
 use exchange::dsp::{Cause, Id};
 use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef};
+use exchange::transfer::Transfer;
 use exchange::{DetachedSignature, Digest, Manifest, SignedManifest};
 use store::Space;
 
-use super::{TransferRow, change, provider, statement};
+use super::delivery::terminate;
+use super::protocol::known;
+use super::{change, provider, statement};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::node::Node;
@@ -98,9 +101,8 @@ async fn give_up(node: &Arc<Node>, exchange: &Exchange, error: &Error) {
             statement::interrupt(node, &operation, exchange, "computation-failed").await?;
         }
         let pid = exchange.transfer.as_deref().unwrap_or_default();
-        let (row, _) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?
-            .ok_or_else(|| Error::internal("no such transfer"))?;
-        provider::terminate_transfer(node, exchange, pid, &row, Cause::plain("COMPUTATION", &told)).await
+        let row = known::<Transfer>(node, pid)?;
+        terminate(node, exchange, &row.process, Cause::plain("COMPUTATION", &told)).await
     };
     if let Err(error) = done.await {
         tracing::warn!(exchange = exchange.id, %error, "the failure could not be told yet; the monitor comes back");
@@ -110,8 +112,7 @@ async fn give_up(node: &Arc<Node>, exchange: &Exchange, error: &Error) {
 async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     let operation = Operation::begin(Actor::Node, &node.clock);
     let pid = exchange.transfer.as_deref().ok_or_else(|| Error::internal("no transfer"))?;
-    let (row, _) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?
-        .ok_or_else(|| Error::internal("no such transfer"))?;
+    let row = known::<Transfer>(node, pid)?;
     let (permit, query) = match provider::permitted_now(node, &operation, exchange, &row)? {
         Ok(permitted) => permitted,
         Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(refusal)),

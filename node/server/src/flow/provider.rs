@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use exchange::dsp::{
-    Address, Cause, ContractAgreementMessage, ContractNegotiationEventMessage,
-    ContractNegotiationTerminationMessage, DataAddress, Event, Extra, Id, NegotiationMessage,
-    TransferMessage, TransferStartMessage, TransferTerminationMessage,
+    Address, Cause, ContractAgreementMessage, ContractNegotiationEventMessage, DataAddress, Event, Extra, Id,
+    NegotiationMessage, TransferMessage, TransferStartMessage,
 };
-use exchange::negotiation::State as NegotiationState;
-use exchange::transfer::State as TransferState;
+use exchange::negotiation::{Negotiation, State as NegotiationState};
+use exchange::transfer::{State as TransferState, Transfer};
 use store::Space;
 
-use super::{NegotiationRow, TransferRow, agreement, change, fail, produce, send, statement};
+use super::delivery::{send, terminate};
+use super::protocol::{Protocol, find, pids};
+use super::{NegotiationRow, TransferRow, agreement, change, fail, produce, statement};
 use crate::error::{Error, RefusalInfo, Result};
 use crate::gate::{Asked, Permit};
 use crate::node::Node;
@@ -44,14 +45,22 @@ pub async fn step(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) 
 async fn end_for(node: &Arc<Node>, exchange: &Exchange, error: &Error) -> Result<()> {
     let cause = Cause::plain("CANNOT-GO-ON", &error.to_string());
     if let Some(pid) = &exchange.transfer {
-        let row = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?;
-        let Some((row, _)) = row.filter(|(row, _)| !row.process.state().is_final()) else { return Ok(()) };
-        return terminate_transfer(node, exchange, pid, &row, cause).await;
+        return end_process::<Transfer>(node, exchange, pid, cause).await;
     }
     let Some(pid) = &exchange.negotiation else { return Ok(()) };
-    let row = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?;
-    let Some((row, _)) = row.filter(|(row, _)| !row.process.state().is_final()) else { return Ok(()) };
-    terminate_negotiation(node, exchange, pid, &row, cause).await
+    end_process::<Negotiation>(node, exchange, pid, cause).await
+}
+
+async fn end_process<P: Protocol>(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    pid: &str,
+    cause: Cause,
+) -> Result<()> {
+    match find::<P>(node, pid)? {
+        Some(row) if !row.process.is_over() => terminate(node, exchange, &row.process, cause).await,
+        _ => Ok(()),
+    }
 }
 
 async fn step_once(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
@@ -70,8 +79,7 @@ async fn negotiation(
     exchange: &Exchange,
     pid: &str,
 ) -> Result<bool> {
-    let Some((row, _)) = records::get::<NegotiationRow>(&node.store, Space::Negotiation, pid.as_bytes())?
-    else {
+    let Some(row) = find::<Negotiation>(node, pid)? else {
         return Ok(false);
     };
     if row.pending.is_some() {
@@ -79,9 +87,9 @@ async fn negotiation(
     }
     match row.process.state() {
         NegotiationState::Requested | NegotiationState::Accepted => {
-            decide_negotiation(node, operation, exchange, pid, &row).await?;
+            decide_negotiation(node, operation, exchange, &row).await?;
         }
-        NegotiationState::Verified => finalize(node, operation, exchange, pid, &row).await?,
+        NegotiationState::Verified => finalize(node, operation, exchange, &row).await?,
         NegotiationState::Finalized if exchange.stage == Stage::Negotiating => {
             let id = row.process.agreement().map(|a| a.id.to_string());
             change(node, &exchange.key(), |e| {
@@ -100,17 +108,16 @@ async fn decide_negotiation(
     node: &Arc<Node>,
     operation: &Operation,
     exchange: &Exchange,
-    pid: &str,
     row: &NegotiationRow,
 ) -> Result<()> {
     let now = operation.now;
     if let Err(why) = fits_offer(node, exchange, row) {
-        return terminate_negotiation(node, exchange, pid, row, Cause::plain("OFFER", &why)).await;
+        return terminate(node, exchange, &row.process, Cause::plain("OFFER", &why)).await;
     }
     let proposed = match agreement::thought_of(node, &row.process, &exchange.dataset, now) {
         Ok(proposed) => proposed,
         Err(why) => {
-            return terminate_negotiation(node, exchange, pid, row, Cause::plain("TERMS", &why)).await;
+            return terminate(node, exchange, &row.process, Cause::plain("TERMS", &why)).await;
         }
     };
     let asked = Asked {
@@ -128,19 +135,18 @@ async fn decide_negotiation(
         Ok(permit) => {
             let (agreement, signature) =
                 agreement::issue(node, &permit, &row.process, &exchange.dataset, now)?;
-            let pids = pids(&row.process.pids())?;
+            let pids = pids(&row.process)?;
             let message = NegotiationMessage::Agreement(ContractAgreementMessage {
                 pids,
                 agreement,
                 signature: Some(signature),
                 extra: Extra::none(),
             });
-            let url = negotiation_url(row, &["agreement"])?;
-            send(node, exchange, pid, message, url).await
+            send(node, exchange, &row.process, message).await
         }
         Err(refusal) => {
             statement::refuse(node, operation, exchange, rules, &refusal).await?;
-            terminate_negotiation(node, exchange, pid, row, cause(&refusal)?).await
+            terminate(node, exchange, &row.process, cause(&refusal)?).await
         }
     }
 }
@@ -172,43 +178,27 @@ fn fits_offer(node: &Node, exchange: &Exchange, row: &NegotiationRow) -> std::re
     Err(format!("the offer `{}` is not in force any more; ask the catalog again", offer.id))
 }
 
-async fn terminate_negotiation(
-    node: &Arc<Node>,
-    exchange: &Exchange,
-    pid: &str,
-    row: &NegotiationRow,
-    cause: Cause,
-) -> Result<()> {
-    let message = NegotiationMessage::Termination(ContractNegotiationTerminationMessage {
-        pids: pids(&row.process.pids())?,
-        cause,
-        extra: Extra::none(),
-    });
-    send(node, exchange, pid, message, negotiation_url(row, &["termination"])?).await
-}
-
 async fn finalize(
     node: &Arc<Node>,
     operation: &Operation,
     exchange: &Exchange,
-    pid: &str,
     row: &NegotiationRow,
 ) -> Result<()> {
     let standing = match agreement::standing(node, &row.process, None, records::Side::Provider, operation.now)
     {
         Ok(standing) => standing,
         Err(why) => {
-            return terminate_negotiation(node, exchange, pid, row, Cause::plain("SIGNATURE", &why)).await;
+            return terminate(node, exchange, &row.process, Cause::plain("SIGNATURE", &why)).await;
         }
     };
     // Kept before the consumer learns that it is in force: what it may rely on must not be lost here.
     node.store.commit(agreement::keep(&standing)?).await.map_err(Error::from)?;
     let message = NegotiationMessage::Event(ContractNegotiationEventMessage {
-        pids: pids(&row.process.pids())?,
+        pids: pids(&row.process)?,
         event: Event::Finalized,
         extra: Extra::none(),
     });
-    send(node, exchange, pid, message, negotiation_url(row, &["events"])?).await
+    send(node, exchange, &row.process, message).await
 }
 
 async fn ended(
@@ -230,19 +220,19 @@ async fn ended(
 }
 
 async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, pid: &str) -> Result<bool> {
-    let Some((row, _)) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())? else {
+    let Some(row) = find::<Transfer>(node, pid)? else {
         return Ok(false);
     };
     match row.process.state() {
         TransferState::Requested if row.pending.is_none() => {
-            decide_transfer(node, operation, exchange, pid, &row).await?;
+            decide_transfer(node, operation, exchange, &row).await?;
         }
         // The start is on its way; after a restart the rows must be made again meanwhile.
         TransferState::Requested => produce::ensure(node, exchange),
         TransferState::Started if exchange.interrupted.is_some() && row.pending.is_none() => {
             let cause =
                 Cause::plain("INTERRUPTED", "the transfer was interrupted at the provider; ask again");
-            terminate_transfer(node, exchange, pid, &row, cause).await?;
+            terminate(node, exchange, &row.process, cause).await?;
         }
         TransferState::Started => produce::ensure(node, exchange),
         TransferState::Completed if exchange.ack.is_some() => {
@@ -338,7 +328,7 @@ fn rules_changed() -> RefusalInfo {
 /// rule is felt here at the latest. The refusal is an outcome of its own unless the statement was written before.
 pub async fn ask_again(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     let Some(pid) = &exchange.transfer else { return Ok(()) };
-    let Some((row, _)) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())? else {
+    let Some(row) = find::<Transfer>(node, pid)? else {
         return Ok(());
     };
     let runs = exchange.side == records::Side::Provider && row.process.state() == TransferState::Started;
@@ -361,7 +351,7 @@ pub async fn ask_again(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
         }
     };
     tracing::info!(exchange = exchange.id, "a running transfer is permitted no more");
-    terminate_transfer(node, exchange, pid, &row, cause).await
+    terminate(node, exchange, &row.process, cause).await
 }
 
 /// The same in the background, when a data request was refused: the consumer learns why without waiting for the monitor.
@@ -415,7 +405,6 @@ async fn decide_transfer(
     node: &Arc<Node>,
     operation: &Operation,
     exchange: &Exchange,
-    pid: &str,
     row: &TransferRow,
 ) -> Result<()> {
     match permitted(node, operation, exchange, row).await? {
@@ -429,13 +418,13 @@ async fn decide_transfer(
                 let refusal = too_often(rate.map_or(0, std::num::NonZeroU32::get));
                 let rules = ledger::statement::RuleSet { sha256, version };
                 statement::refuse(node, operation, exchange, rules, &refusal).await?;
-                return terminate_transfer(node, exchange, pid, row, cause(&refusal)?).await;
+                return terminate(node, exchange, &row.process, cause(&refusal)?).await;
             }
             // A query that cannot be answered is told before anything is begun.
             if let Err(Error::Usage(why) | Error::Conflict(why)) =
                 produce::check(node, exchange, &permit, &query)
             {
-                return terminate_transfer(node, exchange, pid, row, Cause::plain("QUERY", &why)).await;
+                return terminate(node, exchange, &row.process, Cause::plain("QUERY", &why)).await;
             }
             statement::intend(node, operation, exchange, &permit).await?;
             super::notice::tell(node, operation, exchange, &permit)?;
@@ -450,36 +439,20 @@ async fn decide_transfer(
                 produce::ensure(node, &begun);
             }
             let message = TransferMessage::Start(TransferStartMessage {
-                pids: pids(&row.process.pids())?,
+                pids: pids(&row.process)?,
                 data_address: Some(data_address(node, exchange, operation.now)?),
                 extra: Extra::none(),
             });
-            send(node, exchange, pid, message, transfer_url(row, &["start"])?).await
+            send(node, exchange, &row.process, message).await
         }
         Err(No::Refusal(refusal, rules)) => {
             statement::refuse(node, operation, exchange, rules, &refusal).await?;
-            terminate_transfer(node, exchange, pid, row, cause(&refusal)?).await
+            terminate(node, exchange, &row.process, cause(&refusal)?).await
         }
         Err(No::Request(code, why)) => {
-            terminate_transfer(node, exchange, pid, row, Cause::plain(code, &why)).await
+            terminate(node, exchange, &row.process, Cause::plain(code, &why)).await
         }
     }
-}
-
-/// Ends a running transfer for a cause that the consumer is told.
-pub async fn terminate_transfer(
-    node: &Arc<Node>,
-    exchange: &Exchange,
-    pid: &str,
-    row: &TransferRow,
-    cause: Cause,
-) -> Result<()> {
-    let message = TransferMessage::Termination(TransferTerminationMessage {
-        pids: pids(&row.process.pids())?,
-        cause,
-        extra: Extra::none(),
-    });
-    send(node, exchange, pid, message, transfer_url(row, &["termination"])?).await
 }
 
 /// Where the consumer pulls, with a token bound to its certificate.
@@ -503,21 +476,4 @@ pub fn cause(refusal: &RefusalInfo) -> Result<Cause> {
     let told =
         exchange::Refusal::new(&refusal.code, &refusal.legal_basis, &refusal.text_vi, &refusal.text_en);
     Ok(Cause::refusal(&told.map_err(Error::internal)?))
-}
-
-fn pids(known: &Option<exchange::dsp::Pids>) -> Result<exchange::dsp::Pids> {
-    known.clone().ok_or_else(|| Error::internal("the consumer's pid is not known"))
-}
-
-fn negotiation_url(row: &NegotiationRow, tail: &[&str]) -> Result<String> {
-    let address = row.process.callback_address().ok_or_else(|| Error::internal("no callback address"))?;
-    let pid =
-        row.process.pid_of(exchange::Role::Consumer).ok_or_else(|| Error::internal("no consumer pid"))?;
-    Ok(address.join(&[&["negotiations", pid.as_str()], tail].concat()))
-}
-
-fn transfer_url(row: &TransferRow, tail: &[&str]) -> Result<String> {
-    let pid =
-        row.process.pid_of(exchange::Role::Consumer).ok_or_else(|| Error::internal("no consumer pid"))?;
-    Ok(row.process.callback_address().join(&[&["transfers", pid.as_str()], tail].concat()))
 }

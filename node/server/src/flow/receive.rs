@@ -10,12 +10,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dataplane::{ChunkDigest, Inbox};
 use exchange::dsp::{Extra, TransferCompletionMessage, TransferMessage};
-use exchange::transfer::State as TransferState;
+use exchange::transfer::{State as TransferState, Transfer};
 use exchange::{Manifest, SignedManifest};
 use store::Space;
 
+use super::delivery::send;
+use super::protocol::{known, pids};
 use super::receipts::HandedOver;
-use super::{TransferRow, change, consumer, evidence, fail, receipts, send, statement};
+use super::{change, consumer, evidence, fail, receipts, statement};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::node::Node;
@@ -276,15 +278,13 @@ impl Line<'_> {
 
     async fn complete(&self) -> Result<()> {
         let pid = self.exchange.transfer.clone().unwrap_or_default();
-        let (row, _) = records::get::<TransferRow>(&self.node.store, Space::Transfer, pid.as_bytes())?
-            .ok_or_else(|| Error::internal("no such transfer"))?;
+        let row = known::<Transfer>(self.node, &pid)?;
         if row.process.state() != TransferState::Started || row.pending.is_some() {
             return Ok(());
         }
-        let pids = row.process.pids().ok_or_else(|| Error::internal("no pids"))?;
-        let url = consumer::transfer_url(self.node, &self.route, pids.provider.as_str(), "completion");
+        let pids = pids(&row.process)?;
         let message = TransferMessage::Completion(TransferCompletionMessage { pids, extra: Extra::none() });
-        send(self.node, self.exchange, &pid, message, url).await
+        send(self.node, self.exchange, &row.process, message).await
     }
 }
 

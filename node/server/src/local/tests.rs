@@ -5,9 +5,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::boot::{self, Doors};
+use crate::boot;
 use crate::cli::client::Client;
-use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
 
 /// A node without open doors, in a folder of its own.
 struct House {
@@ -19,24 +18,7 @@ struct House {
 
 impl House {
     async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let config = Config {
-            node: NodeSection {
-                id: "urn:agency:vn:a".into(),
-                name_vi: "Phường A".into(),
-                name_en: "Ward A".into(),
-                country: "VN".into(),
-            },
-            peer: PeerSection {
-                listen: "127.0.0.1:1".parse().unwrap(),
-                endpoint: "https://127.0.0.1:1".into(),
-            },
-            local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
-            ledger: LedgerSection::default(),
-        };
-        let folder = dir.path().join("node");
-        boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();
-        let node = boot::open(&folder, Doors::Closed).await.unwrap();
+        let (dir, node) = crate::testing::node().await;
         let client = Client::Here(Box::new(router(node.clone())), node.clone());
         Self { desk: dir.path().to_owned(), _dir: dir, node, client }
     }

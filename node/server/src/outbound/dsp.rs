@@ -4,11 +4,9 @@ use exchange::dsp::{self, Catalog, CatalogRequestMessage, RootDataset};
 
 use super::{Call, Outbound};
 use crate::error::{Error, Result};
+use crate::flow::protocol::base;
 use crate::node::Node;
 use crate::peers::Route;
-
-/// Path of the protocol's base under an endpoint.
-const BASE: &str = "/dsp/2025-1";
 
 /// One page of a peer's catalog.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ pub struct Page {
 impl Outbound {
     /// One page of a peer's catalog: the first, or the one at `url`.
     pub async fn catalog_page(&self, node: &Node, route: &Route, url: Option<&str>) -> Result<Page> {
-        let first = format!("{}{BASE}/catalog/request", route.endpoint);
+        let first = base(&route.endpoint)?.join(&["catalog", "request"]);
         let message = CatalogRequestMessage { filter: Vec::new(), extra: dsp::Extra::none() };
         let body = dsp::to_bytes(&message).map_err(Error::internal)?;
         let answer = self.call(node, route, Call::post(url.unwrap_or(&first), body)).await?.success()?;
@@ -36,7 +34,7 @@ impl Outbound {
     /// One dataset of a peer.
     pub async fn dataset(&self, node: &Node, route: &Route, dataset: &str) -> Result<dsp::Dataset> {
         let id = format!("{}/{dataset}", route.participant);
-        let url = format!("{}{BASE}/catalog/datasets/{}", route.endpoint, crate::cli::client::segment(&id));
+        let url = base(&route.endpoint)?.join(&["catalog", "datasets", &id]);
         let answer = self.call(node, route, Call::get(url)).await?;
         if answer.status == http::StatusCode::NOT_FOUND {
             return Err(Error::not_found(format!(

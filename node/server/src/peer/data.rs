@@ -10,13 +10,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use certs::ParticipantId;
 use certs::token::{Confirmation, Expected, TransferClaims};
-use exchange::transfer::State as TransferState;
+use exchange::transfer::{State as TransferState, Transfer};
 use serde_json::json;
 use store::Space;
 
 use super::listener::Line;
 use super::signed::{BodyDigest, Caller, Promise};
 use crate::error::{Error, Result};
+use crate::flow::protocol::find;
 use crate::flow::{TransferRow, produce, provider, receipts};
 use crate::gate::Permit;
 use crate::limits;
@@ -74,8 +75,7 @@ fn of_caller(node: &Node, caller: &Caller, id: &str) -> Result<(Exchange, Transf
     let key = records::provider_key(caller.participant.as_str(), id);
     let (exchange, _) = records::get::<Exchange>(&node.store, Space::Exchange, &key)?.ok_or_else(unknown)?;
     let pid = exchange.transfer.clone().ok_or_else(unknown)?;
-    let (row, _) =
-        records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?.ok_or_else(unknown)?;
+    let row = find::<Transfer>(node, &pid)?.ok_or_else(unknown)?;
     Ok((exchange, row))
 }
 

@@ -7,8 +7,9 @@ pub mod data;
 mod exchanges;
 mod ledger;
 pub mod listener;
-pub mod negotiation;
+mod negotiation;
 mod pairing;
+pub mod process;
 mod reply;
 pub mod signed;
 mod transfer;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
+use exchange::negotiation::Negotiation;
+use exchange::transfer::Transfer;
 
 use crate::error::Error;
 use crate::node::Node;
@@ -92,11 +95,11 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/catalog/datasets/{id}") => get(catalog::dataset),
         ("POST", "/negotiations/request") => post(negotiation::request),
         ("POST", "/negotiations/offers") => post(negotiation::offer),
-        ("GET", "/negotiations/{pid}") => get(negotiation::show),
-        ("POST", path) if path.starts_with("/negotiations/{pid}/") => post(negotiation::message),
+        ("GET", "/negotiations/{pid}") => get(process::show::<Negotiation>),
+        ("POST", path) if path.starts_with("/negotiations/{pid}/") => post(process::message::<Negotiation>),
         ("POST", "/transfers/request") => post(transfer::request),
-        ("GET", "/transfers/{pid}") => get(transfer::show),
-        ("POST", path) if path.starts_with("/transfers/{pid}/") => post(transfer::message),
+        ("GET", "/transfers/{pid}") => get(process::show::<Transfer>),
+        ("POST", path) if path.starts_with("/transfers/{pid}/") => post(process::message::<Transfer>),
         ("GET", "/tram/data/{id}/manifest") => get(data::manifest),
         ("GET", "/tram/data/{id}/chunks/{n}") => get(data::chunk),
         ("POST", "/tram/data/{id}/token") => post(data::token),

@@ -3,9 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use exchange::dsp::{
-    CatalogError, Cause, ContractNegotiationError, Extra, Id, Pids, TransferError, Wire, to_bytes,
-};
+use exchange::dsp::{CatalogError, Cause, Extra, Id, Pids, Wire, to_bytes};
 
 /// A message with a status.
 pub fn message<T: Wire>(status: StatusCode, message: &T) -> Response {
@@ -20,16 +18,6 @@ pub fn message<T: Wire>(status: StatusCode, message: &T) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// An error about a negotiation: illegal in its state, malformed, unknown. Never changes a state.
-pub fn negotiation_error(status: StatusCode, pids: Pids, code: &str, why: &str) -> Response {
-    message(status, &ContractNegotiationError { pids, cause: Cause::plain(code, why), extra: Extra::none() })
-}
-
-/// An error about a transfer.
-pub fn transfer_error(status: StatusCode, pids: Pids, code: &str, why: &str) -> Response {
-    message(status, &TransferError { pids, cause: Cause::plain(code, why), extra: Extra::none() })
 }
 
 /// An error about the catalog.

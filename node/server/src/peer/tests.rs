@@ -13,8 +13,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::boot::{self, Doors};
-use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
+use crate::boot;
 use crate::peer::listener::Line;
 use crate::peers;
 
@@ -30,24 +29,7 @@ struct Scene {
 impl Scene {
     /// A node with one published dataset of the given class, and one paired peer.
     async fn new(class: u8) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let config = Config {
-            node: NodeSection {
-                id: "urn:agency:vn:a".into(),
-                name_vi: "Phường A".into(),
-                name_en: "Ward A".into(),
-                country: "VN".into(),
-            },
-            peer: PeerSection {
-                listen: "127.0.0.1:1".parse().unwrap(),
-                endpoint: "https://127.0.0.1:1".into(),
-            },
-            local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
-            ledger: LedgerSection::default(),
-        };
-        let folder = dir.path().join("node");
-        boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();
-        let node = boot::open(&folder, Doors::Closed).await.unwrap();
+        let (dir, node) = crate::testing::node().await;
         let file = dir.path().join("x.csv");
         std::fs::write(&file, format!("id,{HIDDEN}\n1,{HIDDEN}\n")).unwrap();
         let local = crate::testing::local_door(&node);

@@ -1,22 +1,22 @@
-//! Transfers (DSP 2025-1, both roles). Pull only: this node opens no connection to addresses that a message names.
+//! The first message of a transfer (DSP 2025-1). Pull only: this node opens no connection to addresses that a message names.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Extension, MatchedPath, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use exchange::Role;
-use exchange::dsp::{Message, TransferMessage, TransferRequestMessage};
-use exchange::negotiation::Local;
-use exchange::transfer::{Kind, Transfer};
+use exchange::dsp::{TransferMessage, TransferRequestMessage};
+use exchange::ends::Local;
+use exchange::transfer::Transfer;
 use store::{Space, Tx};
 
 use super::listener::Line;
-use super::negotiation::{dedup_key, exchange_id, id, new_pid, own_address, parties};
-use super::reply;
+use super::process::{Answers, answer, bad, dedup_key, exchange_id, new_pid, own_address, parties};
 use super::signed::Caller;
 use crate::error::{Error, Result};
+use crate::flow::protocol::{Protocol, known};
 use crate::flow::{self, TransferRow, agreement, evidence};
 use crate::node::Node;
 use crate::records::{self, Ask, Exchange, Side, Stage};
@@ -31,19 +31,19 @@ pub async fn request(
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Response {
-    let message = match read(&body) {
+    let message = match Transfer::read(&body) {
         Ok(message) => message,
-        Err(why) => return bad(&body, "MALFORMED", &why),
+        Err(why) => return bad::<Transfer>(&body, "MALFORMED", &why),
     };
     let TransferMessage::Request(request) = &message else {
-        return bad(&body, "MALFORMED", "a TransferRequestMessage is due here");
+        return bad::<Transfer>(&body, "MALFORMED", "a TransferRequestMessage is due here");
     };
     if let Err(why) = acceptable(&node, &caller, request) {
-        return bad(&body, "UNSUPPORTED", &why);
+        return bad::<Transfer>(&body, "UNSUPPORTED", &why);
     }
     match open(&node, &caller, &line, &message, request).await {
         Ok(Ok(row)) => answer(StatusCode::CREATED, &row),
-        Ok(Err((status, why))) => reply::transfer_error(status, reply::pids_of(&body), "REQUEST", &why),
+        Ok(Err((status, why))) => Transfer::error(status, &body, "REQUEST", &why),
         Err(error) => error.into_response(),
     }
 }
@@ -77,8 +77,7 @@ async fn open(
     let _turn = node.locks.lock(&dedup).await;
     let now = node.clock.now();
     if let Some((pid, _)) = records::get::<String>(&node.store, Space::Dedup, &dedup)? {
-        let (row, _) = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?
-            .ok_or_else(|| Error::internal("a transfer is missing"))?;
+        let row = known::<Transfer>(node, &pid)?;
         let again = row.process.receive(message, now);
         return Ok(again.map(|_| row).map_err(|e| (StatusCode::BAD_REQUEST, e.to_string())));
     }
@@ -87,8 +86,10 @@ async fn open(
         Some(s) if s.consumer == peer && s.side == Side::Provider => s,
         _ => return Ok(Err((StatusCode::NOT_FOUND, format!("no agreement `{agreement}` with this caller")))),
     };
-    let pid = new_pid();
-    let local = Local { role: Role::Provider, parties: parties(node, peer, Role::Provider)?, pid: id(&pid)? };
+    let own_pid = new_pid()?;
+    let pid = own_pid.to_string();
+    let parties = parties(node, peer, Role::Provider)?;
+    let local = Local { role: Role::Provider, parties, pid: own_pid };
     let step = match Transfer::open(local, Role::Consumer, message, now) {
         Ok(step) => step,
         Err(error) => return Ok(Err((StatusCode::BAD_REQUEST, error.to_string()))),
@@ -170,84 +171,4 @@ fn exchange_of(
         updated: now,
         ..known
     }))
-}
-
-/// `GET /transfers/{pid}`
-pub async fn show(
-    State(node): State<Arc<Node>>,
-    Extension(caller): Extension<Caller>,
-    Path(pid): Path<String>,
-) -> Response {
-    match find(&node, &caller, &pid) {
-        Ok(Some(row)) => answer(StatusCode::OK, &row),
-        Ok(None) => unknown(&pid),
-        Err(error) => error.into_response(),
-    }
-}
-
-fn find(node: &Node, caller: &Caller, pid: &str) -> Result<Option<TransferRow>> {
-    let row = records::get::<TransferRow>(&node.store, Space::Transfer, pid.as_bytes())?;
-    Ok(row.map(|(row, _)| row).filter(|row| row.process.peer().as_str() == caller.participant.as_str()))
-}
-
-fn unknown(pid: &str) -> Response {
-    Error::not_found(format!("no transfer `{pid}` with this caller")).into_response()
-}
-
-/// `POST /transfers/{pid}/…`: any later message, of either side.
-pub async fn message(
-    State(node): State<Arc<Node>>,
-    Extension(caller): Extension<Caller>,
-    Path(pid): Path<String>,
-    path: MatchedPath,
-    body: Bytes,
-) -> Response {
-    match find(&node, &caller, &pid) {
-        Ok(Some(_)) => {}
-        Ok(None) => return unknown(&pid),
-        Err(error) => return error.into_response(),
-    }
-    let message = match read(&body) {
-        Ok(message) if fits(&message, path.as_str()) => message,
-        Ok(_) => return bad(&body, "MALFORMED", "this message has another address"),
-        Err(why) => return bad(&body, "MALFORMED", &why),
-    };
-    match flow::take::<Transfer>(&node, &pid, &message).await {
-        Ok(Ok(row)) => {
-            flow::nudge(&node, row.exchange.as_bytes());
-            answer(StatusCode::OK, &row)
-        }
-        Ok(Err(why)) => bad(&body, "OUT-OF-TURN", &why),
-        Err(error) => error.into_response(),
-    }
-}
-
-fn fits(message: &TransferMessage, path: &str) -> bool {
-    let wanted = match Kind::of(message) {
-        Kind::Request => return false,
-        Kind::Start => "start",
-        Kind::Suspension => "suspension",
-        Kind::Completion => "completion",
-        Kind::Termination => "termination",
-    };
-    path.rsplit("{pid}/").next() == Some(wanted)
-}
-
-fn read(body: &[u8]) -> std::result::Result<TransferMessage, String> {
-    match Message::parse(body) {
-        Ok(Message::Transfer(message)) => Ok(message),
-        Ok(_) => Err("a message of a transfer is due here".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn answer(status: StatusCode, row: &TransferRow) -> Response {
-    match row.process.view() {
-        Some(view) => reply::message(status, &view),
-        None => super::negotiation::still_opening("transfer"),
-    }
-}
-
-fn bad(body: &[u8], code: &str, why: &str) -> Response {
-    reply::transfer_error(StatusCode::BAD_REQUEST, reply::pids_of(body), code, why)
 }
