@@ -430,8 +430,6 @@ fn check_history(dir: &Path, options: &LogOptions, keys: &[Vkey], flat: &Flat, s
 }
 
 #[cfg(test)]
-mod crash_tests;
-#[cfg(test)]
 pub(crate) mod fault;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,28 @@
 //! Killing a writing process (SIGKILL) again and again: nothing acknowledged is lost, and the root comes out again.
+//!
+//! In a program of its own: a process that starts another one shares its open files with it for a moment, locks
+//! included, and the tests beside it would find their folders in use.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by stopping")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::*;
-use crate::merkle::Edge;
-use crate::testing::log_signer;
+use certs::note::{KeyName, Signer};
+use ed25519_dalek::SigningKey;
+use ledger::merkle::{Edge, leaf_hash};
+use ledger::verify::verify_dir;
+use ledger::{Log, LogOptions};
 
 const FOLDER: &str = "LEDGER_CRASH_TEST_FOLDER";
+
+fn log_signer() -> Signer {
+    let name = KeyName::new("ledger.example/agency-a/exchange-log").unwrap();
+    Signer::new(name, SigningKey::from_bytes(&[7; 32]))
+}
 
 fn open(folder: &Path) -> Log {
     let options = LogOptions {
@@ -46,7 +59,7 @@ fn killing_loses_nothing_acknowledged() {
     let mut acknowledged: Vec<(u64, String)> = Vec::new();
     for round in 0..8usize {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--nocapture", "log::crash_tests::child"])
+            .args(["--exact", "--nocapture", "child"])
             .env(FOLDER, folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -75,7 +88,7 @@ fn killing_loses_nothing_acknowledged() {
 }
 
 fn check(folder: &Path, acknowledged: &[(u64, String)]) {
-    let report = crate::verify::verify_dir(&folder.join("log"), &log_signer().vkey()).unwrap();
+    let report = verify_dir(&folder.join("log"), &log_signer().vkey()).unwrap();
     assert_eq!(report.finding, None);
     let log = open(folder);
     for (index, leaf) in acknowledged {
