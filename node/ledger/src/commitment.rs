@@ -32,6 +32,10 @@ pub enum Field {
     Subject,
     /// The case or file that the request belongs to.
     Case,
+    /// The whole question of a decision, with its facts.
+    Question,
+    /// The whole decision.
+    Verdict,
 }
 
 impl Field {
@@ -44,6 +48,8 @@ impl Field {
             Self::User => "c.user",
             Self::Subject => "c.subject",
             Self::Case => "c.case",
+            Self::Question => "question",
+            Self::Verdict => "verdict",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a statement of the ledger says, as JSON for people and programs. The text in the ledger is what counts; this is
 //! for reading.
 
-use ledger::statement::{Decision, Question, RuleSet, SignedStatement, Statement};
+use ledger::statement::{Decision, Deed, Own, Question, RuleSet, SignedStatement, Statement, Word};
 use serde_json::{Map, Value, json};
 
 use crate::files::hex;
@@ -48,8 +48,58 @@ pub fn statement(statement: &Statement) -> Value {
             view.insert("of_intent".to_owned(), json!(interrupted.intent.index));
             view.insert("reason".to_owned(), json!(interrupted.reason.as_str()));
         }
+        Statement::Own(said) => own(&mut view, said),
     }
     Value::Object(view)
+}
+
+fn own(view: &mut Map<String, Value>, own: &Own) {
+    let word = |word: &Option<Word>| word.as_ref().map(|w| w.as_str().to_owned());
+    view.insert("agency".to_owned(), json!(own.agency.as_str()));
+    let told = match &own.deed {
+        Deed::Decided(decided) => json!({
+            "consumer": decided.subject.as_str(),
+            "operation": decided.action.as_str(),
+            "dataset": decided.dataset.as_str(),
+            "agreement": word(&decided.agreement),
+            "purpose": word(&decided.purpose),
+            "basis": word(&decided.basis),
+            "decision": if decided.refused.is_none() { "permit" } else { "deny" },
+            "reason": word(&decided.refused),
+            "rule_set": rule_set(&decided.rules),
+        }),
+        Deed::RulesActivated(activated) => {
+            json!({"rule_set": rule_set(&activated.rules), "before": rule_set(&activated.before)})
+        }
+        Deed::Read(read) => json!({
+            "reader": read.reader.as_str(),
+            "action": read.action.as_str(),
+            "purpose": word(&read.purpose),
+            "entries": {"from": read.from, "to": read.to},
+            "opened": read.opened,
+        }),
+        Deed::Erased(erased) => {
+            json!({"of_entry": erased.entry.index, "of_leaf": hex(&erased.entry.leaf.0), "reason": erased.reason.as_str()})
+        }
+        Deed::Anchored(anchored) => json!({
+            "tree": tree(anchored.size, &anchored.root),
+            "token": hex(&anchored.token),
+            "stamped": time(anchored.stamped.get()),
+        }),
+        Deed::Conflict(conflict) => json!({
+            "log": conflict.log.as_str(),
+            "first": tree(conflict.first_size, &conflict.first_root),
+            "second": tree(conflict.second_size, &conflict.second_root),
+            "evidence": hex(&conflict.evidence),
+        }),
+    };
+    if let Value::Object(mut told) = told {
+        view.append(&mut told);
+    }
+}
+
+fn tree(size: u64, root: &ledger::merkle::Hash) -> Value {
+    json!({"size": size, "root": hex(&root.0)})
 }
 
 fn question(view: &mut Map<String, Value>, question: &Question) {
@@ -64,7 +114,11 @@ fn question(view: &mut Map<String, Value>, question: &Question) {
 }
 
 fn rules(view: &mut Map<String, Value>, rules: &RuleSet) {
-    view.insert("rule_set".to_owned(), json!({"version": rules.version, "sha256": hex(&rules.sha256)}));
+    view.insert("rule_set".to_owned(), rule_set(rules));
+}
+
+fn rule_set(rules: &RuleSet) -> Value {
+    json!({"version": rules.version, "sha256": hex(&rules.sha256)})
 }
 
 fn place(place: &ledger::statement::Place) -> Value {

@@ -8,9 +8,9 @@ use certs::note::{KeyKind, KeyName, Note, Vkey};
 use ed25519_dalek::VerifyingKey;
 
 use super::Receipt;
-use crate::commitment::{Commitment, Field, Opening};
+use crate::commitment::Opening;
 use crate::merkle::Hash;
-use crate::statement::{Ack, Decision, Exchange, SignedStatement, Statement};
+use crate::statement::{Ack, SignedStatement, Statement};
 
 /// A key and when it is in force: from the first second up to, not including, the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,7 +222,7 @@ fn check_owner(statement: &SignedStatement, origin: &str, log_of: &str) -> Judge
         Statement::Exchange(exchange) => {
             [&exchange.question.provider, &exchange.question.consumer].iter().any(|p| p.as_str() == log_of)
         }
-        Statement::Intent(_) | Statement::Interrupted(_) => statement.signer() == log_of,
+        Statement::Intent(_) | Statement::Interrupted(_) | Statement::Own(_) => statement.signer() == log_of,
         Statement::Ack(ack) => {
             [&ack.provider.log, &ack.consumer.log].iter().any(|log| log.as_str() == origin)
         }
@@ -261,10 +261,7 @@ fn check_expected(statement: &SignedStatement, leaf: &Hash, expected: &Expectati
         return Err(Verdict::OtherData { why: "the receipt is of another statement".to_owned() });
     }
     for opening in &expected.openings {
-        let commitment = match statement.statement() {
-            Statement::Exchange(exchange) => commitment_of(exchange, opening.field()),
-            _ => None,
-        };
+        let commitment = statement.statement().commitment(opening.field());
         if !commitment.is_some_and(|commitment| opening.fits(&commitment)) {
             let field = opening.field().name();
             return Err(Verdict::OtherData {
@@ -273,17 +270,4 @@ fn check_expected(statement: &SignedStatement, leaf: &Hash, expected: &Expectati
         }
     }
     Ok(())
-}
-
-fn commitment_of(exchange: &Exchange, field: Field) -> Option<Commitment> {
-    match field {
-        Field::Request => Some(exchange.request),
-        Field::Response => match &exchange.decision {
-            Decision::Permit { response } => Some(*response),
-            Decision::Deny { response, .. } => *response,
-        },
-        Field::User => exchange.sealed.user,
-        Field::Subject => exchange.sealed.subject,
-        Field::Case => exchange.sealed.case,
-    }
 }

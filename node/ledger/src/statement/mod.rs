@@ -9,13 +9,17 @@
 //!
 //! Begin with [`Exchange`], then [`Statement::sign`] and [`SignedStatement`].
 
+mod catalogue;
 mod lines;
+mod own;
 mod signed;
 mod word;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use catalogue::{FieldDoc, catalogue};
+pub use own::{Anchored, Conflict, Decided, Deed, Erased, Own, Read, RulesActivated};
 pub use signed::{STATEMENT_BYTES_MAX, SignedStatement};
 pub use word::{EntryRef, ExchangeId, Party, Place, RuleSet, Seconds, WORD_BYTES_MAX, Word};
 
@@ -36,12 +40,38 @@ pub enum Kind {
     Ack,
     /// An intent that found no outcome.
     Interrupted,
+    /// A question put to the rules, and what they said.
+    Decision,
+    /// A rule set came into force.
+    Policy,
+    /// Somebody read entries, or had fields opened.
+    Audit,
+    /// What opens an entry's commitments was destroyed.
+    Erasure,
+    /// A time-stamping authority stamped a checkpoint.
+    Anchor,
+    /// A log signed two histories.
+    Conflict,
 }
 
 /// Kinds whose names are taken for what is to come. They are refused until this crate can read them.
-pub const RESERVED: [&str; 7] = ["key", "policy", "audit", "erasure", "anchor", "conflict", "registry"];
+pub const RESERVED: [&str; 2] = ["key", "registry"];
 
 impl Kind {
+    /// All kinds, in the order of the catalogue.
+    pub const ALL: [Self; 10] = [
+        Self::Intent,
+        Self::Exchange,
+        Self::Ack,
+        Self::Interrupted,
+        Self::Decision,
+        Self::Policy,
+        Self::Audit,
+        Self::Erasure,
+        Self::Anchor,
+        Self::Conflict,
+    ];
+
     /// The first line of its statements.
     #[must_use]
     pub fn first_line(self) -> &'static str {
@@ -50,6 +80,12 @@ impl Kind {
             Self::Exchange => "tram/exchange@v1",
             Self::Ack => "tram/ack@v1",
             Self::Interrupted => "tram/interrupted@v1",
+            Self::Decision => "tram/decision@v1",
+            Self::Policy => "tram/policy@v1",
+            Self::Audit => "tram/audit@v1",
+            Self::Erasure => "tram/erasure@v1",
+            Self::Anchor => "tram/anchor@v1",
+            Self::Conflict => "tram/conflict@v1",
         }
     }
 }
@@ -58,12 +94,11 @@ impl FromStr for Kind {
     type Err = LedgerError;
 
     fn from_str(line: &str) -> Result<Self> {
-        let known = [Self::Intent, Self::Exchange, Self::Ack, Self::Interrupted];
-        if let Some(kind) = known.into_iter().find(|kind| kind.first_line() == line) {
+        if let Some(kind) = Self::ALL.into_iter().find(|kind| kind.first_line() == line) {
             return Ok(kind);
         }
         let name = line.strip_prefix("tram/").and_then(|rest| rest.split_once('@')).map(|(name, _)| name);
-        let newer = name.is_some_and(|name| RESERVED.contains(&name) || known_name(&known, name));
+        let newer = name.is_some_and(|name| RESERVED.contains(&name) || known_name(name));
         let why = if newer {
             format!("the kind `{}` is of a newer version than this program", text::shortened(line))
         } else {
@@ -73,8 +108,8 @@ impl FromStr for Kind {
     }
 }
 
-fn known_name(known: &[Kind], name: &str) -> bool {
-    known.iter().any(|kind| kind.first_line() == format!("tram/{name}@v1"))
+fn known_name(name: &str) -> bool {
+    Kind::ALL.iter().any(|kind| kind.first_line() == format!("tram/{name}@v1"))
 }
 
 /// What both an intent and an exchange say about the question that was put.
@@ -191,6 +226,9 @@ pub enum Statement {
     Ack(Ack),
     /// `interrupted@v1`
     Interrupted(Interrupted),
+    /// What an agency says about its own node: `decision@v1`, `policy@v1`, `audit@v1`, `erasure@v1`, `anchor@v1`,
+    /// `conflict@v1`.
+    Own(Own),
 }
 
 impl Statement {
@@ -202,10 +240,11 @@ impl Statement {
             Self::Exchange(_) => Kind::Exchange,
             Self::Ack(_) => Kind::Ack,
             Self::Interrupted(_) => Kind::Interrupted,
+            Self::Own(own) => own.deed.kind(),
         }
     }
 
-    /// The exchange that it is about.
+    /// The exchange that it is about, or the id of its own of a statement that is about none.
     #[must_use]
     pub fn id(&self) -> &ExchangeId {
         match self {
@@ -213,6 +252,7 @@ impl Statement {
             Self::Exchange(exchange) => &exchange.question.id,
             Self::Ack(ack) => &ack.id,
             Self::Interrupted(interrupted) => &interrupted.id,
+            Self::Own(own) => &own.id,
         }
     }
 
@@ -224,6 +264,24 @@ impl Statement {
             Self::Exchange(exchange) => exchange.question.time,
             Self::Ack(ack) => ack.time,
             Self::Interrupted(interrupted) => interrupted.time,
+            Self::Own(own) => own.time,
+        }
+    }
+
+    /// The commitment of a field, if this statement has one.
+    #[must_use]
+    pub fn commitment(&self, field: Field) -> Option<Commitment> {
+        match (self, field) {
+            (Self::Exchange(exchange), Field::Request) => Some(exchange.request),
+            (Self::Exchange(exchange), Field::Response) => match &exchange.decision {
+                Decision::Permit { response } => Some(*response),
+                Decision::Deny { response, .. } => *response,
+            },
+            (Self::Exchange(exchange), Field::User) => exchange.sealed.user,
+            (Self::Exchange(exchange), Field::Subject) => exchange.sealed.subject,
+            (Self::Exchange(exchange), Field::Case) => exchange.sealed.case,
+            (Self::Own(own), field) => own.deed.commitment(field),
+            _ => None,
         }
     }
 
@@ -248,6 +306,7 @@ impl Statement {
             Self::Interrupted(interrupted) => {
                 out.line("intent", interrupted.intent).line("reason", &interrupted.reason);
             }
+            Self::Own(own) => own.write(&mut out),
         }
         out.finish()
     }
@@ -264,13 +323,16 @@ impl Statement {
         let statement = match kind {
             Kind::Intent => Self::Intent(Intent {
                 question: read_question(&mut lines, id, time)?,
-                rules: read_rules(&mut lines)?,
+                rules: read_rules(&mut lines, "policy")?,
             }),
             Kind::Exchange => Self::Exchange(read_exchange(&mut lines, id, time)?),
             Kind::Ack => Self::Ack(read_ack(&mut lines, id, time)?),
             Kind::Interrupted => {
                 let intent = read_entry_ref(&mut lines)?;
                 Self::Interrupted(Interrupted { id, time, intent, reason: lines.value("reason")? })
+            }
+            Kind::Decision | Kind::Policy | Kind::Audit | Kind::Erasure | Kind::Anchor | Kind::Conflict => {
+                Self::Own(Own::read(kind, &mut lines, id, time)?)
             }
         };
         lines.end()?;
@@ -331,7 +393,7 @@ fn write_exchange(out: &mut Writer, exchange: &Exchange) {
 fn read_exchange(lines: &mut Lines<'_>, id: ExchangeId, time: Seconds) -> Result<Exchange> {
     let question = read_question(lines, id, time)?;
     let decision = lines.text("decision")?;
-    let rules = read_rules(lines)?;
+    let rules = read_rules(lines, "policy")?;
     let request = lines.value(Field::Request.name())?;
     let decision = read_decision(lines, decision)?;
     let sealed = Sealed {
@@ -345,22 +407,31 @@ fn read_exchange(lines: &mut Lines<'_>, id: ExchangeId, time: Seconds) -> Result
 /// Joins the decision with the line `response`, which a permit must have and a refusal may have.
 fn read_decision(lines: &mut Lines<'_>, decision: &str) -> Result<Decision> {
     let key = Field::Response.name();
+    match reason_of(decision)? {
+        None => Ok(Decision::Permit { response: lines.value(key)? }),
+        Some(reason) => Ok(Decision::Deny { reason, response: lines.value_if_present(key)? }),
+    }
+}
+
+/// The reason of a refusal; none for a permit.
+fn reason_of(decision: &str) -> Result<Option<Word>> {
     if decision == "permit" {
-        return Ok(Decision::Permit { response: lines.value(key)? });
+        return Ok(None);
     }
     let reason = decision.strip_prefix("deny ").ok_or_else(|| {
         let why = format!("`decision` is `{}`, not `permit` or `deny <reason>`", text::shortened(decision));
         LedgerError::malformed("statement", why)
     })?;
-    Ok(Decision::Deny { reason: reason.parse()?, response: lines.value_if_present(key)? })
+    reason.parse().map(Some)
 }
 
-fn read_rules(lines: &mut Lines<'_>) -> Result<RuleSet> {
-    let (digest, version) = pair("policy", lines.text("policy")?)?;
+fn read_rules(lines: &mut Lines<'_>, key: &str) -> Result<RuleSet> {
+    let (digest, version) = pair(key, lines.text(key)?)?;
     let sha256 = text::hex_32(digest).ok_or_else(|| {
-        LedgerError::malformed("statement", "`policy` needs 64 lower-case hexadecimal digits first")
+        let why = format!("`{key}` needs 64 lower-case hexadecimal digits first");
+        LedgerError::malformed("statement", why)
     })?;
-    Ok(RuleSet { sha256, version: number("policy", version)? })
+    Ok(RuleSet { sha256, version: number(key, version)? })
 }
 
 fn read_entry_ref(lines: &mut Lines<'_>) -> Result<EntryRef> {

@@ -30,7 +30,7 @@ impl Statement {
         Ok(SignedStatement { statement: self.clone(), bytes: note.to_bytes(), note })
     }
 
-    /// Who must sign, as far as the statement itself says: the provider for an intent and an exchange. The author
+    /// Who must sign, as far as the statement itself says: the provider for an intent and an exchange, the agency for what it says of its own node. The author
     /// of an ack is the consumer of its exchange, that of an interruption the provider of its intent; see
     /// [`crate::receipt`].
     #[must_use]
@@ -38,6 +38,7 @@ impl Statement {
         match self {
             Self::Intent(intent) => Some(intent.question.provider.as_str()),
             Self::Exchange(exchange) => Some(exchange.question.provider.as_str()),
+            Self::Own(own) => Some(own.agency.as_str()),
             Self::Ack(_) | Self::Interrupted(_) => None,
         }
     }

@@ -39,8 +39,95 @@ fn interrupted_text() -> String {
     format!("tram/interrupted@v1\nid {ID}\ntime 1790000001\nintent 12 {COMMITMENT}\nreason restart\n")
 }
 
-fn all() -> [String; 4] {
-    [exchange_text(), intent_text(), ack_text(), interrupted_text()]
+/// A statement of one agency about its own node.
+fn own_text(kind: &str, rest: &str) -> String {
+    format!("tram/{kind}@v1\nid {ID}\ntime 1790000001\nagency {PROVIDER}\n{rest}")
+}
+
+fn own_texts() -> [String; 7] {
+    let (a, b) = ("3b".repeat(32), "00".repeat(32));
+    let decided = |decision: &str| {
+        format!(
+            "subject {CONSUMER}\naction query\ndataset d\nagreement -\npurpose pu:research\nbasis -\n\
+             decision {decision}\npolicy {a} 42\nquestion {COMMITMENT}\nverdict {COMMITMENT}\n"
+        )
+    };
+    [
+        own_text("decision", &decided("permit")),
+        own_text("decision", &decided("deny NO-RULE")),
+        own_text("policy", &format!("policy {a} 43\nbefore {b} 42\n")),
+        own_text(
+            "audit",
+            &format!(
+                "reader urn:agency:vn:kiem-toan\naction export\npurpose -\nentries 0 12\nopened 2\nc.user {COMMITMENT}\n"
+            ),
+        ),
+        own_text("erasure", &format!("entry 7 {COMMITMENT}\nreason request\n")),
+        own_text("anchor", &format!("tree 300 {COMMITMENT}\ntoken {a}\nstamped 1790000000\n")),
+        own_text(
+            "conflict",
+            &format!("log {CONSUMER}/ledger\nfirst 3 {COMMITMENT}\nsecond 3 {COMMITMENT}\nevidence {b}\n"),
+        ),
+    ]
+}
+
+fn all() -> Vec<String> {
+    let mut all = vec![exchange_text(), intent_text(), ack_text(), interrupted_text()];
+    all.extend(own_texts());
+    all
+}
+
+#[test]
+fn the_catalogue_has_every_kind_with_exactly_its_lines() {
+    let texts = all();
+    for kind in Kind::ALL {
+        let of_kind: Vec<&String> =
+            texts.iter().filter(|text| text.lines().next() == Some(kind.first_line())).collect();
+        assert!(!of_kind.is_empty(), "no sample of `{}`", kind.first_line());
+        for text in of_kind {
+            let keys: Vec<&str> = text.lines().skip(1).map(|line| line.split_once(' ').unwrap().0).collect();
+            let documented: Vec<&str> = kind.fields().iter().map(|field| field.key).collect();
+            assert_eq!(documented, keys, "`{}`", kind.first_line());
+            for field in kind.fields() {
+                let line = text.lines().find(|line| line.starts_with(&format!("{} ", field.key))).unwrap();
+                let without = text.replace(&format!("{line}\n"), "");
+                // A refusal may lack `response`, a permit may not.
+                let without = if field.key == "response" {
+                    without.replace("decision permit", "decision deny NO-RULE")
+                } else {
+                    without
+                };
+                assert_eq!(Statement::parse(&without).is_ok(), field.optional, "without `{line}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_range_that_ends_before_it_begins_is_refused() {
+    let text = own_texts()[3].replace("entries 0 12", "entries 12 0");
+    assert!(Statement::parse(&text).unwrap_err().to_string().contains("ends before"));
+}
+
+#[test]
+fn what_an_agency_says_of_itself_is_signed_by_itself() {
+    for text in own_texts() {
+        let statement = Statement::parse(&text).unwrap();
+        assert!(statement.sign(&signer(CONSUMER, 2)).is_err(), "{text}");
+        let signed = statement.sign(&signer(PROVIDER, 1)).unwrap();
+        assert_eq!(SignedStatement::parse(signed.bytes()).unwrap().statement(), &statement);
+    }
+}
+
+#[test]
+fn a_field_is_committed_to_where_its_line_is() {
+    let has = |text: &str, field| Statement::parse(text).unwrap().commitment(field).is_some();
+    for field in [Field::Request, Field::Response, Field::User, Field::Subject, Field::Case] {
+        assert!(has(&exchange_text(), field), "{}", field.name());
+    }
+    let [decided, _, _, read, ..] = own_texts();
+    assert!(has(&decided, Field::Question) && has(&decided, Field::Verdict) && has(&read, Field::User));
+    assert!(!has(&decided, Field::Request) && !has(&intent_text(), Field::Request));
 }
 
 #[test]
@@ -274,7 +361,63 @@ fn statement() -> impl Strategy<Value = Statement> {
                 reason,
             })
         }),
+        own(),
     ]
+}
+
+fn own() -> impl Strategy<Value = Statement> {
+    let hash = || any::<[u8; 32]>().prop_map(Hash);
+    let deed = prop_oneof![
+        (question(), option::of(word()), rules(), commitment(), commitment()).prop_map(
+            |(q, refused, rules, question, verdict)| Deed::Decided(Box::new(Decided {
+                subject: q.consumer,
+                action: q.operation,
+                dataset: q.dataset,
+                purpose: q.purpose,
+                basis: q.basis,
+                agreement: q.agreement,
+                refused,
+                rules,
+                question,
+                verdict,
+            }))
+        ),
+        (rules(), rules()).prop_map(|(rules, before)| Deed::RulesActivated(RulesActivated { rules, before })),
+        (word(), option::of(word()), any::<u64>(), any::<u64>(), any::<u64>(), option::of(commitment()))
+            .prop_map(|(reader, purpose, a, b, opened, user)| Deed::Read(Read {
+                action: reader.clone(),
+                reader,
+                purpose,
+                from: a.min(b),
+                to: a.max(b),
+                opened,
+                user,
+            })),
+        (any::<u64>(), hash(), word()).prop_map(|(index, leaf, reason)| Deed::Erased(Erased {
+            entry: EntryRef { index, leaf },
+            reason
+        })),
+        (any::<u64>(), hash(), any::<[u8; 32]>(), 0..=i64::MAX as u64).prop_map(
+            |(size, root, token, stamped)| Deed::Anchored(Anchored {
+                size,
+                root,
+                token,
+                stamped: Seconds::new(stamped).unwrap(),
+            })
+        ),
+        (party(), any::<(u64, u64)>(), hash(), hash(), any::<[u8; 32]>()).prop_map(
+            |(log, (first_size, second_size), first_root, second_root, evidence)| Deed::Conflict(Conflict {
+                log: certs::note::KeyName::new(log.as_str()).unwrap(),
+                first_size,
+                first_root,
+                second_size,
+                second_root,
+                evidence,
+            })
+        ),
+    ];
+    (question(), deed)
+        .prop_map(|(q, deed)| Statement::Own(Own { id: q.id, time: q.time, agency: q.provider, deed }))
 }
 
 proptest! {
