@@ -12,12 +12,13 @@ use policy::{AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, Part
 use policy::{AgreementId, BasisId, DatasetId, GroupId, PurposeId, SubjectId, ZoneId};
 use policy::{Decision, Engine, Obligations, RuleSet};
 use serde_json::{Value, json};
-use store::{Space, Tx};
 
+use crate::decisions::Grounds;
 use crate::error::{Error, RefusalInfo, Result};
 use crate::flow::agreement::Standing;
 use crate::node::Node;
 use crate::operation::Operation;
+use crate::records::Exchange;
 
 /// The zone in which this node meets its peers. One zone until networks are configured by name.
 const ZONE: &str = "gov";
@@ -101,11 +102,18 @@ pub struct Asked<'a> {
 pub struct Verdict {
     /// The decision with everything that explains it.
     pub decision: Decision,
+    /// What was asked, and the facts that it was decided on.
+    pub grounds: Grounds,
     permit: Option<Permit>,
     refusal: Option<RefusalInfo>,
 }
 
 impl Verdict {
+    /// The code of the refusal, if it is one.
+    pub fn refused(&self) -> Option<&str> {
+        self.refusal.as_ref().map(|refusal| refusal.code.as_str())
+    }
+
     /// The permit, or the refusal as the asker may see it.
     pub fn permit(self) -> std::result::Result<Permit, RefusalInfo> {
         match (self.permit, self.refusal) {
@@ -140,33 +148,19 @@ impl Gate {
 
     /// Version and digest of the rule set in force.
     pub fn describe(&self) -> Value {
-        let engine = self.engine.load();
-        let rules = engine.rule_set();
-        json!({
-            "version": rules.version(),
-            "sha256": rules.digest().to_string(),
-            "grants": rules.grants().len(),
-            "duties": rules.duties().len(),
-        })
+        described(self.engine.load().rule_set())
     }
 
-    /// Decides, and keeps the decision so that it can be explained later.
-    pub async fn decide(&self, node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Verdict> {
-        let engine = self.engine.load_full();
-        let verdict = weigh(&engine, node, operation, asked)?;
-        let key = verdict.decision.digest().map_err(Error::internal)?.to_string();
-        let record = json!({
-            "at": operation.now,
-            "subject": asked.subject,
-            "action": asked.action.written(),
-            "dataset": asked.dataset,
-            "purpose": asked.purpose,
-            "basis": asked.basis,
-            "agreement": asked.agreement.map(|a| a.id.clone()),
-            "decision": verdict.decision,
-        });
-        let tx = Tx::new().put_json(Space::Decision, key.into_bytes(), &record).map_err(Error::from)?;
-        node.store.commit(tx).await.map_err(Error::from)?;
+    /// Decides about an exchange, and keeps the decision so that it can be checked later ([`crate::decisions`]).
+    pub async fn decide(
+        &self,
+        node: &Node,
+        operation: &Operation,
+        exchange: &Exchange,
+        asked: &Asked<'_>,
+    ) -> Result<Verdict> {
+        let verdict = self.look(node, operation, asked)?;
+        crate::decisions::keep(node, operation, exchange, asked, &verdict).await?;
         Ok(verdict)
     }
 
@@ -215,6 +209,16 @@ impl Gate {
             decision: [0; 32],
         })
     }
+}
+
+/// A rule set by version, digest and size.
+pub fn described(rules: &RuleSet) -> Value {
+    json!({
+        "version": rules.version(),
+        "sha256": rules.digest().to_string(),
+        "grants": rules.grants().len(),
+        "duties": rules.duties().len(),
+    })
 }
 
 /// Question and facts of an asking, for deciding and explaining alike.
@@ -326,7 +330,7 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
         }),
         _ => None,
     };
-    Ok(Verdict { decision, permit, refusal })
+    Ok(Verdict { decision, grounds: Grounds { question, facts }, permit, refusal })
 }
 
 /// The refusal as the asker may see it.

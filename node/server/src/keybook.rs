@@ -27,6 +27,9 @@ pub struct Excerpt {
     /// What opens the statement's commitment to the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// What opens the commitments of a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<crate::decisions::Opened>,
 }
 
 /// Descriptors by which receipts are judged.
@@ -78,17 +81,23 @@ impl Book {
     }
 }
 
-/// The excerpt of a registry for an exchange between two participants.
-pub fn excerpt(registry: &VerifiedRegistry, parties: &[&str], answer: Option<Answer>) -> Result<Value> {
+/// The excerpt of a registry for these participants; `fill` puts in what rides along.
+pub fn excerpt(
+    registry: &VerifiedRegistry,
+    parties: &[&str],
+    fill: impl FnOnce(&mut Excerpt),
+) -> Result<Value> {
     let members = registry.registry().members.iter();
     let members =
         members.filter(|m| parties.contains(&m.id().as_str())).map(|m| m.descriptor.clone()).collect();
-    let excerpt = Excerpt {
+    let mut excerpt = Excerpt {
         registry_version: registry.registry().version,
         registry_sha256: files::hex(&registry.digest()),
         members,
-        answer,
+        answer: None,
+        decision: None,
     };
+    fill(&mut excerpt);
     serde_json::to_value(excerpt).map_err(Error::internal)
 }
 

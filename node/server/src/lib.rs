@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod crawl;
 pub mod datasets;
+mod decisions;
 pub mod demo;
 pub mod enforce;
 pub mod error;

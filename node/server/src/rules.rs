@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Space, Store, Tx};
 
+use ledger::statement::{Deed, RulesActivated};
+
 use crate::error::{Error, Result};
+use crate::flow::statement;
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::records;
@@ -75,15 +78,59 @@ pub async fn apply(node: &Node, operation: &Operation, files: BTreeMap<String, S
         Some((_, revision)) => Tx::new().at(Space::RuleSet, CURRENT, revision),
         None => Tx::new().absent(Space::RuleSet, CURRENT),
     };
-    let archive = format!("v/{version:020}").into_bytes();
+    let before = gate_rules(node);
     let tx = tx
         .put_json(Space::RuleSet, CURRENT, &applied)
-        .and_then(|tx| tx.put_json(Space::RuleSet, archive, &applied))
+        .and_then(|tx| tx.put_json(Space::RuleSet, archived(version), &applied))
         .map_err(Error::from)?;
     node.store.commit(tx).await.map_err(Error::from)?;
+    // Before the rules are felt: what they permit must not be in the ledger ahead of them.
+    announce(node, operation, statement_of(&rules), before).await?;
     node.gate.activate(rules)?;
     tracing::info!(version, "another rule set is in force");
     Ok(json!({"rule_set": node.gate.describe(), "tests": tested}))
+}
+
+fn archived(version: u64) -> Vec<u8> {
+    format!("v/{version:020}").into_bytes()
+}
+
+fn gate_rules(node: &Node) -> ledger::statement::RuleSet {
+    statement_of(node.gate.engine().rule_set())
+}
+
+fn statement_of(rules: &RuleSet) -> ledger::statement::RuleSet {
+    ledger::statement::RuleSet { sha256: *rules.digest().as_bytes(), version: rules.version() }
+}
+
+/// Writes into the ledger that another rule set comes into force.
+async fn announce(
+    node: &Node,
+    operation: &Operation,
+    rules: ledger::statement::RuleSet,
+    before: ledger::statement::RuleSet,
+) -> Result<()> {
+    statement::own(node, operation.now, None, Deed::RulesActivated(RulesActivated { rules, before }))
+        .await
+        .map(|_| ())
+}
+
+/// An earlier rule set of this node, with its files.
+pub fn earlier(node: &Node, version: u64) -> Result<(RuleSet, BTreeMap<String, String>)> {
+    let Some((applied, _)) = records::get::<Applied>(&node.store, Space::RuleSet, &archived(version))? else {
+        let built_in = crate::boot::first_rules()?;
+        if built_in.version() == version {
+            return Ok((built_in, built_in_files()));
+        }
+        return Err(Error::not_found(format!(
+            "this node never had a rule set of version {version}; `tram policy show` tells the one in force"
+        )));
+    };
+    Ok((load(&applied.files, version)?, applied.files))
+}
+
+fn built_in_files() -> BTreeMap<String, String> {
+    policy::builtin_files().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
 }
 
 /// Runs the test table of a rule set.
@@ -111,6 +158,6 @@ pub fn test(rules: RuleSet) -> Result<Value> {
 pub fn files(node: &Node) -> Result<BTreeMap<String, String>> {
     match records::get::<Applied>(&node.store, Space::RuleSet, CURRENT)? {
         Some((applied, _)) => Ok(applied.files),
-        None => Ok(policy::builtin_files().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()),
+        None => Ok(built_in_files()),
     }
 }

@@ -263,6 +263,14 @@ pub enum ExchangeCommand {
         /// Exchange id.
         exchange: String,
     },
+    /// Show what this node decided about an exchange; with --receipts, write a receipt of each decision.
+    Decisions {
+        /// Exchange id.
+        exchange: String,
+        /// Folder for the receipts.
+        #[arg(long, value_name = "DIR")]
+        receipts: Option<PathBuf>,
+    },
     /// Go on with an exchange that waits for the network.
     Resume {
         /// Exchange id.
@@ -346,6 +354,9 @@ pub enum ReceiptCommand {
         /// Data to compare with the receipt: the rows that were received.
         #[arg(long, value_name = "FILE")]
         data: Option<PathBuf>,
+        /// Folder with the rule set that decided: decides the question anew and compares (receipts of decisions only).
+        #[arg(long, value_name = "DIR")]
+        rules: Option<PathBuf>,
     },
 }
 
@@ -386,6 +397,9 @@ pub enum PolicyCommand {
     Export {
         /// Folder to write.
         folder: PathBuf,
+        /// An earlier version, as receipts and the ledger name it [default: the one in force].
+        #[arg(long, value_name = "N")]
+        version: Option<u64>,
     },
     /// Decide a question and say why.
     Explain {

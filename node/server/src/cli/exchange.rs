@@ -18,7 +18,9 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(8);
 pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
     let doors = match verb {
         ExchangeCommand::Get(_) | ExchangeCommand::Resume { .. } => Doors::Peer,
-        ExchangeCommand::List | ExchangeCommand::Show { .. } => Doors::Closed,
+        ExchangeCommand::List | ExchangeCommand::Show { .. } | ExchangeCommand::Decisions { .. } => {
+            Doors::Closed
+        }
     };
     let client = Client::connect(dir, doors).await?;
     let done = verb_on(&client, verb, out).await;
@@ -39,6 +41,9 @@ async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8>
             out.result(&answer, show_text);
             Ok(0)
         }
+        ExchangeCommand::Decisions { exchange, receipts } => {
+            decisions(client, &exchange, receipts.as_deref(), out).await
+        }
         ExchangeCommand::Resume { exchange, out: file } => {
             client.post(&format!("/v1/exchanges/{}/resume", segment(&exchange)), &json!({})).await?;
             let wanted =
@@ -46,6 +51,45 @@ async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8>
             finish(client, &exchange, &wanted, out).await
         }
     }
+}
+
+/// Lists the decisions about an exchange; with a folder, writes the receipt of each.
+async fn decisions(client: &Client, exchange: &str, folder: Option<&Path>, out: Out) -> Result<u8> {
+    let path = format!("/v1/exchanges/{}/decisions", segment(exchange));
+    let mut answer = client.get(&path).await?;
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        for decision in answer["decisions"].as_array_mut().into_iter().flatten() {
+            let Some(entry) = decision["entry"].as_u64() else { continue };
+            let file = folder.join(format!("{exchange}-decision-{entry}.tlog-proof"));
+            let mut sink = tokio::fs::File::create(&file).await.map_err(|e| Error::io(&file, e))?;
+            client.download(&format!("{path}/{entry}"), &mut sink).await?;
+            decision["receipt_file"] = json!(file.display().to_string());
+        }
+    }
+    out.result(&answer, decisions_text);
+    Ok(0)
+}
+
+fn decisions_text(answer: &Value) -> String {
+    let decisions = list(answer, "decisions");
+    if decisions.is_empty() {
+        return "this node decided nothing about it: the provider decides".to_owned();
+    }
+    let row = |decision: &Value| {
+        let said = &decision["decision"];
+        vec![
+            text(decision, "entry"),
+            text(decision, "at"),
+            text(&decision["question"], "action"),
+            text(said, "effect"),
+            text(said, "rule"),
+            text(said, "rule_set_version"),
+            text(decision, "receipt_file"),
+        ]
+    };
+    let rows: Vec<Vec<String>> = decisions.iter().map(row).collect();
+    table(&["entry", "time", "action", "effect", "rule", "rule set", "receipt"], &rows)
 }
 
 struct Wanted {

@@ -49,8 +49,9 @@ async fn verb_on(
             let answer = client.get("/v1/policy").await?;
             out.result(&answer, show_text);
         }
-        PolicyCommand::Export { folder } => {
-            let answer = client.get("/v1/policy").await?;
+        PolicyCommand::Export { folder, version } => {
+            let version = version.map_or_else(String::new, |version| format!("?version={version}"));
+            let answer = client.get(&format!("/v1/policy{version}")).await?;
             let written = export(&answer, &folder)?;
             out.result(&json!({"folder": folder.display().to_string(), "files": written}), |w| {
                 format!("wrote {} files to {}", list(w, "files").len(), text(w, "folder"))

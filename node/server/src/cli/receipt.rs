@@ -8,19 +8,25 @@ use std::path::{Path, PathBuf};
 
 use certs::registry::{Anchor, Registry, SignedRegistry, VerifiedRegistry};
 use ledger::receipt::{Expectation, Receipt, Summary, Verdict, verify_receipt_expecting};
+use ledger::statement::{Deed, Kind, Own, Statement};
 use serde_json::{Value, json};
 
 use super::args::ReceiptCommand;
 use super::out::{Out, list, text};
 use crate::answer::{Answer, Told};
+use crate::decisions::Opened;
 use crate::error::{Error, Result};
 use crate::keybook::Book;
 use crate::{files, statement_view};
 
 /// Runs one verb.
 pub fn run(verb: ReceiptCommand, out: Out) -> Result<u8> {
-    let ReceiptCommand::Verify { file, registry, data } = verb;
-    let judged = verify(&file, &registry, data.as_deref())?;
+    let ReceiptCommand::Verify { file, registry, data, rules } = verb;
+    let mut judged = verify(&file, &registry, data.as_deref())?;
+    if let Some(rules) = rules {
+        replay(&file, &rules)?;
+        judged["replayed"] = json!(true);
+    }
     out.result(&judged, verdict_text);
     Ok(0)
 }
@@ -32,9 +38,12 @@ pub fn verify(file: &Path, registries: &[PathBuf], data: Option<&Path>) -> Resul
     let receipt = Receipt::parse(&bytes).map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
     let keys = Keys::of(file, &receipt, registries)?;
     let mut expected = Expectation::default();
+    let other_data = |e: Error| not_valid(file, "other data", &e.to_string());
     if let Some(answer) = &keys.answer {
-        let opening = answer.opening().map_err(|e| not_valid(file, "other data", &e.to_string()))?;
-        expected.openings.push(opening);
+        expected.openings.push(answer.opening().map_err(other_data)?);
+    }
+    if let Some(decision) = &keys.decision {
+        expected.openings.extend(decision.openings().map_err(other_data)?);
     }
     let verdict = verify_receipt_expecting(&bytes, &keys.book, &expected);
     let summary = match verdict {
@@ -45,12 +54,32 @@ pub fn verify(file: &Path, registries: &[PathBuf], data: Option<&Path>) -> Resul
     Ok(view(file, &summary, &keys, compared))
 }
 
+/// Decides the question of a decision's receipt anew, under the rule set in a folder. The receipt was verified before.
+fn replay(file: &Path, folder: &Path) -> Result<()> {
+    let receipt = Receipt::parse(&read_limited(file, certs::note::NOTE_BYTES_MAX as u64)?)
+        .map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
+    let opened = receipt.keys.as_ref().map(Book::of_excerpt).transpose()?.and_then(|(_, e)| e.decision);
+    let Statement::Own(Own { deed: Deed::Decided(said), .. }) = receipt.statement.statement() else {
+        return Err(Error::usage(format!(
+            "`{}` is no receipt of a decision; leave out --rules, or write one with `tram exchange decisions EXCHANGE --receipts DIR`",
+            file.display()
+        )));
+    };
+    let opened = opened.ok_or_else(|| {
+        not_valid(file, "nothing to replay", "what opens its question and its answer is not in it")
+    })?;
+    let rules =
+        policy::RuleSet::from_folder(folder, said.rules.version).map_err(|e| crate::rules::refused(&e))?;
+    opened.replay(said, rules).map_err(|e| not_valid(file, "does not replay", &e.to_string()))
+}
+
 /// The keys that a receipt is judged by, and what rides along with them.
 struct Keys {
     book: Book,
     from: &'static str,
     registry_sha256: String,
     answer: Option<Answer>,
+    decision: Option<Opened>,
 }
 
 impl Keys {
@@ -60,8 +89,11 @@ impl Keys {
         if !registries.is_empty() {
             let (book, digest) = registry_book(registries)?;
             // The answer needs no trust of its own: it opens the commitment or it does not.
-            let answer = excerpt.ok().flatten().and_then(|(_, excerpt)| excerpt.answer);
-            return Ok(Self { book, from: "registry", registry_sha256: digest, answer });
+            let (answer, decision) = excerpt
+                .ok()
+                .flatten()
+                .map_or((None, None), |(_, excerpt)| (excerpt.answer, excerpt.decision));
+            return Ok(Self { book, from: "registry", registry_sha256: digest, answer, decision });
         }
         let (book, excerpt) = excerpt?.ok_or_else(|| {
             Error::Verification(format!(
@@ -69,7 +101,13 @@ impl Keys {
                 file.display()
             ))
         })?;
-        Ok(Self { book, from: "receipt", registry_sha256: excerpt.registry_sha256, answer: excerpt.answer })
+        Ok(Self {
+            book,
+            from: "receipt",
+            registry_sha256: excerpt.registry_sha256,
+            answer: excerpt.answer,
+            decision: excerpt.decision,
+        })
     }
 }
 
@@ -180,6 +218,7 @@ fn view(file: &Path, summary: &Summary, keys: &Keys, compared: Option<Value>) ->
             statement_view::statement(&ledger::statement::Statement::Ack(ack.clone()))
         }),
         "answer": keys.answer.as_ref().map(|answer| answer_view(&answer.told)),
+        "opened": keys.decision.as_ref().map(|opened| json!({"asked": opened.asked, "decision": opened.decision})),
         "keys": {"from": keys.from, "registry_sha256": keys.registry_sha256, "members": members},
         "data": compared,
     })
@@ -205,15 +244,11 @@ fn verdict_text(judged: &Value) -> String {
         None => text(said, "decision"),
     };
     let ledger = &judged["ledger"];
+    let provider = if said["provider"].is_string() { text(said, "provider") } else { text(said, "agency") };
     let mut lines = vec![
         "VALID".to_owned(),
         format!("{}  exchange {}, {}", text(said, "time"), text(said, "exchange"), text(said, "kind")),
-        format!(
-            "  {} asked {} for {}",
-            text(said, "consumer"),
-            text(said, "provider"),
-            text(said, "dataset")
-        ),
+        format!("  {} asked {provider} for {}", text(said, "consumer"), text(said, "dataset")),
         format!(
             "  purpose {}, legal basis {}, agreement {}",
             text(said, "purpose"),
@@ -227,21 +262,32 @@ fn verdict_text(judged: &Value) -> String {
             text(ledger, "size"),
             text(ledger, "origin")
         ),
-        if judged["acknowledged"].is_null() {
-            "  not acknowledged by the consumer"
-        } else {
-            "  acknowledged by the consumer"
-        }
-        .to_owned(),
     ];
+    lines.extend(beside_text(judged));
+    lines.extend(keys_text(&judged["keys"]));
+    lines.join("\n")
+}
+
+/// What a receipt proves besides its statement.
+fn beside_text(judged: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    if judged["statement"]["kind"] == json!(Kind::Exchange.first_line()) {
+        let acknowledged = if judged["acknowledged"].is_null() { "not acknowledged" } else { "acknowledged" };
+        lines.push(format!("  {acknowledged} by the consumer"));
+    }
+    if !judged["opened"].is_null() {
+        lines.push("  question and answer of the decision are in it and open what was signed".to_owned());
+    }
+    if judged["replayed"] == json!(true) {
+        lines.push("  decided anew under the same rules, the question gets the same answer".to_owned());
+    }
     if let Some(refusal) = judged["answer"].get("refusal") {
         lines.push(format!("  {} / {}", text(refusal, "text_vi"), text(refusal, "text_en")));
     }
     if !judged["data"].is_null() {
         lines.push(format!("  {} is the file that was given", text(&judged["data"], "file")));
     }
-    lines.extend(keys_text(&judged["keys"]));
-    lines.join("\n")
+    lines
 }
 
 fn keys_text(keys: &Value) -> Vec<String> {

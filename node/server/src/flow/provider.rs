@@ -129,7 +129,7 @@ async fn decide_negotiation(
         agreement: Some(&proposed),
     };
     let asked = useful(node, operation, asked)?;
-    let verdict = node.gate.decide(node, operation, &asked).await?;
+    let verdict = node.gate.decide(node, operation, exchange, &asked).await?;
     let rules = statement::rules(&verdict.decision);
     match verdict.permit() {
         Ok(permit) => {
@@ -266,7 +266,7 @@ pub async fn permitted(
         Ok(found) => found,
         Err(no) => return Ok(Err(no)),
     };
-    let verdict = node.gate.decide(node, operation, &asked(exchange, &standing, &query)).await?;
+    let verdict = node.gate.decide(node, operation, exchange, &asked(exchange, &standing, &query)).await?;
     Ok(judged(verdict, query))
 }
 

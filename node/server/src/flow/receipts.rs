@@ -142,7 +142,8 @@ pub async fn own(node: &Node, exchange: &Exchange) -> Result<Vec<u8>> {
         .await
         .map_err(|e| Error::Unavailable(format!("no signed checkpoint yet: {e}")))?;
     let parties = [node.config.node.id.as_str(), &exchange.peer];
-    let keys = keybook::excerpt(&node.peers.keys(), &parties, answer(node, exchange))?;
+    let keys =
+        keybook::excerpt(&node.peers.keys(), &parties, |excerpt| excerpt.answer = answer(node, exchange))?;
     let bytes = receipt::issue(&node.ledger, index, &published, ack, Some(keys)).map_err(Error::internal)?;
     files::write_atomic(&path, &bytes)?;
     note(node, exchange, exchange.side).await?;

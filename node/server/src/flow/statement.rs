@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ledger::Signer;
 use ledger::commitment::Field;
 use ledger::statement::{
-    Decision, Exchange as Exchanged, ExchangeId, Intent, Party, Question, RuleSet, Sealed, Seconds,
-    SignedStatement, Statement, Word,
+    Decision, Deed, Exchange as Exchanged, ExchangeId, Intent, Own, Party, Question, RuleSet, Sealed,
+    Seconds, SignedStatement, Statement, Word,
 };
 
 use super::{change, evidence};
@@ -231,6 +231,16 @@ pub async fn interrupt(node: &Node, operation: &Operation, exchange: &Exchange, 
         Err(Error::Conflict(_)) => Ok(()),
         other => other.map(|_| ()),
     }
+}
+
+/// Writes what this node says about itself, under the id of an exchange or one of its own; gives id and index.
+pub async fn own(node: &Node, now: i64, of: Option<&str>, deed: Deed) -> Result<(ExchangeId, u64)> {
+    let id = of.map_or_else(|| ulid::Ulid::generate().to_string(), str::to_owned);
+    let id = ExchangeId::new(&id).map_err(|e| Error::usage(e.to_string()))?;
+    let agency = Party::new(&node.config.node.id).map_err(Error::internal)?;
+    let own = Own { id: id.clone(), time: seconds(now)?, agency, deed };
+    let index = node.append(signed(node, &Statement::Own(own))?).await?;
+    Ok((id, index))
 }
 
 /// Signs a statement with this node's signing key.

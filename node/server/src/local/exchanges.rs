@@ -14,6 +14,7 @@ use store::Space;
 use tokio_util::io::ReaderStream;
 
 use super::body::{JsonBody, Params, Segments};
+use crate::decisions;
 use crate::error::{Error, Result};
 use crate::flow::{self, consumer, view};
 use crate::node::Node;
@@ -161,5 +162,21 @@ pub async fn receipt(
 ) -> Result<Response> {
     let exchange = find(&node, &id)?;
     let bytes = crate::flow::receipts::read(&node, &exchange, &side)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response())
+}
+
+/// `GET /v1/exchanges/{id}/decisions`: what this node decided about an exchange, with question, facts and answer.
+pub async fn decisions(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
+    let exchange = find(&node, &id)?;
+    let decisions: Vec<Value> = decisions::of(&node, &exchange)?.iter().map(decisions::view).collect();
+    Ok(Json(json!({"exchange": id, "decisions": decisions})))
+}
+
+/// `GET /v1/exchanges/{id}/decisions/{entry}`: the receipt of a decision, as a tlog-proof file.
+pub async fn decision(
+    State(node): State<Arc<Node>>,
+    Segments((id, entry)): Segments<(String, u64)>,
+) -> Result<Response> {
+    let bytes = decisions::receipt(&node, &find(&node, &id)?, entry).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response())
 }

@@ -9,7 +9,7 @@ use policy::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::JsonBody;
+use super::body::{JsonBody, Params};
 use crate::error::{Error, Result};
 use crate::flow::agreement::{self, Standing};
 use crate::gate::{self, Asked};
@@ -19,9 +19,22 @@ use crate::operation::{Actor, Operation};
 use crate::records::Side;
 use crate::rules;
 
-/// `GET /v1/policy`: the rule set in force, with the files it was made of.
-pub async fn show(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
-    Ok(Json(json!({"rule_set": node.gate.describe(), "files": rules::files(&node)?})))
+/// Query of `GET /v1/policy`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// An earlier version.
+    version: Option<u64>,
+}
+
+/// `GET /v1/policy`: the rule set in force, or an earlier one, with the files it was made of.
+pub async fn show(State(node): State<Arc<Node>>, Params(which): Params<Which>) -> Result<Json<Value>> {
+    let in_force = node.gate.describe();
+    let Some(version) = which.version.filter(|version| json!(version) != in_force["version"]) else {
+        return Ok(Json(json!({"rule_set": in_force, "files": rules::files(&node)?})));
+    };
+    let (rules, files) = rules::earlier(&node, version)?;
+    Ok(Json(json!({"rule_set": gate::described(&rules), "files": files})))
 }
 
 /// Body of `POST /v1/policy`.

@@ -107,6 +107,7 @@ impl House {
             registry_version: 1,
             registry_sha256: "00".into(),
             members: vec![self.provider.1.clone(), self.consumer.1.clone()],
+            decision: None,
             answer: ride.and_then(|told| Answer::new(&self.key, told)),
         };
         let origin = KeyName::new(&format!("{PROVIDER}/ledger")).unwrap();
