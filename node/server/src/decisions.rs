@@ -165,6 +165,17 @@ pub fn of(node: &Node, exchange: &Exchange) -> Result<Vec<Kept>> {
         .collect())
 }
 
+/// Destroys what opens the decisions about an exchange.
+pub async fn destroy(node: &Node, exchange: &Exchange) -> Result<()> {
+    let prefix = [exchange.key().as_slice(), b"/"].concat();
+    let mut tx = Tx::new();
+    for (key, _) in records::all::<Kept>(&node.store, Space::Decision, &prefix)? {
+        tx = tx.delete(Space::Decision, key);
+    }
+    node.store.commit(tx).await.map_err(Error::from)?;
+    Ok(())
+}
+
 /// A decision for people and programs.
 pub fn view(kept: &Kept) -> Value {
     json!({

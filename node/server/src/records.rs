@@ -147,6 +147,9 @@ pub struct Exchange {
     /// Entry that says the exchange was interrupted.
     #[serde(default)]
     pub interrupted: Option<Leaf>,
+    /// Entry that says what opens the statement was destroyed.
+    #[serde(default)]
+    pub erasure: Option<Leaf>,
     /// Receipts that are held, by side: `provider`, `consumer`.
     #[serde(default)]
     pub receipts: Vec<String>,
@@ -198,6 +201,7 @@ impl Exchange {
             statement: None,
             ack: None,
             interrupted: None,
+            erasure: None,
             receipts: Vec::new(),
             created: now,
             updated: now,

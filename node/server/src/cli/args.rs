@@ -255,7 +255,7 @@ pub enum CatalogCommand {
 #[derive(Debug, Subcommand)]
 pub enum ExchangeCommand {
     /// Get a dataset from a peer: agreement, transfer, receipts.
-    Get(ExchangeGetArgs),
+    Get(Box<ExchangeGetArgs>),
     /// List exchanges.
     List,
     /// Show one exchange.
@@ -270,6 +270,15 @@ pub enum ExchangeCommand {
         /// Folder for the receipts.
         #[arg(long, value_name = "DIR")]
         receipts: Option<PathBuf>,
+    },
+    /// Destroy what opens the sealed fields, the request and the answer of an exchange in the ledger, for good. The entries
+    /// stay and prove themselves; the other party has its own copy and erases for itself.
+    Erase {
+        /// Exchange id.
+        exchange: String,
+        /// Why: retention (its time is over), request (of the person concerned), order (of an authority).
+        #[arg(long)]
+        reason: String,
     },
     /// Go on with an exchange that waits for the network.
     Resume {
@@ -319,6 +328,15 @@ pub struct ExchangeGetArgs {
     /// Folder for the receipts [default: beside the rows].
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
+    /// Who asks: sealed in both ledgers, opened to auditors only when needed.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The person whom the data is about: sealed likewise.
+    #[arg(long, value_name = "NAME")]
+    pub subject: Option<String>,
+    /// The case or file that this belongs to: sealed likewise.
+    #[arg(long, value_name = "NUMBER")]
+    pub case: Option<String>,
     /// When the peer cannot be reached: keep the exchange waiting for the network (exit code 6) instead of giving up (5).
     #[arg(long)]
     pub queue: bool,

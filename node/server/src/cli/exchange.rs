@@ -18,9 +18,10 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(8);
 pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
     let doors = match verb {
         ExchangeCommand::Get(_) | ExchangeCommand::Resume { .. } => Doors::Peer,
-        ExchangeCommand::List | ExchangeCommand::Show { .. } | ExchangeCommand::Decisions { .. } => {
-            Doors::Closed
-        }
+        ExchangeCommand::List
+        | ExchangeCommand::Show { .. }
+        | ExchangeCommand::Decisions { .. }
+        | ExchangeCommand::Erase { .. } => Doors::Closed,
     };
     let client = Client::connect(dir, doors).await?;
     let done = verb_on(&client, verb, out).await;
@@ -30,7 +31,7 @@ pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
 
 async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8> {
     match verb {
-        ExchangeCommand::Get(args) => get(client, args, out).await,
+        ExchangeCommand::Get(args) => get(client, *args, out).await,
         ExchangeCommand::List => {
             let answer = client.get("/v1/exchanges").await?;
             out.result(&answer, |a| exchanges_table(list(a, "exchanges")));
@@ -43,6 +44,18 @@ async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8>
         }
         ExchangeCommand::Decisions { exchange, receipts } => {
             decisions(client, &exchange, receipts.as_deref(), out).await
+        }
+        ExchangeCommand::Erase { exchange, reason } => {
+            let path = format!("/v1/exchanges/{}/erase", segment(&exchange));
+            let answer = client.post(&path, &json!({"reason": reason})).await?;
+            out.result(&answer, |told| {
+                format!(
+                    "what opened exchange {} is destroyed; entry {} of the ledger says so",
+                    text(told, "exchange"),
+                    text(told, "entry")
+                )
+            });
+            Ok(0)
         }
         ExchangeCommand::Resume { exchange, out: file } => {
             client.post(&format!("/v1/exchanges/{}/resume", segment(&exchange)), &json!({})).await?;
@@ -126,6 +139,7 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
             FormatArg::Arrow => "arrow",
         },
         "queue": args.queue,
+        "sealed": {"user": args.user, "subject": args.subject, "case": args.case},
     });
     can_write(args.out.as_deref())?;
     let started = client.post("/v1/exchanges", &body).await?;

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use certs::message::SignatureEvidence;
-use ledger::commitment::ExchangeKey;
+use ledger::commitment::{ExchangeKey, Field};
+use ledger::statement::Sealed;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -30,6 +31,64 @@ pub struct Evidence {
     pub request_signature: String,
     /// What the answer's commitment is over.
     pub response: Option<String>,
+    /// What the sealed fields' commitments are over.
+    #[serde(default)]
+    pub sealed: SealedValues,
+}
+
+/// Longest sealed value, bytes.
+const SEALED_BYTES_MAX: usize = 256;
+
+/// Whom and what a request is about, as the consumer wants it on record: sealed, each field apart.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedValues {
+    /// The person who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The person whom the data is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The case or file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+}
+
+impl SealedValues {
+    /// Whether there is nothing to seal.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Refuses what is blank, too long or holds control characters; the value is not repeated in the error.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in [("user", &self.user), ("subject", &self.subject), ("case", &self.case)] {
+            let Some(value) = value else { continue };
+            let fits = !value.trim().is_empty() && value.len() <= SEALED_BYTES_MAX;
+            if !fits || value.chars().any(char::is_control) {
+                return Err(Error::usage(format!(
+                    "the sealed field `{name}` must have 1 to {SEALED_BYTES_MAX} bytes without control characters"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The commitments, each under its own salt.
+    pub fn commit(&self, key: &ExchangeKey) -> Sealed {
+        let commit = |field, value: &Option<String>| value.as_ref().map(|v| key.commit(field, v.as_bytes()));
+        Sealed {
+            user: commit(Field::User, &self.user),
+            subject: commit(Field::Subject, &self.subject),
+            case: commit(Field::Case, &self.case),
+        }
+    }
+}
+
+impl std::fmt::Debug for SealedValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SealedValues(secret)")
+    }
 }
 
 impl std::fmt::Debug for Evidence {
@@ -73,14 +132,15 @@ fn path(node: &Node, side: Side, peer: &str, id: &str) -> PathBuf {
 /// Keeps what a consumer signed to ask, on the provider's side; draws the exchange's key the first time.
 pub fn asked(node: &Node, peer: &str, id: &str, signed: &SignatureEvidence) -> Result<()> {
     let path = path(node, Side::Provider, peer, id);
-    let key = match read_at(&path)? {
-        Some(known) => known.key,
-        None => BASE64.encode(crate::operation::random::<32>()?),
+    let (key, sealed) = match read_at(&path)? {
+        Some(known) => (known.key, known.sealed),
+        None => (BASE64.encode(crate::operation::random::<32>()?), SealedValues::default()),
     };
     write(
         &path,
         &Evidence {
             key,
+            sealed,
             request_base: signed.base.clone(),
             request_signature: BASE64.encode(signed.signature),
             response: None,
@@ -90,9 +150,56 @@ pub fn asked(node: &Node, peer: &str, id: &str, signed: &SignatureEvidence) -> R
 
 /// Keeps what this node signed to ask, on the consumer's side, for its own file of the exchange.
 pub fn keep_request(node: &Node, row: &Row, signed: &SignatureEvidence) -> Result<()> {
-    let path = node.dir.join("evidence").join(format!("asked-{}.txt", row.exchange_id));
+    let path = asked_path(node, &row.exchange_id);
     let text = format!("{}\n\n{}\n", signed.base, BASE64.encode(signed.signature));
     files::write_atomic(&path, text.as_bytes())
+}
+
+/// Keeps what the consumer wants sealed, on the provider's side. What stands in a statement already stays.
+pub fn seal(node: &Node, exchange: &Exchange, values: SealedValues) -> Result<()> {
+    values.check()?;
+    let mut evidence = read(node, exchange)?;
+    if evidence.sealed == values {
+        return Ok(());
+    }
+    if evidence.response.is_some() {
+        return Err(Error::conflict(format!(
+            "exchange {} has its answer; what is sealed comes before it",
+            exchange.id
+        )));
+    }
+    evidence.sealed = values;
+    write(&path(node, exchange.side, &exchange.peer, &exchange.id), &evidence)
+}
+
+fn wish_path(node: &Node, id: &str) -> PathBuf {
+    node.dir.join("evidence").join(format!("sealed-{id}.json"))
+}
+
+/// Keeps what this node, as consumer, wants sealed in an exchange that it begins.
+pub fn keep_wish(node: &Node, id: &str, values: &SealedValues) -> Result<()> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    files::write_atomic(&wish_path(node, id), &serde_json::to_vec(values).map_err(Error::internal)?)
+}
+
+/// What this node wants sealed in an exchange of its own.
+pub fn wish(node: &Node, id: &str) -> Result<SealedValues> {
+    Ok(read_file(&wish_path(node, id))?.unwrap_or_default())
+}
+
+/// Destroys what opens the commitments of an exchange. The entries stay and prove themselves.
+pub fn destroy(node: &Node, exchange: &Exchange) -> Result<()> {
+    let mut files = vec![path(node, exchange.side, &exchange.peer, &exchange.id)];
+    if exchange.side == Side::Consumer {
+        files.extend([wish_path(node, &exchange.id), asked_path(node, &exchange.id)]);
+    }
+    files.iter().try_for_each(|file| files::remove(file))
+}
+
+fn asked_path(node: &Node, id: &str) -> PathBuf {
+    node.dir.join("evidence").join(format!("asked-{id}.txt"))
 }
 
 /// Keeps the openings that the provider handed over, on the consumer's side.
@@ -121,6 +228,10 @@ pub fn read(node: &Node, exchange: &Exchange) -> Result<Evidence> {
 }
 
 fn read_at(path: &std::path::Path) -> Result<Option<Evidence>> {
+    read_file(path)
+}
+
+fn read_file<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Result<Option<T>> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)

@@ -207,14 +207,23 @@ pub async fn swap(node: &Node, exchange: &Exchange, theirs: &[u8]) -> Result<Vec
     own(node, exchange).await
 }
 
-/// A receipt that is held, by its side's word.
-pub fn read(node: &Node, exchange: &Exchange, of: &str) -> Result<Vec<u8>> {
+fn path_of(node: &Node, exchange: &Exchange, of: &str) -> Result<PathBuf> {
     let side = match of {
         "provider" => Side::Provider,
         "consumer" => Side::Consumer,
         other => return Err(Error::usage(format!("`{other}` is no side; ask for provider or consumer"))),
     };
-    let path = path(node, exchange, side);
+    Ok(path(node, exchange, side))
+}
+
+/// Puts another form of a receipt in the place of the one that is held.
+pub fn replace(node: &Node, exchange: &Exchange, of: &str, bytes: &[u8]) -> Result<()> {
+    files::write_atomic(&path_of(node, exchange, of)?, bytes)
+}
+
+/// A receipt that is held, by its side's word.
+pub fn read(node: &Node, exchange: &Exchange, of: &str) -> Result<Vec<u8>> {
+    let path = path_of(node, exchange, of)?;
     std::fs::read(&path)
         .map_err(|_| Error::not_found(format!("no receipt of the {of} is held for exchange {}", exchange.id)))
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ledger::Signer;
 use ledger::commitment::Field;
 use ledger::statement::{
-    Decision, Deed, Exchange as Exchanged, ExchangeId, Intent, Own, Party, Question, RuleSet, Sealed,
+    Decision, Deed, Erased, Exchange as Exchanged, ExchangeId, Intent, Own, Party, Question, RuleSet,
     Seconds, SignedStatement, Statement, Word,
 };
 
@@ -34,6 +34,8 @@ pub enum Slot {
     Ack,
     /// The interruption.
     Interrupted,
+    /// The destruction of what opens the statement.
+    Erasure,
 }
 
 fn slot(exchange: &mut Exchange, slot: Slot) -> &mut Option<Leaf> {
@@ -42,6 +44,7 @@ fn slot(exchange: &mut Exchange, slot: Slot) -> &mut Option<Leaf> {
         Slot::Statement => &mut exchange.statement,
         Slot::Ack => &mut exchange.ack,
         Slot::Interrupted => &mut exchange.interrupted,
+        Slot::Erasure => &mut exchange.erasure,
     }
 }
 
@@ -59,7 +62,7 @@ pub async fn once(
     let other = match which {
         Slot::Statement => &exchange.interrupted,
         Slot::Interrupted => &exchange.statement,
-        Slot::Intent | Slot::Ack => &None,
+        Slot::Intent | Slot::Ack | Slot::Erasure => &None,
     };
     if other.is_some() {
         return Err(Error::conflict(format!("the exchange {} has its outcome already", exchange.id)));
@@ -169,7 +172,7 @@ pub async fn refuse(
             decision,
             rules,
             request: key.commit(Field::Request, &request),
-            sealed: Sealed::default(),
+            sealed: openings.sealed.commit(&key),
         };
         signed(node, &Statement::Exchange(exchanged))
     })
@@ -203,7 +206,7 @@ pub async fn permit(
             decision: Decision::Permit { response: key.commit(Field::Response, response.as_bytes()) },
             rules,
             request: key.commit(Field::Request, &request),
-            sealed: Sealed::default(),
+            sealed: openings.sealed.commit(&key),
         };
         signed(node, &Statement::Exchange(exchanged))
     })
@@ -236,11 +239,28 @@ pub async fn interrupt(node: &Node, operation: &Operation, exchange: &Exchange, 
 /// Writes what this node says about itself, under the id of an exchange or one of its own; gives id and index.
 pub async fn own(node: &Node, now: i64, of: Option<&str>, deed: Deed) -> Result<(ExchangeId, u64)> {
     let id = of.map_or_else(|| ulid::Ulid::generate().to_string(), str::to_owned);
-    let id = ExchangeId::new(&id).map_err(|e| Error::usage(e.to_string()))?;
-    let agency = Party::new(&node.config.node.id).map_err(Error::internal)?;
-    let own = Own { id: id.clone(), time: seconds(now)?, agency, deed };
-    let index = node.append(signed(node, &Statement::Own(own))?).await?;
+    let own = own_statement(node, now, &id, deed)?;
+    let id = own.id().clone();
+    let index = node.append(signed(node, &own)?).await?;
     Ok((id, index))
+}
+
+fn own_statement(node: &Node, now: i64, id: &str, deed: Deed) -> Result<Statement> {
+    let id = ExchangeId::new(id).map_err(|e| Error::usage(e.to_string()))?;
+    let agency = Party::new(&node.config.node.id).map_err(Error::internal)?;
+    Ok(Statement::Own(Own { id, time: seconds(now)?, agency, deed }))
+}
+
+/// Writes that what opens the statement of an exchange was destroyed.
+pub async fn erased(node: &Node, operation: &Operation, exchange: &Exchange, reason: &str) -> Result<u64> {
+    let (said, index) = super::receipts::statement_of(exchange)?;
+    let entry = ledger::statement::EntryRef { index, leaf: said.leaf() };
+    let deed = Deed::Erased(Erased { entry, reason: word(reason)? });
+    let (_, index) = once(node, &exchange.key(), Slot::Erasure, || {
+        signed(node, &own_statement(node, operation.now, &exchange.id, deed)?)
+    })
+    .await?;
+    Ok(index)
 }
 
 /// Signs a statement with this node's signing key.
@@ -284,6 +304,14 @@ pub fn check(
         return Err(wrong("the commitment to the request does not open".to_owned()));
     }
     asked_by_us(node, exchange, openings)?;
+    let sealed = super::evidence::wish(node, &exchange.id)?.commit(&key);
+    // A refusal may come before the provider was told what to seal.
+    if said.sealed != sealed
+        && (matches!(said.decision, Decision::Permit { .. })
+            || said.sealed != ledger::statement::Sealed::default())
+    {
+        return Err(wrong("its sealed fields are not what this node wanted sealed".to_owned()));
+    }
     let committed = match &said.decision {
         Decision::Permit { response } => Some(*response),
         Decision::Deny { response, .. } => *response,

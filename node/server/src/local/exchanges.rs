@@ -16,7 +16,8 @@ use tokio_util::io::ReaderStream;
 use super::body::{JsonBody, Params, Segments};
 use crate::decisions;
 use crate::error::{Error, Result};
-use crate::flow::{self, consumer, view};
+use crate::flow::evidence::SealedValues;
+use crate::flow::{self, consumer, erasure, view};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::query::{QueryDoc, parse_condition, parse_measure};
@@ -49,6 +50,9 @@ pub struct Start {
     format: Option<String>,
     #[serde(default)]
     queue: bool,
+    /// What is sealed in both ledgers: who asks, about whom, in which case.
+    #[serde(default)]
+    sealed: SealedValues,
 }
 
 /// `POST /v1/exchanges`: begins an exchange and answers with it at once.
@@ -78,7 +82,8 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
     let query = serde_json::to_value(&doc).map_err(Error::internal)?;
     let ask = Ask { action, purpose: body.purpose, basis: body.basis, query };
     let exchange =
-        consumer::begin(&node, &operation, &body.participant, &body.dataset, ask, body.queue).await?;
+        consumer::begin(&node, &operation, &body.participant, &body.dataset, ask, &body.sealed, body.queue)
+            .await?;
     Ok(Json(view::exchange(&node, &exchange)?))
 }
 
@@ -137,6 +142,23 @@ fn find(node: &Node, id: &str) -> Result<Exchange> {
 pub async fn resume(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
     flow::resume(&node, &find(&node, &id)?).await?;
     Ok(Json(view::exchange(&node, &find(&node, &id)?)?))
+}
+
+/// Body of `POST /v1/exchanges/{id}/erase`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    reason: String,
+}
+
+/// `POST /v1/exchanges/{id}/erase`: destroys what opens the commitments of an exchange, for good.
+pub async fn erase(
+    State(node): State<Arc<Node>>,
+    Segments(id): Segments<String>,
+    JsonBody(body): JsonBody<Erase>,
+) -> Result<Json<Value>> {
+    let operation = Operation::begin(Actor::Local, &node.clock);
+    erasure::erase(&node, &operation, &find(&node, &id)?, &body.reason).await.map(Json)
 }
 
 /// `GET /v1/exchanges/{id}/data`: the rows, as received and verified.

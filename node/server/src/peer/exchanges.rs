@@ -13,7 +13,7 @@ use store::Space;
 
 use super::signed::{Caller, Promise};
 use crate::error::{Error, Result};
-use crate::flow::receipts;
+use crate::flow::{evidence, receipts};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::records::{self, Exchange};
@@ -23,6 +23,24 @@ fn of_caller(node: &Node, caller: &Caller, id: &str) -> Result<Exchange> {
     records::get::<Exchange>(&node.store, Space::Exchange, &key)?
         .map(|(exchange, _)| exchange)
         .ok_or_else(|| Error::not_found(format!("no exchange `{id}` with this caller")))
+}
+
+/// `POST /tram/exchanges/{id}/sealed`: what the consumer wants sealed in the statement, before it asks for the transfer.
+pub async fn sealed(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response> {
+    let exchange = of_caller(&node, &caller, &id)?;
+    // The body is personal data: what is wrong with it is told, and nothing of it repeated.
+    let values: evidence::SealedValues = serde_json::from_slice(&body).map_err(|_| {
+        Error::usage(
+            "the body is not JSON with the members `user`, `subject` and `case`, each a text or absent",
+        )
+    })?;
+    evidence::seal(&node, &exchange, values)?;
+    Ok(Json(serde_json::json!({"sealed": true})).into_response())
 }
 
 /// `GET /tram/exchanges/{id}/statement`

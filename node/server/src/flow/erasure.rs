@@ -1,0 +1,51 @@
+//! Erasure: what opens an exchange's commitments is destroyed, and the ledger says so (crypto-shredding).
+//!
+//! Promise: afterwards neither this node nor anybody with its files can open request, answer or sealed fields of the entry,
+//! and every proof of the log still verifies. It begins with the files and ends with the entry, so an entry never says what
+//! is not so; killed in between, it is done again from the start.
+//!
+//! What it is not: the other party keeps its own copy and erases for itself, and rows that were taken home are not touched.
+
+use ledger::receipt::Receipt;
+use serde_json::{Value, json};
+
+use super::{evidence, receipts, statement};
+use crate::decisions;
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::operation::Operation;
+use crate::records::Exchange;
+
+/// Reasons that an erasure may have.
+const REASONS: [&str; 3] = ["retention", "request", "order"];
+
+/// Destroys what opens the commitments of an exchange that is at its end. Done twice, it is the same.
+pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reason: &str) -> Result<Value> {
+    if !REASONS.contains(&reason) {
+        return Err(Error::usage(format!("`{reason}` is no reason; use {}", REASONS.join(", "))));
+    }
+    if !exchange.stage.is_final() {
+        return Err(Error::conflict(format!(
+            "exchange {} is {}; what opens it is needed until its end",
+            exchange.id,
+            exchange.stage.word()
+        )));
+    }
+    receipts::statement_of(exchange)?;
+    decisions::destroy(node, exchange).await?;
+    for side in &exchange.receipts {
+        close_receipt(node, exchange, side)?;
+    }
+    evidence::destroy(node, exchange)?;
+    let entry = statement::erased(node, operation, exchange, reason).await?;
+    Ok(json!({"exchange": exchange.id, "entry": entry}))
+}
+
+/// Takes the opening of the answer out of a receipt that is held here.
+fn close_receipt(node: &Node, exchange: &Exchange, side: &str) -> Result<()> {
+    let mut receipt = Receipt::parse(&receipts::read(node, exchange, side)?).map_err(Error::internal)?;
+    if let Some(keys) = receipt.keys.as_mut().and_then(Value::as_object_mut) {
+        keys.remove("answer");
+    }
+    receipts::replace(node, exchange, side, &receipt.to_bytes().map_err(Error::internal)?)
+}
