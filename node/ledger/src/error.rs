@@ -18,6 +18,9 @@ pub enum LedgerError {
     /// A signed note that cannot be read, made or verified.
     #[error(transparent)]
     Note(#[from] NoteError),
+    /// A time-stamp that is not accepted.
+    #[error(transparent)]
+    Timestamp(#[from] crate::timestamp::TimestampError),
     /// More bytes than a named limit allows.
     #[error("a {what} of {bytes} bytes is over the limit of {max}; make it smaller")]
     TooLarge {

@@ -23,6 +23,7 @@ pub mod statement;
 mod testing;
 mod text;
 pub mod tile;
+pub mod timestamp;
 pub mod verify;
 
 pub use certs::note::{Cosigner, KeyName, Note, NoteError, Signer, Vkey};

@@ -1,12 +1,14 @@
 //! The folder of a node's log.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use certs::note::Vkey;
 
-use super::{Anchor, Report, Stop, entry_is_wrong, found};
+use super::stamps::Stamped;
+use super::{Anchor, Checks, Report, Stop, entry_is_wrong, found};
 use crate::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, SignedCheckpoint};
 use crate::log::disk;
 use crate::log::flat::{Flat, LEVELS};
@@ -24,14 +26,14 @@ struct Mark {
     root: Hash,
 }
 
-pub(super) fn verify(dir: &Path, keys: &[Vkey], report: &mut Report) -> Checked<()> {
+pub(super) fn verify(dir: &Path, checks: &Checks<'_>, report: &mut Report) -> Checked<()> {
     let flat = Flat::open(dir, false)?;
     let (marks, bad) = scan(&dir.join("wal"))?;
     let (Some(oldest), Some(newest)) = (marks.first(), marks.last()) else {
         return found(&dir.join("wal"), None, "at least one segment", "none");
     };
     let (wal_first, wal_end) = (oldest.first, newest.end);
-    let signed = read_checkpoint(dir, keys)?;
+    let signed = read_checkpoint(dir, checks.keys)?;
     report.signed = signed.as_ref().map(|checkpoint| checkpoint.size);
     let (whole, shortest) = flat.whole_entries()?;
     if let Some(tail) = bad {
@@ -51,13 +53,17 @@ pub(super) fn verify(dir: &Path, keys: &[Vkey], report: &mut Report) -> Checked<
     anchors.extend(
         marks.iter().rev().find(|mark| mark.end <= whole).map(|m| Anchor { size: m.end, root: m.root }),
     );
+    let stamped = Stamped::read(dir, checks)?;
     let mut walk = Walk::new(dir, &flat, anchors, signed, &marks)?;
+    walk.roots = stamped.sizes().map(|size| (size, None)).collect();
+    walk.at_boundary()?;
     walk.flat_entries(whole, report)?;
     walk.records(whole, report)?;
     if let Some(path) = flat.longer_than(wal_end, walk.at)? {
         return found(path, None, format!("the end of {wal_end} entries"), "more bytes");
     }
-    walk.checkpoint(dir)
+    walk.checkpoint(dir)?;
+    stamped.check(&walk.roots, checks, report)
 }
 
 /// Where the last segment stops being whole, and why.
@@ -167,6 +173,8 @@ struct Walk<'a> {
     anchors: Vec<Anchor>,
     signed: Option<Checkpoint>,
     signed_root: Option<Hash>,
+    /// Roots that time-stamps are over, as the walk comes by.
+    roots: BTreeMap<u64, Option<Hash>>,
     marks: &'a [Mark],
     next_mark: usize,
     edge: Edge,
@@ -185,7 +193,7 @@ impl<'a> Walk<'a> {
         let levels = (0..LEVELS)
             .map(|level| Stream::open(dir.join(format!("level{level}"))))
             .collect::<Checked<Vec<_>>>()?;
-        let mut walk = Self {
+        Ok(Self {
             flat,
             data: Stream::open(dir.join("entries.dat"))?,
             index: Stream::open(dir.join("entries.idx"))?,
@@ -193,13 +201,12 @@ impl<'a> Walk<'a> {
             anchors,
             signed,
             signed_root: None,
+            roots: BTreeMap::new(),
             marks,
             next_mark: 0,
             edge: Edge::new(),
             at: 0,
-        };
-        walk.at_boundary()?;
-        Ok(walk)
+        })
     }
 
     /// Entries that the flat files hold.
@@ -246,6 +253,9 @@ impl<'a> Walk<'a> {
         let size = self.edge.size();
         if self.signed.as_ref().is_some_and(|checkpoint| checkpoint.size == size) {
             self.signed_root = Some(self.edge.root());
+        }
+        if let Some(root) = self.roots.get_mut(&size) {
+            *root = Some(self.edge.root());
         }
         while let Some(mark) = self.marks.get(self.next_mark).filter(|mark| mark.end <= size) {
             // Records of before the oldest segment are gone; a mark behind the walk cannot be.

@@ -8,6 +8,7 @@
 //! log. What lies behind the end of the flat files is checked from the write-ahead log alone.
 
 mod folder;
+mod stamps;
 mod tiles;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use certs::note::Vkey;
 use crate::error::{LedgerError, Result};
 use crate::log::disk;
 use crate::merkle::{Hash, Subtrees, inclusion_path, root_of_inclusion};
+use crate::timestamp::{Roots, Stamp};
 
 /// What was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +66,45 @@ pub struct Report {
     pub unwritten: u64,
     /// Bytes of an incomplete last record that nobody was told of.
     pub torn_bytes: u64,
+    /// Time-stamps that were found good: entries of the stamped checkpoint, and what the token says.
+    pub stamps: Vec<(u64, Stamp)>,
+    /// Time-stamps over the right checkpoint whose signer was not checked, since no roots were given.
+    pub stamps_unchecked: u64,
     /// The first bad thing; `None` for a sound log.
     pub finding: Option<Finding>,
 }
 
+/// What a folder is checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Checks<'a> {
+    /// Keys that may have signed checkpoints.
+    pub keys: &'a [Vkey],
+    /// Whose time-stamps are believed; without, stamps are counted and not checked.
+    pub roots: Option<&'a Roots>,
+    /// The time, in POSIX seconds: stamps of the future are bad.
+    pub now: u64,
+}
+
+impl<'a> Checks<'a> {
+    /// Against keys alone.
+    #[must_use]
+    pub fn of(keys: &'a [Vkey]) -> Self {
+        Self { keys, roots: None, now: u64::MAX }
+    }
+}
+
 impl Report {
     fn new(form: Form) -> Self {
-        Self { form, entries: 0, signed: None, unwritten: 0, torn_bytes: 0, finding: None }
+        Self {
+            form,
+            entries: 0,
+            signed: None,
+            unwritten: 0,
+            torn_bytes: 0,
+            stamps: Vec::new(),
+            stamps_unchecked: 0,
+            finding: None,
+        }
     }
 
     /// Whether nothing bad was found.
@@ -94,9 +128,17 @@ pub fn verify_dir(dir: &Path, key: &Vkey) -> Result<Report> {
 /// # Errors
 /// Those of [`verify_dir`].
 pub fn verify_dir_with(dir: &Path, keys: &[Vkey]) -> Result<Report> {
+    verify_dir_against(dir, &Checks::of(keys))
+}
+
+/// [`verify_dir`] with time-stamps.
+///
+/// # Errors
+/// Those of [`verify_dir`].
+pub fn verify_dir_against(dir: &Path, checks: &Checks<'_>) -> Result<Report> {
     if dir.join("tile").is_dir() || !dir.join("meta").exists() && !dir.join("entries.dat").exists() {
         let mut report = Report::new(Form::Tiles);
-        let outcome = tiles::verify(dir, keys, &mut report);
+        let outcome = tiles::verify(dir, checks.keys, &mut report);
         return finish(report, outcome);
     }
     let lock = dir.join("lock");
@@ -107,7 +149,7 @@ pub fn verify_dir_with(dir: &Path, keys: &[Vkey]) -> Result<Report> {
     {
         return Err(LedgerError::InUse(dir.to_owned()));
     }
-    check_folder(dir, keys)
+    check_folder(dir, checks)
 }
 
 /// For opening with a full check, by who holds the lock already.
@@ -115,7 +157,7 @@ pub(crate) fn check_before_open(dir: &Path, keys: &[Vkey]) -> Result<()> {
     if !dir.join("checkpoint").exists() {
         return Ok(());
     }
-    match check_folder(dir, keys)?.finding {
+    match check_folder(dir, &Checks::of(keys))?.finding {
         None => Ok(()),
         Some(finding) => {
             let place = finding.index.map_or("its contents".to_owned(), |index| format!("index {index}"));
@@ -125,9 +167,9 @@ pub(crate) fn check_before_open(dir: &Path, keys: &[Vkey]) -> Result<()> {
     }
 }
 
-fn check_folder(dir: &Path, keys: &[Vkey]) -> Result<Report> {
+fn check_folder(dir: &Path, checks: &Checks<'_>) -> Result<Report> {
     let mut report = Report::new(Form::Folder);
-    let outcome = folder::verify(dir, keys, &mut report);
+    let outcome = folder::verify(dir, checks, &mut report);
     finish(report, outcome)
 }
 
