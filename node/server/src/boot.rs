@@ -104,6 +104,9 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         node.outbox.start(&node)?;
         flow::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
+        if let Some(section) = node.config.ledger.timestamps.clone() {
+            keep(&node, tokio::spawn(crate::stamping::run(node.clone(), section)));
+        }
     }
     Ok(node)
 }
@@ -152,6 +155,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         locks: Locks::default(),
         views: Arc::new(Semaphore::new(limits::VIEWS_AT_ONCE)),
         changed: watch::Sender::new(0),
+        stamping: crate::stamping::State::default(),
         stop: watch::Sender::new(false),
         mask_secret,
         token,

@@ -68,6 +68,44 @@ pub struct LedgerSection {
     /// an old backup notices by it. Default: beside the node's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard_file: Option<PathBuf>,
+    /// Who time-stamps the ledger; nobody when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamps: Option<TimestampSection>,
+}
+
+/// `[ledger.timestamps]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimestampSection {
+    /// Address of a time-stamping authority (RFC 3161 over HTTP). Its answers are signed, so `http://` will do.
+    pub authority: String,
+    /// PEM file with the roots by which its answers are believed, in the node's folder or with its full path.
+    pub roots: PathBuf,
+    /// How often at most, seconds.
+    #[serde(default = "daily")]
+    pub every_seconds: u64,
+}
+
+fn daily() -> u64 {
+    86_400
+}
+
+impl TimestampSection {
+    fn check(&self) -> std::result::Result<(), String> {
+        let uri: Option<http::Uri> = self.authority.parse().ok();
+        let fits =
+            uri.is_some_and(|u| matches!(u.scheme_str(), Some("http" | "https")) && u.host().is_some());
+        if !fits {
+            return Err(format!(
+                "[ledger.timestamps] authority = `{}` is no address; write http://host/path or https://host/path",
+                self.authority
+            ));
+        }
+        if self.every_seconds == 0 {
+            return Err("[ledger.timestamps] every_seconds is 0; write 86400 for once a day".to_owned());
+        }
+        Ok(())
+    }
 }
 
 fn vietnam() -> String {
@@ -116,6 +154,7 @@ impl Config {
                 self.local.listen
             ));
         }
+        self.ledger.timestamps.as_ref().map_or(Ok(()), TimestampSection::check)?;
         check_endpoint(&self.peer.endpoint)
     }
 

@@ -11,10 +11,15 @@ use std::path::{Path, PathBuf};
 use certs::descriptor::{NodeDescriptor, SignedDescriptor};
 use certs::note::{KeyKind, KeyName, Vkey};
 use ledger::LedgerError;
-use ledger::verify::{Report, verify_dir_with};
+use ledger::timestamp::Roots;
+use ledger::timestamp::files::FOLDER;
+use ledger::verify::{Checks, Report, verify_dir_against};
 use serde_json::{Value, json};
 
+use crate::config::{self, Config};
 use crate::error::{Error, Result};
+use crate::operation::{Clock, rfc3339};
+use crate::stamping;
 
 /// Copies that are made before a finding is believed: a segment of the write-ahead log that was dropped between two
 /// files of one copy looks like damage, and does not do so twice.
@@ -48,11 +53,22 @@ pub fn check(dir: &Path) -> Result<Value> {
     if !folder.is_dir() {
         return Err(Error::not_found(format!("`{}` has no ledger; is it a node's folder?", dir.display())));
     }
-    let report = match verify_dir_with(&folder, &keys) {
-        Err(LedgerError::InUse(_)) => check_copies(&folder, &keys),
+    let (roots, now) = (stamp_roots(dir)?, Clock::system().now());
+    let checks = Checks { keys: &keys, roots: roots.as_ref(), now: u64::try_from(now).unwrap_or(0) };
+    let report = match verify_dir_against(&folder, &checks) {
+        Err(LedgerError::InUse(_)) => check_copies(&folder, &checks),
         other => other.map_err(told),
     }?;
     Ok(view(&descriptor.descriptor().ledger_origin, &report))
+}
+
+/// The roots of the authority that the node's configuration names; none when it names none.
+fn stamp_roots(dir: &Path) -> Result<Option<Roots>> {
+    if !dir.join(config::FILE).exists() {
+        return Ok(None);
+    }
+    let section = Config::read(dir)?.ledger.timestamps;
+    section.map(|section| stamping::roots(dir, &section)).transpose()
 }
 
 fn told(error: LedgerError) -> Error {
@@ -62,13 +78,13 @@ fn told(error: LedgerError) -> Error {
     }
 }
 
-fn check_copies(folder: &Path, keys: &[Vkey]) -> Result<Report> {
+fn check_copies(folder: &Path, checks: &Checks<'_>) -> Result<Report> {
     let mut tries = 0;
     loop {
         tries += 1;
         let still = tempfile::tempdir().map_err(|e| Error::io(&std::env::temp_dir(), e))?;
         copy_in_order(folder, still.path())?;
-        let mut report = verify_dir_with(still.path(), keys).map_err(told)?;
+        let mut report = verify_dir_against(still.path(), checks).map_err(told)?;
         if report.is_sound() || tries == COPIES_MAX {
             if let Some(finding) = report.finding.as_mut() {
                 // Named where it really is, not in a copy that is gone.
@@ -84,26 +100,31 @@ fn check_copies(folder: &Path, keys: &[Vkey]) -> Result<Report> {
 /// Copies the log's files, those first that are written last, and without the lock: what a file holds of the log is
 /// then never more than what the files after it hold.
 fn copy_in_order(from: &Path, to: &Path) -> Result<()> {
-    let mut names: Vec<PathBuf> = fs::read_dir(from)
-        .map_err(|e| Error::io(from, e))?
-        .filter_map(|entry| entry.ok().map(|e| e.path()))
-        .filter(|path| path.is_file() && path.file_name().is_some_and(|name| name != "lock"))
-        .collect();
-    names.sort_by_key(|path| (path.file_name().is_none_or(|name| name != "checkpoint"), path.clone()));
-    for path in names {
+    let first = |path: &PathBuf| path.file_name().is_none_or(|name| name != "checkpoint");
+    copy(&from.join("checkpoint"), &to.join("checkpoint"))?;
+    copy_folder(&from.join(FOLDER), &to.join(FOLDER))?;
+    for path in files_of(from)?.into_iter().filter(first) {
         copy(&path, &to.join(path.file_name().unwrap_or_default()))?;
     }
-    let (wal, copied) = (from.join(WRITTEN_FIRST), to.join(WRITTEN_FIRST));
-    fs::create_dir(&copied).map_err(|e| Error::io(&copied, e))?;
-    let mut segments: Vec<PathBuf> = fs::read_dir(&wal)
-        .map_err(|e| Error::io(&wal, e))?
-        .filter_map(|e| e.ok().map(|e| e.path()))
-        .collect();
-    segments.sort();
-    for path in segments {
-        copy(&path, &copied.join(path.file_name().unwrap_or_default()))?;
+    copy_folder(&from.join(WRITTEN_FIRST), &to.join(WRITTEN_FIRST))
+}
+
+/// The files of a folder by name, but for the lock.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    let paths = entries.filter_map(|entry| entry.ok().map(|e| e.path()));
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.is_file() && path.file_name().is_some_and(|name| name != "lock")).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        return Ok(());
     }
-    Ok(())
+    fs::create_dir(to).map_err(|e| Error::io(to, e))?;
+    files_of(from)?.iter().try_for_each(|path| copy(path, &to.join(path.file_name().unwrap_or_default())))
 }
 
 /// A file that is gone meanwhile (a temporary one, a dropped segment) is no part of the log.
@@ -114,6 +135,11 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+fn stamp_view((size, stamp): &(u64, ledger::timestamp::Stamp)) -> Value {
+    let time = i64::try_from(stamp.time).map_or_else(|_| "-".to_owned(), rfc3339);
+    json!({"size": size, "time": time, "authority": stamp.authority})
+}
+
 fn view(origin: &str, report: &Report) -> Value {
     json!({
         "ok": report.is_sound(),
@@ -122,6 +148,8 @@ fn view(origin: &str, report: &Report) -> Value {
         "signed": report.signed,
         "unwritten": report.unwritten,
         "torn_bytes": report.torn_bytes,
+        "time_stamps": report.stamps.iter().map(stamp_view).collect::<Vec<_>>(),
+        "time_stamps_unchecked": report.stamps_unchecked,
         "problem": report.finding.as_ref().map(ToString::to_string),
     })
 }

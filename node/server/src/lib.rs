@@ -37,9 +37,11 @@ pub mod query;
 pub mod rate;
 pub mod records;
 pub mod rules;
+pub mod stamping;
 pub mod statement_view;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod web;
 
 pub use error::{Error, Result};

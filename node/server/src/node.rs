@@ -70,6 +70,8 @@ pub struct Node {
     pub views: Arc<Semaphore>,
     /// Counts changes of exchanges, for those who wait for one.
     pub changed: watch::Sender<u64>,
+    /// How time-stamping goes.
+    pub stamping: crate::stamping::State,
     /// Says stop to everything that runs.
     pub stop: watch::Sender<bool>,
     /// Secret of pseudonyms.

@@ -55,6 +55,22 @@ fn verify_text(checked: &Value) -> String {
             checked["unwritten"]
         ));
     }
+    let stamps = list(checked, "time_stamps");
+    if let Some(last) = stamps.last() {
+        lines.push(format!(
+            "{} time-stamps hold; the last one says that the first {} entries were there at {} ({})",
+            stamps.len(),
+            text(last, "size"),
+            text(last, "time"),
+            text(last, "authority")
+        ));
+    }
+    if checked["time_stamps_unchecked"].as_u64().unwrap_or(0) > 0 {
+        lines.push(format!(
+            "{} time-stamps were not checked: no roots of their authority are configured",
+            checked["time_stamps_unchecked"]
+        ));
+    }
     if checked["torn_bytes"].as_u64().unwrap_or(0) > 0 {
         lines.push(format!(
             "{} bytes of a record that nobody was told of stand at the end",

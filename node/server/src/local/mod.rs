@@ -142,7 +142,7 @@ async fn about(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
         "name": {"vi": node.config.node.name_vi, "en": node.config.node.name_en},
         "version": env!("CARGO_PKG_VERSION"),
         "endpoint": node.config.peer.endpoint,
-        "ledger": {"origin": node.ledger_origin(), "entries": node.ledger.size()},
+        "ledger": {"origin": node.ledger_origin(), "entries": node.ledger.size(), "time_stamped": node.stamping.view()},
         "rule_set": node.gate.describe(),
         "writable": node.can_write(),
     })))

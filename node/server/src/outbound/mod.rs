@@ -22,7 +22,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use self::dsp::Page;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, chain};
 use crate::limits;
 use crate::node::Node;
 use crate::outbox::Row;
@@ -326,16 +326,4 @@ fn unsigned(head: &http::response::Parts, body: &Bytes, route: &Route, why: &str
     let told =
         serde_json::from_slice::<Problem>(body).map(|p| p.detail).unwrap_or_else(|_| protocol_reason(body));
     Error::Unavailable(format!("{} answered {} without a signature: {told}", route.participant, head.status))
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
