@@ -3,7 +3,7 @@
 //! Promise: [`Checkpoint::parse`] accepts the canonical text only. [`SignedCheckpoint::open`] demands a right
 //! signature by a known key that carries the log's own name; cosignatures of witnesses ride along.
 
-use certs::note::{KeyKind, KeyName, Note, NoteError, Signer, Verified, Vkey};
+use certs::note::{KeyKind, KeyName, Note, NoteError, Signature, Signer, Verified, Vkey};
 
 use crate::error::{LedgerError, Result};
 use crate::merkle::{Hash, empty_root};
@@ -110,6 +110,49 @@ impl SignedCheckpoint {
         if by_log { Ok(signed) } else { Err(NoteError::NoKnownSignature.into()) }
     }
 
+    /// The same checkpoint with nothing but the right signatures of these keys, so that what strangers add to it
+    /// is not kept. Judge it first ([`SignedCheckpoint::verify`]).
+    ///
+    /// # Errors
+    /// Those of [`SignedCheckpoint::verify`].
+    pub fn only_by(&self, known: &[Vkey]) -> Result<Self> {
+        self.verify(known)?;
+        let mut note = Note::new(self.note.text())?;
+        let claimed =
+            |line: &Signature| known.iter().any(|k| *k.name() == line.name && k.id() == line.key_id);
+        for line in self.note.signatures().iter().filter(|line| claimed(line)) {
+            if !note.signatures().contains(line) {
+                note.push(line.clone())?;
+            }
+        }
+        Ok(Self { checkpoint: self.checkpoint.clone(), note })
+    }
+
+    /// Adds the cosignatures that a witness answered. Lines of unknown keys are left out; a line replaces that of
+    /// the same key, so that a checkpoint carries each witness's newest word.
+    ///
+    /// # Errors
+    /// [`LedgerError::Note`] when a known witness's line is wrong, none is of a known witness, or the note is full.
+    pub fn cosigned(&self, lines: &[Signature], witnesses: &[Vkey]) -> Result<Self> {
+        let mut answered = Note::new(self.note.text())?;
+        for line in lines {
+            answered.push(line.clone())?;
+        }
+        let witnesses: Vec<Vkey> =
+            witnesses.iter().filter(|key| key.kind() == KeyKind::CosignatureV1).cloned().collect();
+        answered.verify(&witnesses)?;
+        let known =
+            |line: &Signature| witnesses.iter().any(|k| *k.name() == line.name && k.id() == line.key_id);
+        let added: Vec<&Signature> = answered.signatures().iter().filter(|line| known(line)).collect();
+        let same = |a: &Signature, b: &Signature| a.name == b.name && a.key_id == b.key_id;
+        let mut note = Note::new(self.note.text())?;
+        let kept = self.note.signatures().iter().filter(|old| !added.iter().any(|new| same(old, new)));
+        for line in kept.chain(added.iter().copied()) {
+            note.push(line.clone())?;
+        }
+        Ok(Self { checkpoint: self.checkpoint.clone(), note })
+    }
+
     /// What it says.
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
@@ -167,6 +210,36 @@ mod tests {
         assert!(Checkpoint::parse(BODY).unwrap().sign(&other).is_err());
         let foreign = other.sign(BODY).unwrap();
         assert!(SignedCheckpoint::open(&foreign.to_bytes(), &[other.vkey()]).is_err());
+    }
+
+    #[test]
+    fn what_strangers_add_is_not_kept() {
+        let mut note = signed().note().clone();
+        witness().add_to(&mut note, 1_790_000_000).unwrap();
+        let both = SignedCheckpoint::parse(&note.to_bytes()).unwrap();
+        assert_eq!(both.only_by(&[log_signer().vkey()]).unwrap(), signed());
+        assert!(both.only_by(&[witness().vkey()]).is_err(), "the log itself must have signed");
+    }
+
+    #[test]
+    fn a_witnesss_newer_word_replaces_its_older_one() {
+        let line = |time, cosigner: &certs::note::Cosigner| {
+            let mut note = Note::new(BODY).unwrap();
+            cosigner.add_to(&mut note, time).unwrap();
+            note.signatures()[0].clone()
+        };
+        let (known, stranger) = (witness(), crate::testing::cosigner("witness.example/stranger", 10));
+        let keys = [known.vkey()];
+        let once = signed().cosigned(&[line(5, &known), line(5, &stranger)], &keys).unwrap();
+        assert_eq!(once.note().signatures().len(), 2, "the stranger's line is left out");
+        let twice = once.cosigned(&[line(9, &known)], &keys).unwrap();
+        let all = [log_signer().vkey(), known.vkey()];
+        let times: Vec<_> = twice.verify(&all).unwrap().into_iter().map(|v| v.time).collect();
+        assert_eq!(times, [None, Some(9)]);
+        let mut wrong = line(9, &known);
+        wrong.bytes[0] ^= 1;
+        assert!(signed().cosigned(&[wrong], &keys).is_err());
+        assert!(signed().cosigned(&[line(5, &stranger)], &keys).is_err());
     }
 
     #[test]

@@ -11,8 +11,10 @@
 //! leave the house, [`mod@verify`] for checking a whole log offline. The modules [`merkle`], [`tile`], [`checkpoint`],
 //! [`proof`], [`commitment`] and [`statement`] are pure.
 
+pub mod bridge;
 pub mod checkpoint;
 pub mod commitment;
+pub mod conflict;
 mod error;
 pub mod log;
 pub mod merkle;
@@ -24,6 +26,7 @@ mod testing;
 mod text;
 pub mod tile;
 pub mod timestamp;
+pub mod tile_reader;
 pub mod verify;
 
 pub use certs::note::{Cosigner, KeyName, Note, NoteError, Signer, Vkey};

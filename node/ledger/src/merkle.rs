@@ -289,7 +289,15 @@ pub fn verify_consistency(old: u64, old_root: &Hash, new: u64, new_root: &Hash, 
 /// The two roots that a consistency path gives, for `0 < old < new`.
 fn roots_of_consistency(old: u64, old_root: &Hash, new: u64, path: &[Hash]) -> Option<(Hash, Hash)> {
     let (first, rest) = if old.is_power_of_two() { (old_root, path) } else { path.split_first()? };
-    let (mut node, mut last) = (old - 1, new - 1);
+    fold_consistency(old, new, first, rest)
+}
+
+/// The same with the first hash always given; `None` unless `0 < old < new`.
+pub(crate) fn fold_consistency(old: u64, new: u64, first: &Hash, rest: &[Hash]) -> Option<(Hash, Hash)> {
+    if old >= new {
+        return None;
+    }
+    let (mut node, mut last) = (old.checked_sub(1)?, new.checked_sub(1)?);
     let ones = node.trailing_ones();
     node >>= ones;
     last >>= ones;
