@@ -36,6 +36,20 @@ impl Checkpoint {
     /// # Errors
     /// [`LedgerError::Malformed`].
     pub fn parse(body: &str) -> Result<Self> {
+        let checkpoint = Self::parse_any_root(body)?;
+        if !checkpoint.root_can_be() {
+            let why = "its size is 0 but its root is not that of the empty tree";
+            return Err(LedgerError::malformed("checkpoint", why));
+        }
+        Ok(checkpoint)
+    }
+
+    /// Whether any tree of this size has this root, as far as one can tell.
+    pub(crate) fn root_can_be(&self) -> bool {
+        self.size > 0 || self.root == empty_root()
+    }
+
+    fn parse_any_root(body: &str) -> Result<Self> {
         let refuse = |why: &str| LedgerError::malformed("checkpoint", why);
         let lines: Vec<&str> =
             body.strip_suffix('\n').ok_or_else(|| refuse("no newline at its end"))?.split('\n').collect();
@@ -45,9 +59,6 @@ impl Checkpoint {
         let origin = KeyName::new(origin)?;
         let size = text::decimal(size).ok_or_else(|| refuse("its size is no canonical number"))?;
         let root: Hash = root.parse()?;
-        if size == 0 && root != empty_root() {
-            return Err(refuse("its size is 0 but its root is not that of the empty tree"));
-        }
         Ok(Self { origin, size, root })
     }
 
@@ -77,6 +88,13 @@ impl SignedCheckpoint {
     /// # Errors
     /// [`LedgerError::Malformed`], [`LedgerError::TooLarge`], [`LedgerError::Note`].
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let signed = Self::parse_any_root(bytes)?;
+        Checkpoint::parse(signed.note.text())?;
+        Ok(signed)
+    }
+
+    /// Reads also an empty tree with a root that cannot be, for a witness who must first ask who signed that.
+    pub(crate) fn parse_any_root(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > CHECKPOINT_BYTES_MAX {
             return Err(LedgerError::TooLarge {
                 what: "checkpoint",
@@ -85,7 +103,7 @@ impl SignedCheckpoint {
             });
         }
         let note = Note::parse(bytes)?;
-        Ok(Self { checkpoint: Checkpoint::parse(note.text())?, note })
+        Ok(Self { checkpoint: Checkpoint::parse_any_root(note.text())?, note })
     }
 
     /// Reads a checkpoint note and verifies it (see [`SignedCheckpoint::verify`]).
@@ -110,22 +128,14 @@ impl SignedCheckpoint {
         if by_log { Ok(signed) } else { Err(NoteError::NoKnownSignature.into()) }
     }
 
-    /// The same checkpoint with nothing but the right signatures of these keys, so that what strangers add to it
-    /// is not kept. Judge it first ([`SignedCheckpoint::verify`]).
+    /// The same checkpoint with nothing but the right signatures of these keys, one a key, so that what strangers
+    /// add to it is not kept.
     ///
     /// # Errors
     /// Those of [`SignedCheckpoint::verify`].
     pub fn only_by(&self, known: &[Vkey]) -> Result<Self> {
         self.verify(known)?;
-        let mut note = Note::new(self.note.text())?;
-        let claimed =
-            |line: &Signature| known.iter().any(|k| *k.name() == line.name && k.id() == line.key_id);
-        for line in self.note.signatures().iter().filter(|line| claimed(line)) {
-            if !note.signatures().contains(line) {
-                note.push(line.clone())?;
-            }
-        }
-        Ok(Self { checkpoint: self.checkpoint.clone(), note })
+        self.with_lines(self.note.signatures().iter().filter(|line| claimed(line, known)))
     }
 
     /// Adds the cosignatures that a witness answered. Lines of unknown keys are left out; a line replaces that of
@@ -141,14 +151,19 @@ impl SignedCheckpoint {
         let witnesses: Vec<Vkey> =
             witnesses.iter().filter(|key| key.kind() == KeyKind::CosignatureV1).cloned().collect();
         answered.verify(&witnesses)?;
-        let known =
-            |line: &Signature| witnesses.iter().any(|k| *k.name() == line.name && k.id() == line.key_id);
-        let added: Vec<&Signature> = answered.signatures().iter().filter(|line| known(line)).collect();
-        let same = |a: &Signature, b: &Signature| a.name == b.name && a.key_id == b.key_id;
+        let added = answered.signatures().iter().filter(|line| claimed(line, &witnesses));
+        let old = self.note.signatures().iter();
+        let kept = old.filter(|old| !added.clone().any(|new| same_key(old, new)));
+        self.with_lines(kept.chain(added.clone()))
+    }
+
+    /// The same text with these lines, one a key.
+    fn with_lines<'a>(&self, lines: impl Iterator<Item = &'a Signature>) -> Result<Self> {
         let mut note = Note::new(self.note.text())?;
-        let kept = self.note.signatures().iter().filter(|old| !added.iter().any(|new| same(old, new)));
-        for line in kept.chain(added.iter().copied()) {
-            note.push(line.clone())?;
+        for line in lines {
+            if !note.signatures().iter().any(|earlier| same_key(earlier, line)) {
+                note.push(line.clone())?;
+            }
         }
         Ok(Self { checkpoint: self.checkpoint.clone(), note })
     }
@@ -170,6 +185,14 @@ impl SignedCheckpoint {
     pub fn to_bytes(&self) -> Vec<u8> {
         self.note.to_bytes()
     }
+}
+
+fn same_key(a: &Signature, b: &Signature) -> bool {
+    a.name == b.name && a.key_id == b.key_id
+}
+
+fn claimed(line: &Signature, known: &[Vkey]) -> bool {
+    known.iter().any(|key| *key.name() == line.name && key.id() == line.key_id)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod log;
 pub mod merkle;
 pub mod proof;
 pub mod receipt;
+mod sealed;
 pub mod statement;
 #[cfg(test)]
 mod testing;
@@ -28,6 +29,7 @@ pub mod tile;
 pub mod timestamp;
 pub mod tile_reader;
 pub mod verify;
+pub mod witness;
 
 pub use certs::note::{Cosigner, KeyName, Note, NoteError, Signer, Vkey};
 pub use error::{LedgerError, Result};

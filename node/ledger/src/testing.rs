@@ -38,10 +38,6 @@ impl Tree {
         Self((0..size).map(|k| leaf_hash(entry(k).as_bytes())).collect())
     }
 
-    pub fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
     pub fn signed(&self, size: u64) -> SignedCheckpoint {
         self.signed_by(size, &log_signer())
     }

@@ -360,7 +360,7 @@ fn spawn(name: &str, dir: &Path, work: impl FnOnce() + Send + 'static) -> Result
 }
 
 /// Holds the folder for this process until the file is dropped.
-fn take_lock(dir: &Path) -> Result<File> {
+pub(crate) fn take_lock(dir: &Path) -> Result<File> {
     let path = dir.join("lock");
     let file = disk::open_writable(&path)?;
     match file.try_lock() {
