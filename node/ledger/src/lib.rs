@@ -28,6 +28,7 @@ mod text;
 pub mod tile;
 pub mod timestamp;
 pub mod tile_reader;
+pub mod trust;
 pub mod verify;
 pub mod witness;
 
