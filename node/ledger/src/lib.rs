@@ -16,6 +16,7 @@ pub mod checkpoint;
 pub mod commitment;
 pub mod conflict;
 mod error;
+pub mod gossip;
 pub mod log;
 pub mod merkle;
 pub mod proof;
