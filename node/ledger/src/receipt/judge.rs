@@ -3,6 +3,8 @@
 //! Which time counts. A statement's and an acknowledgement's signing key must have been in force at the time that
 //! the text itself states. A checkpoint states no time, and receipts may be issued long after; so the ledger key
 //! must not have ended before the statement was written.
+//!
+//! A holder who trusts no log alone adds a trust policy: then the checkpoint's cosignatures must meet its quorum.
 
 use certs::note::{KeyKind, KeyName, Note, Vkey};
 use ed25519_dalek::VerifyingKey;
@@ -11,6 +13,7 @@ use super::Receipt;
 use crate::commitment::Opening;
 use crate::merkle::Hash;
 use crate::statement::{Ack, SignedStatement, Statement};
+use crate::trust::{Freshness, Judgement, TrustPolicy};
 
 /// A key and when it is in force: from the first second up to, not including, the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,18 @@ pub struct Expectation {
     pub leaf: Option<Hash>,
     /// Opened fields: each must fit the statement's commitment.
     pub openings: Vec<Opening>,
+    /// The witnesses whose quorum the checkpoint must have.
+    pub trust: Option<Trust>,
+}
+
+/// A trust policy and the time by which to judge cosignatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    /// Who must have cosigned. Logs that it names must include the receipt's log; whose log that is, and its keys'
+    /// periods, the [`KeyBook`] tells all the same.
+    pub policy: TrustPolicy,
+    /// For old receipts without an age: cosignatures of that time keep their worth.
+    pub at: Freshness,
 }
 
 /// What a valid receipt proves.
@@ -69,6 +84,8 @@ pub struct Summary {
     pub size: u64,
     /// The consumer's acknowledgement, if the receipt has it.
     pub ack: Option<Ack>,
+    /// Which witnesses vouch for the checkpoint, if a trust policy was given.
+    pub quorum: Option<Judgement>,
 }
 
 /// The outcome.
@@ -101,6 +118,11 @@ pub enum Verdict {
     CheckpointBad {
         /// Why.
         why: String,
+    },
+    /// Genuine, but the trust policy's quorum is not met: the log may have shown this checkpoint to its holder only.
+    NotWitnessed {
+        /// Who cosigned, and what became of the others.
+        judgement: Box<Judgement>,
     },
     /// Genuine, but about something else than what it is held against.
     OtherData {
@@ -151,8 +173,9 @@ fn judge(receipt: &Receipt, book: &dyn KeyBook, expected: &Expectation) -> Judge
     check_owner(statement, &origin, &log_of)?;
     let ack = check_ack(receipt, &leaf, &origin, &log_of)?;
     check_expected(statement, &leaf, expected)?;
+    let quorum = expected.trust.as_ref().map(|trust| check_quorum(receipt, trust)).transpose()?;
     let (statement, signer) = (statement.statement().clone(), statement.signer().to_owned());
-    Ok(Summary { statement, signer, leaf, origin, log_of, index, size, ack })
+    Ok(Summary { statement, signer, leaf, origin, log_of, index, size, ack, quorum })
 }
 
 /// The log's own signature. Gives back whose log it is.
@@ -184,6 +207,11 @@ fn check_signed(statement: &SignedStatement, book: &dyn KeyBook) -> Judged<()> {
             Err(Verdict::WrongSignature { who, why: "the text was altered or another key signed" })
         }
     }
+}
+
+fn check_quorum(receipt: &Receipt, trust: &Trust) -> Judged<Judgement> {
+    let judgement = trust.policy.judge(&receipt.checkpoint, trust.at);
+    if judgement.met { Ok(judgement) } else { Err(Verdict::NotWitnessed { judgement: Box::new(judgement) }) }
 }
 
 enum Signed {

@@ -15,7 +15,8 @@ mod judge;
 use serde::{Deserialize, Serialize};
 
 pub use judge::{
-    DatedKey, Expectation, KeyBook, LogIdentity, Summary, Verdict, verify_receipt, verify_receipt_expecting,
+    DatedKey, Expectation, KeyBook, LogIdentity, Summary, Trust, Verdict, verify_receipt,
+    verify_receipt_expecting,
 };
 
 use crate::checkpoint::SignedCheckpoint;
@@ -119,7 +120,8 @@ fn read_statement(base64: &str) -> Result<SignedStatement> {
 }
 
 /// Makes the receipt of entry `index` of our log under a checkpoint that covers it (see
-/// [`Log::checkpoint_covering`]).
+/// [`Log::checkpoint_covering`]). The checkpoint may carry witnesses' cosignatures
+/// ([`SignedCheckpoint::cosigned`]); they go into the receipt.
 ///
 /// # Errors
 /// [`LedgerError::OutOfRange`] when the checkpoint does not cover the entry; [`LedgerError::Malformed`] when the

@@ -14,6 +14,8 @@ use crate::statement::{
 };
 use crate::testing::signer;
 
+mod witnessed;
+
 const PROVIDER: &str = "urn:agency:vn:h26.18";
 const CONSUMER: &str = "urn:agency:vn:g09";
 const TIME: u64 = 1_790_000_000;
@@ -282,7 +284,7 @@ fn other_data_is_said() {
     // Held against other data.
     let bytes = good.to_bytes().unwrap();
     let against = |leaf: Option<Hash>, openings: Vec<crate::commitment::Opening>| {
-        verify_receipt_expecting(&bytes, &Book::new(), &Expectation { leaf, openings })
+        verify_receipt_expecting(&bytes, &Book::new(), &Expectation { leaf, openings, trust: None })
     };
     let right = vec![
         secrets().open(Field::Request, b"base"),

@@ -1,10 +1,14 @@
 //! Holding a checkpoint against a policy.
 
+use std::fmt;
+
 use certs::note::{KeyName, Note, NoteError, Signature, Vkey};
 
 use super::{Name, TrustPolicy};
 use crate::checkpoint::SignedCheckpoint;
 
+/// Witnesses told of in one line.
+const TOLD_MAX: usize = 8;
 /// Seconds by which a witness's clock may be ahead of ours.
 pub const SKEW_MAX: u64 = 60;
 
@@ -37,6 +41,38 @@ impl Judgement {
             Outcome::Counted { time } => Some((&said.name, time)),
             _ => None,
         })
+    }
+}
+
+impl fmt::Display for Judgement {
+    /// One line for people: how many count, and what became of those that do not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.log {
+            LogSigned::UnknownOrigin => f.write_str("the log is none of the trust policy's; ")?,
+            LogSigned::ByNoTrustedKey => f.write_str("no key of the trust policy signed for the log; ")?,
+            LogSigned::ByTrustedKey | LogSigned::NotAsked => {}
+        }
+        if let Some(name) = &self.spoiled_by {
+            write!(f, "the signature of `{name}` is wrong; ")?;
+        }
+        write!(f, "{} of {} witnesses count", self.counted().count(), self.witnesses.len())?;
+        if !self.met {
+            f.write_str(", no quorum")?;
+        }
+        let others: Vec<String> = self.witnesses.iter().filter_map(told).take(TOLD_MAX).collect();
+        if others.is_empty() { Ok(()) } else { write!(f, " ({})", others.join("; ")) }
+    }
+}
+
+/// What became of a witness that does not count.
+fn told(said: &Said) -> Option<String> {
+    let name = &said.name;
+    match said.outcome {
+        Outcome::Counted { .. } => None,
+        Outcome::TooOld { time } => Some(format!("`{name}` cosigned too long ago, at {time}")),
+        Outcome::InFuture { time } => Some(format!("`{name}` cosigned at {time}, which has not come")),
+        Outcome::WrongSignature => Some(format!("the cosignature of `{name}` is wrong")),
+        Outcome::Absent => Some(format!("`{name}` did not cosign")),
     }
 }
 

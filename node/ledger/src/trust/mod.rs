@@ -60,9 +60,9 @@ impl Name {
 }
 
 impl fmt::Display for Name {
-    /// For people: bytes that are no UTF-8 show as replacement characters.
+    /// For people: short, without controls; bytes that are no UTF-8 show as replacement characters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&crate::text::shortened(&String::from_utf8_lossy(&self.0)))
     }
 }
 

@@ -158,6 +158,7 @@ fn told(file: &Path, verdict: &Verdict) -> Error {
             not_valid(file, "key not valid at that time", &format!("the key of `{who}` at {time}"))
         }
         Verdict::CheckpointBad { why } => not_valid(file, "bad checkpoint", why),
+        Verdict::NotWitnessed { judgement } => not_valid(file, "not witnessed", &judgement.to_string()),
         Verdict::OtherData { why } => not_valid(file, "other data", why),
         Verdict::Malformed { why } => not_valid(file, "malformed", why),
     }

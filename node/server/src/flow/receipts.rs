@@ -236,6 +236,7 @@ pub fn verdict_text(verdict: &Verdict) -> String {
         Verdict::NotInLedger { origin, index } => format!("entry {index} of `{origin}` is something else"),
         Verdict::KeyNotValidAtThatTime { who, time } => format!("the key of `{who}` was not valid at {time}"),
         Verdict::CheckpointBad { why } => format!("the checkpoint is bad: {why}"),
+        Verdict::NotWitnessed { judgement } => format!("not witnessed: {judgement}"),
         Verdict::OtherData { why } => format!("about other data: {why}"),
         Verdict::Malformed { why } => format!("malformed: {why}"),
     }
