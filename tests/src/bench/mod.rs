@@ -1,5 +1,6 @@
 //! What the benchmarks (`src/bin/bench-*.rs`) share: medians, a payload, and the two ways to print figures.
 
+pub mod ledger;
 pub mod nginx;
 
 use std::fs::File;

@@ -1,76 +1,83 @@
-//! `tests/bench/run ledger`: durable appends a second, in this process. Keys: `appends_1_writer_per_s`,
-//! `appends_64_writers_per_s`, `append_1_writer_p50_ms`, `append_1_writer_p99_ms`, `append_64_writers_p50_ms`,
-//! `append_64_writers_p99_ms`, `entry_bytes`.
+//! `tests/bench/run ledger`: durable appends a second by 1, 64, 256 and 1,024 writers, beside the disk's own syncs and
+//! Tessera's POSIX storage; proofs, memory and verification of a log of ten million entries. Keys: docs/performance.md.
 //!
-//! An append counts when the ledger has answered, that is after the entry is durable. Writers share batches, so many are faster
-//! than one; one writer waits for the disk each time.
+//! An append counts when the ledger has answered, that is after the entry is durable. Writers share batches, so many are
+//! faster than one; one writer waits for the disk each time.
 
-use std::error::Error;
-use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
-use ledger::log::{Log, LogOptions};
-use ledger::{KeyName, Signer};
-use tests::bench::{Figures, ms, quantile, say};
+use tests::bench::ledger::{ENTRY_BYTES, Measured, append, disk, large, tessera};
+use tests::bench::{Figures, quantile, say};
 
-/// How long each is measured.
+/// How long each number of writers is measured.
 const MEASURED: Duration = Duration::from_secs(10);
-/// Bytes of an entry: about what a signed statement has.
-const ENTRY_BYTES: usize = 800;
+/// How long the disk's own syncs are counted, once before and once after the appends.
+const SYNCED: Duration = Duration::from_secs(3);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut figures = Figures::default();
-    for (writers, name) in [(1, "1_writer"), (64, "64_writers")] {
-        let (took, seconds) = append_for(writers)?;
-        say(&format!("{writers} at a time: {} appends in {seconds:.1} s", took.len()));
-        figures.add(&format!("appends_{name}_per_s"), took.len() as f64 / seconds);
-        figures.add(&format!("append_{name}_p50_ms"), quantile(&took, 0.5));
-        figures.add(&format!("append_{name}_p99_ms"), quantile(&took, 0.99));
+fn main() -> Measured<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, folder] = words.as_slice()
+        && word == large::WORD
+    {
+        println!("{}", large::measure(Path::new(folder), &large::Sizes::FULL)?.to_line());
+        return Ok(());
     }
+    let tessera = tessera::program()?;
+    let mut figures = Figures::default();
     figures.add("entry_bytes", ENTRY_BYTES as f64);
+    let before = fsyncs()?;
+    ours(&mut figures)?;
+    theirs(&mut figures, &tessera)?;
+    figures.add("fsync_per_s", (before + fsyncs()?) / 2.0);
+    let folder = tempfile::tempdir()?;
+    let large = large::in_a_process_of_its_own(folder.path())?;
+    figures.add("verify_per_s", large.verify_per_s);
+    figures.add("verify_peak_rss_mb", large.peak_rss_mb);
+    figures.add("proof_p99_us_10m", large.proof_p99_us);
+    figures.add("rss_mb_1m", large.first_rss_mb);
+    figures.add("rss_mb_10m", large.last_rss_mb);
     Ok(figures.print()?)
 }
 
-/// Milliseconds of each append by so many threads on a fresh log, and the seconds that all took together.
-fn append_for(writers: usize) -> Result<(Vec<f64>, f64), Box<dyn Error>> {
-    let folder = tempfile::tempdir()?;
-    let signer = Signer::new(KeyName::new("urn:agency:vn:bench/ledger")?, SigningKey::from_bytes(&[7; 32]));
-    let clock = Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()));
-    let log =
-        Log::open(&folder.path().join("log"), signer, clock, LogOptions::new(folder.path().join("guard")))?;
-    let started = Instant::now();
-    let results: Vec<Result<Vec<f64>, String>> = thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..writers).map(|writer| scope.spawn(writer_of(&log, writer, started))).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err("a writer panicked".into())))
-            .collect()
-    });
-    let seconds = started.elapsed().as_secs_f64();
-    let mut all = Vec::new();
-    for result in results {
-        all.extend(result?);
-    }
-    if log.size() != all.len() as u64 {
-        return Err(format!("{} appends, but the log holds {}", all.len(), log.size()).into());
-    }
-    Ok((all, seconds))
+fn fsyncs() -> Measured<f64> {
+    disk::fsyncs_per_s(tempfile::tempdir()?.path(), SYNCED)
 }
 
-/// One writer: appends entries of its own until the time is up.
-fn writer_of(log: &Log, writer: usize, started: Instant) -> impl FnOnce() -> Result<Vec<f64>, String> + '_ {
-    move || {
-        let mut took = Vec::new();
-        while started.elapsed() < MEASURED {
-            let mut entry = format!("writer {writer} entry {}\n", took.len()).into_bytes();
-            entry.resize(ENTRY_BYTES, b'.');
-            let before = Instant::now();
-            log.append_blocking(entry).map_err(|error| error.to_string())?;
-            took.push(ms(before.elapsed()));
+fn ours(figures: &mut Figures) -> Measured<()> {
+    for writers in [1, 64, 256, 1024] {
+        let folder = tempfile::tempdir()?;
+        let run = append::run(folder.path(), writers, MEASURED)?;
+        let (p50, p99) = (quantile(&run.took_ms, 0.5), quantile(&run.took_ms, 0.99));
+        say(&format!(
+            "{writers} at a time: {:.0} appends a second in {:.0} batches a second, p50 {p50:.2} ms, p99 {p99:.2} ms",
+            run.per_s(),
+            run.batches as f64 / run.seconds
+        ));
+        figures.add(&format!("append_{writers}_per_s"), run.per_s());
+        figures.add(&format!("append_p50_ms_{writers}"), p50);
+        figures.add(&format!("append_p99_ms_{writers}"), p99);
+        figures.add(&format!("batches_{writers}_per_s"), run.batches as f64 / run.seconds);
+        if let Some(name) = [(1, "1_writer"), (64, "64_writers")].iter().find(|(n, _)| *n == writers) {
+            figures.add(&format!("appends_{}_per_s", name.1), run.per_s());
+            figures.add(&format!("append_{}_p50_ms", name.1), p50);
+            figures.add(&format!("append_{}_p99_ms", name.1), p99);
         }
-        Ok(took)
+        if writers == 1024 {
+            figures.add("bytes_per_entry", run.bytes_per_entry);
+        }
     }
+    Ok(())
+}
+
+fn theirs(figures: &mut Figures, program: &Path) -> Measured<()> {
+    for writers in [256, 1024] {
+        let folder = tempfile::tempdir()?;
+        let run = tessera::run(program, folder.path(), writers, MEASURED)?;
+        let (per_s, p50, p99) = (run.per_s, run.p50_ms, run.p99_ms);
+        say(&format!("Tessera, {writers} at a time: {per_s:.0} a second, p50 {p50:.1} ms, p99 {p99:.1} ms"));
+        figures.add(&format!("tessera_{writers}_per_s"), per_s);
+        figures.add(&format!("tessera_p99_ms_{writers}"), p99);
+    }
+    Ok(())
 }
