@@ -54,8 +54,10 @@ pub const BATCH_ENTRIES_MAX: usize = 4096;
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a bundle of 256 entries of the largest size.
 pub(crate) const BUNDLE_BYTES_MAX: usize = 256 * (ENTRY_BYTES_MAX + 2);
-/// Bytes after which a new segment of the write-ahead log begins: replay of two takes well under a second.
-pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Bytes after which a new segment of the write-ahead log begins: replay of two takes well under a second. Each new one
+/// has the flat files synced, and appends wait behind that: with 64 MiB the slowest hundredth of 1,024 writers waited
+/// 38 ms, with 16 MiB 20 ms, at the same rate.
+pub const SEGMENT_BYTES: u64 = 16 << 20;
 /// The shortest time between two checkpoints.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
