@@ -26,7 +26,7 @@ use crate::limits;
 use crate::node::{Locks, Node};
 use crate::operation::Clock;
 use crate::peers::{self, Peers};
-use crate::{local, peer, records, rules};
+use crate::{local, peer, records, rules, witness};
 
 /// Validity of keys and certificate made by `init`, seconds (ten years): revocation is by the registry.
 const KEY_SECONDS: i64 = 3_652 * 86_400;
@@ -98,12 +98,20 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
     let clock = Clock::system();
     let node = Arc::new(build(dir, config, clock).await?);
     tracing::info!(id = node.config.node.id, "node opened");
+    if let Err(error) = witness::rollback::check(&node).await {
+        close(&node).await;
+        return Err(error);
+    }
     peers::forget_expired(&node).await?;
     if doors != Doors::Closed {
         open_doors(&node, doors).await?;
         node.outbox.start(&node)?;
         flow::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
+        keep(&node, tokio::spawn(witness::hearing::run(node.clone())));
+        if let Some(section) = node.config.ledger.witnesses.clone() {
+            keep(&node, tokio::spawn(witness::quorum::run(node.clone(), section)));
+        }
         if let Some(section) = node.config.ledger.timestamps.clone() {
             keep(&node, tokio::spawn(crate::stamping::run(node.clone(), section)));
         }
@@ -130,6 +138,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     let peers = Peers::open(dir, &descriptor, now)?;
     let (nonces, mark) = nonces(&store, now)?;
     let catalogs = crate::crawl::Catalogs::open(&store)?;
+    let watch = crate::witness::Watch::open(dir, &config.node.id, &keys)?;
     let token = URL_SAFE_NO_PAD.encode(crate::operation::random::<32>()?);
     Ok(Node {
         dir: dir.to_owned(),
@@ -156,6 +165,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         views: Arc::new(Semaphore::new(limits::VIEWS_AT_ONCE)),
         changed: watch::Sender::new(0),
         stamping: crate::stamping::State::default(),
+        watch,
         stop: watch::Sender::new(false),
         mask_secret,
         token,

@@ -68,9 +68,52 @@ pub struct LedgerSection {
     /// an old backup notices by it. Default: beside the node's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard_file: Option<PathBuf>,
+    /// Which peers witness the ledger; nobody when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witnesses: Option<WitnessSection>,
     /// Who time-stamps the ledger; nobody when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamps: Option<TimestampSection>,
+}
+
+/// `[ledger.witnesses]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessSection {
+    /// Participant ids of the peers that cosign this node's checkpoints.
+    pub peers: Vec<String>,
+    /// How many of them must.
+    pub quorum: usize,
+    /// How often they are asked, seconds; a receipt that waits asks at once.
+    #[serde(default = "ten")]
+    pub every_seconds: u64,
+}
+
+fn ten() -> u64 {
+    10
+}
+
+impl WitnessSection {
+    fn check(&self, me: &str) -> std::result::Result<(), String> {
+        let known: std::collections::BTreeSet<&String> = self.peers.iter().collect();
+        if known.len() != self.peers.len() || self.peers.iter().any(|peer| peer == me) {
+            return Err("[ledger.witnesses] peers names one twice, or this node itself".to_owned());
+        }
+        for peer in &self.peers {
+            certs::ParticipantId::parse(peer).map_err(|e| format!("[ledger.witnesses] peers: {e}"))?;
+        }
+        if self.quorum == 0 || self.quorum > self.peers.len() {
+            return Err(format!(
+                "[ledger.witnesses] quorum = {} cannot be met by {} peers; write 1 to that number",
+                self.quorum,
+                self.peers.len()
+            ));
+        }
+        if self.every_seconds == 0 {
+            return Err("[ledger.witnesses] every_seconds is 0; write 10".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// `[ledger.timestamps]`
@@ -154,6 +197,7 @@ impl Config {
                 self.local.listen
             ));
         }
+        self.ledger.witnesses.as_ref().map_or(Ok(()), |section| section.check(&self.node.id))?;
         self.ledger.timestamps.as_ref().map_or(Ok(()), TimestampSection::check)?;
         check_endpoint(&self.peer.endpoint)
     }

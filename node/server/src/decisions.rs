@@ -195,13 +195,9 @@ pub async fn receipt(node: &Node, exchange: &Exchange, entry: u64) -> Result<Vec
             exchange.id, exchange.id
         ))
     })?;
-    let published = node
-        .ledger
-        .checkpoint_covering(entry)
-        .await
-        .map_err(|e| Error::Unavailable(format!("no signed checkpoint yet: {e}")))?;
+    let under = crate::witness::quorum::covering(node, entry).await?;
     let parties = [node.config.node.id.as_str()];
     let rides = |excerpt: &mut Excerpt| excerpt.decision = Some(kept.opened.clone());
     let keys = keybook::excerpt(&node.peers.keys(), &parties, rides)?;
-    receipt::issue(&node.ledger, entry, &published, None, Some(keys)).map_err(Error::internal)
+    receipt::issue(&node.ledger, entry, &under, None, Some(keys)).map_err(Error::internal)
 }

@@ -43,5 +43,6 @@ pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod web;
+pub mod witness;
 
 pub use error::{Error, Result};

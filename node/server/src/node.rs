@@ -70,6 +70,8 @@ pub struct Node {
     pub views: Arc<Semaphore>,
     /// Counts changes of exchanges, for those who wait for one.
     pub changed: watch::Sender<u64>,
+    /// What it knows of logs, its own and others'.
+    pub watch: crate::witness::Watch,
     /// How time-stamping goes.
     pub stamping: crate::stamping::State,
     /// Says stop to everything that runs.
@@ -96,11 +98,14 @@ impl Node {
     /// Whether exchanges can go on: both the store and the ledger take writes. If not, everything that needs either is
     /// refused (fail closed).
     pub fn can_write(&self) -> bool {
-        self.store.read_only().is_none() && self.ledger.failure().is_none()
+        self.store.read_only().is_none() && self.ledger.failure().is_none() && self.watch.halted().is_none()
     }
 
     /// Appends an entry to the ledger; durable when it returns its index.
     pub async fn append(&self, entry: Vec<u8>) -> Result<u64> {
+        if let Some(why) = self.watch.halted() {
+            return Err(Error::Unavailable(format!("this node signs nothing: {why}")));
+        }
         match self.ledger.append(entry).await {
             Ok(committed) => Ok(committed.index),
             Err(error) => Err(Error::Unavailable(format!(

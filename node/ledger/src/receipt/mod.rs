@@ -21,7 +21,7 @@ pub use judge::{
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{LedgerError, Result};
-use crate::log::{Log, Published};
+use crate::log::Log;
 use crate::merkle::Hash;
 use crate::proof::ProofFile;
 use crate::statement::{SignedStatement, Statement};
@@ -129,13 +129,13 @@ fn read_statement(base64: &str) -> Result<SignedStatement> {
 pub fn issue(
     log: &Log,
     index: u64,
-    under: &Published,
+    under: &SignedCheckpoint,
     ack: Option<SignedStatement>,
     keys: Option<serde_json::Value>,
 ) -> Result<Vec<u8>> {
     let path = log.inclusion(index, under.checkpoint().size)?;
     let statement = SignedStatement::parse(&log.entry(index)?)?;
-    Receipt { statement, ack, keys, index, path, checkpoint: under.signed.clone() }.to_bytes()
+    Receipt { statement, ack, keys, index, path, checkpoint: under.clone() }.to_bytes()
 }
 
 #[cfg(test)]

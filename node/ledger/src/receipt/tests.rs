@@ -122,7 +122,7 @@ impl House {
     }
     fn receipt(&self, index: u64, ack: Option<SignedStatement>) -> Receipt {
         let keys = Some(serde_json::json!({"members": ["an excerpt"]}));
-        let bytes = issue(&self.log, index, &self.log.checkpoint().unwrap(), ack, keys).unwrap();
+        let bytes = issue(&self.log, index, &self.log.checkpoint().unwrap().signed, ack, keys).unwrap();
         Receipt::parse(&bytes).unwrap()
     }
 }

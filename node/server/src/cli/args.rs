@@ -372,6 +372,9 @@ pub enum ReceiptCommand {
         /// Data to compare with the receipt: the rows that were received.
         #[arg(long, value_name = "FILE")]
         data: Option<PathBuf>,
+        /// Trust policy (C2SP tlog-policy, as `tram ledger trust` prints it) whose quorum must have cosigned.
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
         /// Folder with the rule set that decided: decides the question anew and compares (receipts of decisions only).
         #[arg(long, value_name = "DIR")]
         rules: Option<PathBuf>,
@@ -385,6 +388,18 @@ pub enum LedgerCommand {
     Verify,
     /// Show the newest signed checkpoint.
     Checkpoint,
+    /// Show who vouches for this ledger, what peers' ledgers say of themselves, and proofs of two histories.
+    Witnesses,
+    /// Print the trust policy of this ledger (C2SP tlog-policy): its key, its witnesses, their quorum.
+    Trust,
+    /// Judge a proof that a ledger signed two histories: no network, no node.
+    Conflict {
+        /// The proof (.conflict).
+        file: PathBuf,
+        /// Registry to trust; once for each version where a party's keys were replaced.
+        #[arg(long, value_name = "FILE", required = true)]
+        registry: Vec<PathBuf>,
+    },
     /// List entries.
     List {
         /// From this index.

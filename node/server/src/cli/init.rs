@@ -126,7 +126,8 @@ pub async fn status(dir: &Path, out: Out) -> Result<u8> {
 
 fn status_text(facts: &Value) -> String {
     let writable = facts["writable"] == json!(true);
-    [
+    let mut lines = super::witness::alarms(facts);
+    lines.extend([
         format!("{}  {}", text(facts, "participant"), text(&facts["name"], "vi")),
         format!("running, version {}, peers reach it at {}", text(facts, "version"), text(facts, "endpoint")),
         format!("ledger {}: {} entries", text(&facts["ledger"], "origin"), text(&facts["ledger"], "entries")),
@@ -136,8 +137,8 @@ fn status_text(facts: &Value) -> String {
             text(&facts["rule_set"], "sha256")
         ),
         if writable { "records what it does" } else { "CANNOT WRITE: every exchange is refused" }.to_owned(),
-    ]
-    .join("\n")
+    ]);
+    lines.join("\n")
 }
 
 #[cfg(test)]

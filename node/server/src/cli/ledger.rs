@@ -21,6 +21,9 @@ pub async fn run(dir: &Path, verb: LedgerCommand, out: Out) -> Result<u8> {
             out.result(&document, |d| text(d, "checkpoint"));
             Ok(0)
         }
+        LedgerCommand::Witnesses => super::witness::show(dir, out).await,
+        LedgerCommand::Trust => super::witness::trust(dir, out).await,
+        LedgerCommand::Conflict { file, registry } => super::witness::judge(&file, &registry, out),
         LedgerCommand::List { from, limit } => entries(dir, from, limit, out).await,
     }
 }

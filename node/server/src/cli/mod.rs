@@ -13,6 +13,7 @@ pub mod out;
 mod peer;
 mod policy;
 mod receipt;
+mod witness;
 
 use std::path::Path;
 use std::process::ExitCode;

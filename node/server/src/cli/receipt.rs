@@ -7,8 +7,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use certs::registry::{Anchor, Registry, SignedRegistry, VerifiedRegistry};
-use ledger::receipt::{Expectation, Receipt, Summary, Verdict, verify_receipt_expecting};
+use ledger::receipt::{Expectation, Receipt, Summary, Trust, Verdict, verify_receipt_expecting};
 use ledger::statement::{Deed, Kind, Own, Statement};
+use ledger::trust::{Freshness, TrustPolicy};
 use serde_json::{Value, json};
 
 use super::args::ReceiptCommand;
@@ -17,12 +18,14 @@ use crate::answer::{Answer, Told};
 use crate::decisions::Opened;
 use crate::error::{Error, Result};
 use crate::keybook::Book;
+use crate::operation::Clock;
 use crate::{files, statement_view};
 
 /// Runs one verb.
 pub fn run(verb: ReceiptCommand, out: Out) -> Result<u8> {
-    let ReceiptCommand::Verify { file, registry, data, rules } = verb;
-    let mut judged = verify(&file, &registry, data.as_deref())?;
+    let ReceiptCommand::Verify { file, registry, data, trust, rules } = verb;
+    let trust = trust.as_deref().map(super::witness::policy_of).transpose()?;
+    let mut judged = verify_by(&file, &registry, data.as_deref(), trust)?;
     if let Some(rules) = rules {
         replay(&file, &rules)?;
         judged["replayed"] = json!(true);
@@ -34,10 +37,23 @@ pub fn run(verb: ReceiptCommand, out: Out) -> Result<u8> {
 /// Judges the receipt in `file` by `registries` (several versions, where keys were replaced), or if there are none by the keys that ride in it; with `data`, also whether the receipt
 /// is about that file. Anything but a valid receipt is an error that says which kind.
 pub fn verify(file: &Path, registries: &[PathBuf], data: Option<&Path>) -> Result<Value> {
+    verify_by(file, registries, data, None)
+}
+
+/// [`verify`], with the witnesses whose quorum must vouch for the checkpoint.
+fn verify_by(
+    file: &Path,
+    registries: &[PathBuf],
+    data: Option<&Path>,
+    trust: Option<TrustPolicy>,
+) -> Result<Value> {
     let bytes = read_limited(file, certs::note::NOTE_BYTES_MAX as u64)?;
     let receipt = Receipt::parse(&bytes).map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
     let keys = Keys::of(file, &receipt, registries)?;
     let mut expected = Expectation::default();
+    let now = u64::try_from(Clock::system().now()).unwrap_or(0);
+    // A receipt is read years later: its cosignatures may be of any age, and of no time to come.
+    expected.trust = trust.map(|policy| Trust { policy, at: Freshness { now, max_age: None } });
     let other_data = |e: Error| not_valid(file, "other data", &e.to_string());
     if let Some(answer) = &keys.answer {
         expected.openings.push(answer.opening().map_err(other_data)?);
@@ -112,7 +128,7 @@ impl Keys {
 }
 
 /// Registries that the reader chose to trust, with their digests for people.
-fn registry_book(paths: &[PathBuf]) -> Result<(Book, String)> {
+pub(super) fn registry_book(paths: &[PathBuf]) -> Result<(Book, String)> {
     let verified = paths.iter().map(|path| registry_of(path)).collect::<Result<Vec<_>>>()?;
     let registries: Vec<&Registry> = verified.iter().map(VerifiedRegistry::registry).collect();
     let digests: Vec<String> = verified.iter().map(|v| files::hex(&v.digest())).collect();
@@ -129,7 +145,7 @@ fn registry_of(path: &Path) -> Result<VerifiedRegistry> {
     signed.verify_first(&anchor).map_err(|e| wrong(e.to_string()))
 }
 
-fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+pub(super) fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
@@ -218,6 +234,13 @@ fn view(file: &Path, summary: &Summary, keys: &Keys, compared: Option<Value>) ->
         "acknowledged": summary.ack.as_ref().map(|ack| {
             statement_view::statement(&ledger::statement::Statement::Ack(ack.clone()))
         }),
+        "witnessed": summary.quorum.as_ref().map(|judgement| {
+            let counted = judgement.counted().map(|(name, time)| {
+                let time = i64::try_from(time).map_or_else(|_| time.to_string(), crate::operation::rfc3339);
+                json!({"witness": name.to_string(), "time": time})
+            });
+            counted.collect::<Vec<_>>()
+        }),
         "answer": keys.answer.as_ref().map(|answer| answer_view(&answer.told)),
         "opened": keys.decision.as_ref().map(|opened| json!({"asked": opened.asked, "decision": opened.decision})),
         "keys": {"from": keys.from, "registry_sha256": keys.registry_sha256, "members": members},
@@ -275,6 +298,9 @@ fn beside_text(judged: &Value) -> Vec<String> {
     if judged["statement"]["kind"] == json!(Kind::Exchange.first_line()) {
         let acknowledged = if judged["acknowledged"].is_null() { "not acknowledged" } else { "acknowledged" };
         lines.push(format!("  {acknowledged} by the consumer"));
+    }
+    for witness in list(judged, "witnessed") {
+        lines.push(format!("  witnessed by {} at {}", text(witness, "witness"), text(witness, "time")));
     }
     if !judged["opened"].is_null() {
         lines.push("  question and answer of the decision are in it and open what was signed".to_owned());

@@ -17,6 +17,7 @@ use crate::keybook::{self, Book};
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::records::{Exchange, Side, short};
+use crate::witness::{conflicts, quorum};
 
 /// What a provider hands over at the end: the statement, where it stands, and what opens its commitments.
 #[derive(Debug, Serialize, Deserialize)]
@@ -136,15 +137,11 @@ pub async fn own(node: &Node, exchange: &Exchange) -> Result<Vec<u8>> {
             SignedStatement::parse(&bytes).map_err(Error::internal)
         })
         .transpose()?;
-    let published = node
-        .ledger
-        .checkpoint_covering(index)
-        .await
-        .map_err(|e| Error::Unavailable(format!("no signed checkpoint yet: {e}")))?;
+    let under = quorum::covering(node, index).await?;
     let parties = [node.config.node.id.as_str(), &exchange.peer];
     let keys =
         keybook::excerpt(&node.peers.keys(), &parties, |excerpt| excerpt.answer = answer(node, exchange))?;
-    let bytes = receipt::issue(&node.ledger, index, &published, ack, Some(keys)).map_err(Error::internal)?;
+    let bytes = receipt::issue(&node.ledger, index, &under, ack, Some(keys)).map_err(Error::internal)?;
     files::write_atomic(&path, &bytes)?;
     note(node, exchange, exchange.side).await?;
     Ok(bytes)
@@ -185,6 +182,7 @@ async fn note(node: &Node, exchange: &Exchange, of: Side) -> Result<()> {
 pub async fn keep_theirs(node: &Node, exchange: &Exchange, bytes: &[u8]) -> Result<()> {
     let wrong = |why: String| Error::Verification(format!("the receipt of {}: {why}", exchange.peer));
     let book = Book::of_registry(node.peers.keys().registry());
+    conflicts::refuse(node, &format!("{}/ledger", exchange.peer))?;
     let (ours, _) = statement_of(exchange)?;
     match receipt::verify_receipt(bytes, &book) {
         Verdict::Valid(summary) if summary.leaf == ours.leaf() && summary.log_of == exchange.peer => {}

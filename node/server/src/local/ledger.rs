@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::body::Params;
 use crate::error::{Error, Result};
 use crate::node::Node;
+use crate::witness::quorum;
 use crate::{ledger_check, statement_view};
 
 /// Entries of one answer when nobody says how many.
@@ -63,4 +64,22 @@ pub async fn verify(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
     let checked =
         tokio::task::spawn_blocking(move || ledger_check::check(&dir)).await.map_err(Error::internal)?;
     checked.map(Json)
+}
+
+/// `GET /v1/ledger/witnesses`: who vouches for this ledger, what peers' ledgers say of themselves, and proofs of two
+/// histories.
+pub async fn witnesses(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
+    let policy = quorum::policy(&node)?.map(|policy| String::from_utf8_lossy(&policy.to_text()).into_owned());
+    let gossip = &node.watch.gossip;
+    let logs = gossip.origins().into_iter().map(|origin| {
+        let size = gossip.largest(origin.as_str()).map(|signed| signed.checkpoint().size);
+        json!({"log": origin.as_str(), "size": size, "unchecked": gossip.pending(origin.as_str()).len()})
+    });
+    Ok(Json(json!({
+        "policy": policy,
+        "own": node.watch.quorum.view(),
+        "logs": logs.collect::<Vec<_>>(),
+        "conflicts": node.watch.conflicts.view(),
+        "halted": node.watch.halted(),
+    })))
 }

@@ -53,6 +53,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/exchanges/{id}/decisions/{entry}"),
     ("GET", "/v1/ledger/checkpoint"),
     ("GET", "/v1/ledger/entries"),
+    ("GET", "/v1/ledger/witnesses"),
     ("POST", "/v1/ledger/verify"),
     ("GET", "/v1/registry"),
     ("GET", "/v1/policy"),
@@ -98,6 +99,7 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/exchanges/{id}/decisions/{entry}") => get(exchanges::decision),
         ("GET", "/v1/ledger/checkpoint") => get(ledger::checkpoint),
         ("GET", "/v1/ledger/entries") => get(ledger::entries),
+        ("GET", "/v1/ledger/witnesses") => get(ledger::witnesses),
         ("POST", "/v1/ledger/verify") => post(ledger::verify),
         ("GET", "/v1/registry") => get(peers::registry),
         ("GET", "/v1/policy") => get(policy::show),
@@ -145,6 +147,9 @@ async fn about(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
         "ledger": {"origin": node.ledger_origin(), "entries": node.ledger.size(), "time_stamped": node.stamping.view()},
         "rule_set": node.gate.describe(),
         "writable": node.can_write(),
+        "halted": node.watch.halted(),
+        "witnesses": node.watch.quorum.view(),
+        "conflicts": node.watch.conflicts.view(),
     })))
 }
 

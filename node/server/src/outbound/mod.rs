@@ -27,6 +27,7 @@ use crate::limits;
 use crate::node::Node;
 use crate::outbox::Row;
 use crate::peers::Route;
+use crate::witness::hearing;
 
 type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -276,6 +277,7 @@ fn sign(node: &Node, call: &Call) -> Result<(Request<Full<Bytes>>, RequestContex
     put(HEADER_EXCHANGE_ID, &call.exchange_id)?;
     put(HEADER_PURPOSE, &call.purpose)?;
     put("authorization", &call.token.as_ref().map(|t| format!("Bearer {t}")))?;
+    hearing::say(node, &mut headers);
     let outgoing = OutgoingRequest {
         method: &call.method,
         target_uri: &call.url,
@@ -307,6 +309,7 @@ fn verified(
         IncomingResponse { status: head.status, headers: &head.headers, content: Content::Bytes(&body) };
     let answer = verify_response(&incoming, context, &*node.peers.keys(), &route.participant, arrived)
         .map_err(|e| unsigned(&head, &body, route, &e.to_string()))?;
+    hearing::listen(node, &route.participant, &head.headers);
     Ok(Answer {
         status: head.status,
         headers: head.headers,

@@ -14,6 +14,7 @@ mod reply;
 pub mod signed;
 mod transfer;
 mod version;
+mod witness;
 
 use std::sync::Arc;
 
@@ -70,6 +71,8 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/tram/exchanges/{id}/receipts", Access::Member),
     ("GET", "/tram/ledger/checkpoint", Access::Member),
     ("GET", "/tram/ledger/tile/{*path}", Access::Member),
+    ("POST", "/tram/witness/add-checkpoint", Access::Member),
+    ("GET", "/tram/witness/{hash}/checkpoint", Access::Member),
     ("POST", "/tram/pairing", Access::Invitation),
 ];
 
@@ -108,6 +111,8 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/tram/exchanges/{id}/statement") => get(exchanges::statement),
         ("POST", "/tram/exchanges/{id}/ack") => post(exchanges::ack),
         ("POST", "/tram/exchanges/{id}/receipts") => post(exchanges::receipts),
+        ("POST", "/tram/witness/add-checkpoint") => post(witness::add_checkpoint),
+        ("GET", "/tram/witness/{hash}/checkpoint") => get(witness::checkpoint),
         ("GET", "/tram/ledger/checkpoint") => get(ledger::checkpoint),
         ("GET", "/tram/ledger/tile/{*path}") => get(ledger::tile),
         ("POST", "/tram/pairing") => post(pairing::introduce),

@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::limits::{BODY_TIMEOUT, MESSAGE_BYTES_MAX};
 use crate::node::Node;
 use crate::peers::Place;
+use crate::witness::hearing;
 
 /// How far ahead of the newest accepted message the mark on disk is set, seconds: one write per so many seconds of
 /// traffic, and after a crash messages of so many seconds are refused once (peers sign again).
@@ -112,6 +113,7 @@ async fn open(node: &Node, participant: ParticipantId, request: Request, arrived
     let message = verify_request(&incoming, &*node.peers.keys(), &participant, arrived, &node.nonces)
         .map_err(refused)?;
     remember(node, message.created).await?;
+    hearing::listen(node, &participant, &head.headers);
     let caller = Caller { participant, message };
     head.extensions.insert(caller.clone());
     Ok(Opened::Signed(Request::from_parts(head, Body::from(body)), Box::new(caller)))
@@ -168,6 +170,7 @@ async fn seal(node: &Node, response: Response, context: &certs::message::Request
     if let Some(Promise(promise)) = head.extensions.remove::<Promise>() {
         promise.write(&mut head.headers).map_err(Error::internal)?;
     }
+    hearing::say(node, &mut head.headers);
     head.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     let content = match head.extensions.remove::<BodyDigest>() {
         Some(BodyDigest(digest)) => Content::Sha256(digest),

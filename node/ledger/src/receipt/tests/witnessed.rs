@@ -19,7 +19,7 @@ fn witnessed(by: &[(u8, u64)]) -> (TrustPolicy, Vec<u8>) {
         witness(*seed).add_to(&mut alone, *time).unwrap();
         under.signed = under.signed.cosigned(alone.signatures(), &[witness(*seed).vkey()]).unwrap();
     }
-    let bytes = issue(&house.log, 3, &under, None, None).unwrap();
+    let bytes = issue(&house.log, 3, &under.signed, None, None).unwrap();
     (TrustPolicy::parse(text.as_bytes()).unwrap(), bytes)
 }
 

@@ -119,7 +119,7 @@ impl House {
         log.close();
         let keys = serde_json::to_value(excerpt).unwrap();
         let bytes =
-            ledger::receipt::issue(&log, index, &log.checkpoint().unwrap(), None, Some(keys)).unwrap();
+            ledger::receipt::issue(&log, index, &log.checkpoint().unwrap().signed, None, Some(keys)).unwrap();
         let path = self.path("receipt.tlog-proof");
         std::fs::write(&path, bytes).unwrap();
         path
