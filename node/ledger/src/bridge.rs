@@ -4,7 +4,7 @@
 //! that is a power of two. A bridge always has it. So whoever holds a bridge out of the larger tree learns what
 //! that tree's beginning *is*, and not only whether it is what he had in mind; that is what proves a fork.
 
-use crate::merkle::{self, Hash, PROOF_HASHES_MAX, Subtrees, fold_consistency};
+use crate::merkle::{self, Hash, Subtrees, fold_consistency};
 
 /// The hashes that lead to the roots of the first `old` and of all `new` leaves of one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +34,6 @@ impl Bridge {
     /// Takes hashes from anywhere. `None` unless `0 < old < new` and their number is that of these sizes.
     #[must_use]
     pub fn new(old: u64, new: u64, hashes: Vec<Hash>) -> Option<Self> {
-        if hashes.len() > PROOF_HASHES_MAX {
-            return None;
-        }
         let (first, rest) = hashes.split_first()?;
         let roots = fold_consistency(old, new, first, rest)?;
         Some(Self { old, new, hashes, roots })

@@ -242,6 +242,10 @@ mod tests {
         let both = SignedCheckpoint::parse(&note.to_bytes()).unwrap();
         assert_eq!(both.only_by(&[log_signer().vkey()]).unwrap(), signed());
         assert!(both.only_by(&[witness().vkey()]).is_err(), "the log itself must have signed");
+        let mut twice = signed().note().clone();
+        log_signer().add_to(&mut twice).unwrap();
+        let twice = SignedCheckpoint::parse(&twice.to_bytes()).unwrap();
+        assert_eq!(twice.only_by(&[log_signer().vkey()]).unwrap(), signed());
     }
 
     #[test]

@@ -75,6 +75,15 @@ fn a_log_that_only_grew_cannot_be_accused() {
 }
 
 #[test]
+fn a_bridge_to_another_size_accuses_nobody() {
+    let tree = Tree::of(20, 20, "");
+    for other in (1..20).filter(|other| *other != 5) {
+        let bridge = Bridge::of(&tree, other, 20).unwrap();
+        assert_eq!(find(&tree.signed(5), &tree.signed(20), bridge.as_ref()), None, "{other}");
+    }
+}
+
+#[test]
 fn one_flipped_bit_anywhere_spoils_the_proof() {
     let bytes = vector().to_bytes();
     for at in 0..bytes.len() {
@@ -137,5 +146,16 @@ fn other_spellings_are_refused() {
     for text in bad {
         assert!(matches!(verify(text.as_bytes(), &keys()), Verdict::Malformed { .. }), "{text}");
     }
+    // Of one size: in the other order, the same twice, with a path.
+    let (left, right) = forked(2, 5, 5);
+    let same = String::from_utf8(find(&left.signed(5), &right.signed(5), None).unwrap().to_bytes()).unwrap();
+    let parts: Vec<&str> = same.trim_end().split("\n\n").collect();
+    for order in [[3, 4, 1, 2], [1, 2, 1, 2]] {
+        let text =
+            [parts[0], parts[order[0]], parts[order[1]], parts[order[2]], parts[order[3]]].join("\n\n");
+        assert!(matches!(verify(format!("{text}\n").as_bytes(), &keys()), Verdict::Malformed { .. }));
+    }
+    let with_path = same.replacen("\n\n", &format!("\n{first_hash}\n\n"), 1);
+    assert!(matches!(verify(with_path.as_bytes(), &keys()), Verdict::Malformed { .. }));
     assert!(Evidence::parse(&vec![b'a'; CONFLICT_BYTES_MAX + 1]).is_err());
 }

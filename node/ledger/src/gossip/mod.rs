@@ -65,6 +65,7 @@ pub enum Heard {
 pub struct Gossip {
     store: Store,
     origins: Mutex<BTreeMap<[u8; 32], Origin>>,
+    origins_max: usize,
 }
 
 impl fmt::Debug for Gossip {
@@ -80,7 +81,7 @@ impl Gossip {
     /// [`LedgerError::InUse`]; [`LedgerError::Corrupt`] naming the file; [`LedgerError::Io`].
     pub fn open(dir: &Path) -> Result<Self> {
         let (store, origins) = Store::open(dir)?;
-        Ok(Self { store, origins: Mutex::new(origins) })
+        Ok(Self { store, origins: Mutex::new(origins), origins_max: ORIGINS_MAX })
     }
 
     /// Takes what a log signed. `keys` are the log's keys, former ones too, so that a rotation hides no fork;
@@ -106,7 +107,7 @@ impl Gossip {
         let hash = sealed::origin_hash(signed.checkpoint().origin.as_str());
         let mut origins = self.locked();
         let before = origins.get(&hash);
-        if before.is_none() && origins.len() >= ORIGINS_MAX {
+        if before.is_none() && origins.len() >= self.origins_max {
             let why = "as many logs are remembered as fit; remove those of former members";
             return Err(LedgerError::BadOption { name: "gossip", why });
         }

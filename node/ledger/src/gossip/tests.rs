@@ -202,6 +202,17 @@ fn the_memory_is_bounded_and_what_waits_is_not_pushed_out() {
 }
 
 #[test]
+fn a_full_memory_takes_no_new_log_and_hears_the_others() {
+    let mut house = House::new();
+    house.gossip.as_mut().unwrap().origins_max = 1;
+    let (tree, elsewhere) = (Tree::of(5, 5, ""), signer("ledger.example/other", 7));
+    house.hear(&tree.signed(3), None);
+    let refused = house.gossip().hear(&tree.signed_by(3, &elsewhere), &[elsewhere.vkey()], None, NOW);
+    assert!(matches!(refused, Err(LedgerError::BadOption { .. })));
+    assert_eq!(house.hear_out(&tree.signed(5), &tree), Heard::Newer);
+}
+
+#[test]
 fn a_damaged_file_is_named_at_opening() {
     let mut house = House::new();
     let (tree, fork) = (Tree::of(20, 20, ""), Tree::of(3, 20, "-fork"));

@@ -235,6 +235,14 @@ fn the_numbers_of_logs_witnesses_and_groups_have_edges() {
     assert!(parse(format!("{enough}{}quorum g0\n", groups(GROUPS_MAX + 1))).is_err());
     parse(format!("{}quorum 0\n", witnesses(WITNESSES_MAX))).unwrap();
     assert!(parse(format!("{}quorum 0\n", witnesses(WITNESSES_MAX + 1))).is_err());
+    let logs = |count: u64| -> String {
+        let seed = |k: u64| [k.to_be_bytes(), [2; 8], [2; 8], [2; 8]].concat().try_into().unwrap();
+        let name = || certs::note::KeyName::new("l").unwrap();
+        let key = |k| Signer::new(name(), ed25519_dalek::SigningKey::from_bytes(&seed(k))).vkey();
+        (0..count).map(|k| format!("log {}\n", key(k))).collect()
+    };
+    parse(format!("{}quorum none\n", logs(LOGS_MAX as u64))).unwrap();
+    assert!(parse(format!("{}quorum none\n", logs(LOGS_MAX as u64 + 1))).is_err());
 }
 
 proptest! {

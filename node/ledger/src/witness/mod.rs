@@ -70,6 +70,7 @@ impl Cosigned {
 pub struct Witness {
     cosigner: Cosigner,
     state: Mutex<State>,
+    origins_max: usize,
 }
 
 impl fmt::Debug for Witness {
@@ -94,7 +95,7 @@ impl Witness {
     /// Those of [`Witness::open`].
     pub fn open_rotated(dir: &Path, cosigner: Cosigner, former: &[Vkey]) -> Result<Self, LedgerError> {
         let own = [&[cosigner.vkey()], former].concat();
-        Ok(Self { state: Mutex::new(State::open(dir, &own)?), cosigner })
+        Ok(Self { state: Mutex::new(State::open(dir, &own)?), cosigner, origins_max: ORIGINS_MAX })
     }
 
     /// This witness's key, for others.
@@ -132,7 +133,7 @@ impl Witness {
         }
         let held = state.get(&hash);
         extends(held, old, &proof, &offered, &keys)?;
-        if held.is_none() && state.count() >= ORIGINS_MAX {
+        if held.is_none() && state.count() >= self.origins_max {
             return Err(Refusal::Full);
         }
         let time = time_to_sign(now, held.map(|held| held.time))?;

@@ -286,6 +286,19 @@ fn a_crash_between_state_and_list_loses_nothing() {
 }
 
 #[test]
+fn a_full_memory_takes_no_new_log_and_serves_the_others() {
+    let mut house = House::new();
+    house.witness.as_mut().unwrap().origins_max = 1;
+    let (tree, elsewhere) = (Tree::of(5, 5, ""), signer("ledger.example/other", 7));
+    house.ask(&grow(&tree, 0, 3)).unwrap();
+    let known = |_: &str| Some(vec![elsewhere.vkey()]);
+    let other = body(0, vec![], tree.signed_by(3, &elsewhere));
+    let refused = house.witness().add_checkpoint(&other, &known, NOW).unwrap_err();
+    assert!(matches!(refused, Refusal::Full) && refused.status() == 503);
+    house.ask(&grow(&tree, 3, 5)).unwrap();
+}
+
+#[test]
 fn two_processes_cannot_share_the_memory() {
     let house = House::new();
     assert!(matches!(Witness::open(&house.dir(), witness()), Err(LedgerError::InUse(_))));
