@@ -434,4 +434,6 @@ fn check_history(dir: &Path, options: &LogOptions, keys: &[Vkey], flat: &Flat, s
 #[cfg(test)]
 pub(crate) mod fault;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
