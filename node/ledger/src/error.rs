@@ -41,6 +41,19 @@ pub enum LedgerError {
         /// Entries in the log.
         size: u64,
     },
+    /// Entries whose bytes were moved to the archive; hashes and proofs are still here.
+    #[error(
+        "entry {index} is in the archive, as are all below {below}; read it there in `{bundle}`, \
+         or fetch the archive back into the log"
+    )]
+    Archived {
+        /// What was asked for.
+        index: u64,
+        /// Entries before this index are archived.
+        below: u64,
+        /// The file of the archive that holds it.
+        bundle: String,
+    },
     /// A Merkle proof that does not prove what it should.
     #[error("the {0} proof does not fit; the data, the proof or the checkpoint is not the right one")]
     ProofWrong(&'static str),

@@ -37,5 +37,5 @@ pub mod witness;
 
 pub use certs::note::{Cosigner, KeyName, Note, NoteError, Signer, Vkey};
 pub use error::{LedgerError, Result};
-pub use log::{Committed, Log, LogOptions, Published, Recovery, export_tiles};
+pub use log::{Archived, Committed, Log, LogOptions, Published, Recovery, export_tiles};
 pub use receipt::{KeyBook, Receipt, Verdict, verify_receipt};

@@ -5,7 +5,6 @@
 //! durable, and synced before its segments are deleted.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::disk;
@@ -34,10 +33,10 @@ impl Named {
         disk::read_at(&self.file, &self.path, offset, length)
     }
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(LedgerError::io("writing", &self.path))
+        disk::write_at(&self.file, &self.path, offset, bytes)
     }
     fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(LedgerError::io("syncing", &self.path))
+        disk::sync_data(&self.file, &self.path)
     }
     fn length(&self) -> Result<u64> {
         disk::length(&self.file, &self.path)
@@ -172,6 +171,10 @@ impl Flat {
     pub fn entry(&self, index: u64) -> Result<Vec<u8>> {
         let offset = self.offset(index)?;
         let length = self.entry_length(offset)?;
+        if length == 0 {
+            let why = "no entry is there; was it archived, and the file `archived` lost?";
+            return Err(LedgerError::corrupt(&self.data.path, format!("entry {index}"), why));
+        }
         self.data.read(offset.saturating_add(PREFIX_BYTES), usize::from(length))
     }
 
@@ -191,6 +194,39 @@ impl Flat {
         let file = self.levels.get(usize::from(level)).ok_or_else(out_of_range)?;
         let length = usize::try_from(count * HASH_BYTES).map_err(|_| out_of_range())?;
         file.read(start.saturating_mul(HASH_BYTES), length)
+    }
+
+    /// Gives the space of the first `length` bytes of `entries.dat` back; false when the file system cannot. The
+    /// outcome is durable.
+    pub fn free_data(&self, length: u64) -> Result<bool> {
+        let freed = disk::free_beginning(&self.data.file, &self.data.path, length)?;
+        if freed {
+            self.data.sync()?;
+        }
+        Ok(freed)
+    }
+
+    /// Puts bytes back into `entries.dat`; not durable before [`Flat::sync`].
+    pub fn restore_data(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.data.write(offset, bytes)
+    }
+
+    /// SHA-256 over the offsets of the first `size` entries, and where the next one begins.
+    pub fn offsets_digest(&self, size: u64) -> Result<Hash> {
+        let size = size.saturating_add(1);
+        use sha2::Digest as _;
+        let mut digest = sha2::Sha256::new();
+        for start in (0..size).step_by(8192) {
+            let count = (size - start).min(8192);
+            digest.update(
+                self.index.read(start * OFFSET_BYTES, usize::try_from(count * OFFSET_BYTES).unwrap_or(0))?,
+            );
+        }
+        Ok(Hash(digest.finalize().into()))
+    }
+
+    pub fn data_path(&self) -> &Path {
+        &self.data.path
     }
 
     pub fn index_path(&self) -> &Path {

@@ -6,14 +6,17 @@
 //! [`LogOptions::on_failure`], so that the process can stop.
 //!
 //! Layout of the folder: `meta` (form and origin), `lock`, `wal/<20 digits>.wal`, `entries.dat`, `entries.idx`,
-//! `level0`..`level7`, `checkpoint`. Formats: `wal.rs`, `flat.rs`.
+//! `level0`..`level7`, `checkpoint`, and `archived` once entries were moved away. Formats: `wal.rs`, `flat.rs`,
+//! `marker.rs`.
 //!
 //! Absent on purpose: witnesses and time-stamps, access control, deletion. Reads are ordinary file reads, quick
 //! but blocking; the clock is the caller's and dates checkpoints for display only.
 
+mod archive;
 pub(crate) mod disk;
 mod export;
 pub(crate) mod flat;
+pub(crate) mod marker;
 mod publisher;
 mod read;
 mod recover;
@@ -33,6 +36,7 @@ use std::time::Duration;
 use certs::note::{KeyName, Signer, Vkey};
 use tokio::sync::{oneshot, watch};
 
+pub use archive::Archived;
 pub use export::export_tiles;
 pub use read::ENTRIES_MAX;
 pub use types::{Clock, Committed, LogOptions, OnFailure, Published, Recovery, TornTail};
@@ -41,6 +45,7 @@ use crate::error::{LedgerError, Result};
 use crate::merkle::{Hash, empty_root, leaf_hash};
 use crate::statement::SignedStatement;
 use flat::Flat;
+use marker::{Marker, State};
 use publisher::{News, Publisher};
 use writer::{Item, Reply, Writer};
 
@@ -80,8 +85,8 @@ pub(crate) struct Shared {
     on_failure: Option<OnFailure>,
     syncs: AtomicU64,
     segment_bytes: u64,
-    #[cfg(test)]
-    fault: Arc<fault::Fault>,
+    /// Entries before this index are in the archive.
+    archived: AtomicU64,
 }
 
 impl Shared {
@@ -101,6 +106,13 @@ impl Shared {
                 tell(why);
             }
         }
+    }
+    /// A failure that may have lost what was written before: nothing may be built on it.
+    fn stop_on_failure<T>(&self, outcome: Result<T>) -> Result<T> {
+        if let Err(error) = &outcome {
+            self.poison(&error.to_string());
+        }
+        outcome
     }
     /// Why nothing is appended any more.
     fn stopped(&self) -> LedgerError {
@@ -124,6 +136,9 @@ pub struct Log {
     published: watch::Receiver<Option<Arc<Published>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     recovery: Recovery,
+    dir: PathBuf,
+    /// What is archived; held while entries move.
+    archive: Mutex<Option<Marker>>,
     _lock: File,
 }
 
@@ -164,6 +179,8 @@ impl Log {
         let file = disk::open_writable(&state.current.path)?;
         cut_torn_tail(&file, &state.recovery)?;
         let (size, root) = (state.edge.size(), state.edge.root());
+        let replayed_from = state.older.first().unwrap_or(&state.current).first;
+        let mut marker = archive::open(dir, &flat, replayed_from)?;
         let shared = Arc::new(Shared {
             flat,
             snapshot: Mutex::new(Snapshot { size, root, data_bytes: state.data_bytes }),
@@ -171,8 +188,7 @@ impl Log {
             on_failure: options.on_failure,
             syncs: AtomicU64::new(0),
             segment_bytes: options.segment_bytes,
-            #[cfg(test)]
-            fault: options.fault,
+            archived: AtomicU64::new(marker.as_ref().map_or(0, |marker| marker.below)),
         });
         let (published, receiver) = watch::channel(None);
         let publisher = Publisher {
@@ -186,6 +202,9 @@ impl Log {
             published,
         };
         publisher.publish()?;
+        if let Some(moving) = marker.take_if(|marker| marker.state == State::Moving) {
+            marker = Some(archive::finish(dir, &shared, &moving)?);
+        }
         let (news, heard) = channel();
         for segment in state.older {
             let _ = news.send(News::Replaced(segment));
@@ -212,6 +231,8 @@ impl Log {
             published: receiver,
             threads: Mutex::new(threads),
             recovery: state.recovery,
+            dir: dir.to_owned(),
+            archive: Mutex::new(marker),
             _lock: lock,
         })
     }
@@ -352,8 +373,7 @@ fn cut_torn_tail(file: &File, recovery: &Recovery) -> Result<()> {
     let Some(TornTail { segment, offset }) = &recovery.torn else { return Ok(()) };
     let path = segment.display().to_string();
     tracing::warn!(segment = path, offset, "cut off a record that was never acknowledged");
-    file.set_len(*offset).map_err(LedgerError::io("cutting", segment))?;
-    file.sync_all().map_err(LedgerError::io("syncing", segment))
+    disk::cut(file, segment, *offset)
 }
 
 fn spawn(name: &str, dir: &Path, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
@@ -431,6 +451,8 @@ fn check_history(dir: &Path, options: &LogOptions, keys: &[Vkey], flat: &Flat, s
     }
 }
 
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 pub(crate) mod fault;
 #[cfg(test)]

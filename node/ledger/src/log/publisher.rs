@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::wal::Segment;
 use super::{Clock, Published, Shared, disk};
 use crate::checkpoint::Checkpoint;
-use crate::error::{LedgerError, Result};
+use crate::error::Result;
 
 /// What the writer tells.
 pub(super) enum News {
@@ -85,7 +85,7 @@ impl Publisher {
     /// Deletes a segment after what it holds is durable in the flat files.
     fn recycle(&self, segment: &Segment) -> Result<()> {
         self.shared.flat.sync()?;
-        std::fs::remove_file(&segment.path).map_err(LedgerError::io("deleting", &segment.path))?;
+        disk::remove(&segment.path)?;
         disk::sync_folder(&self.folder)
     }
 }

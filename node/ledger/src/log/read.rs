@@ -1,6 +1,7 @@
 //! Reading a log: entries, tiles, bundles and proofs, up to what is durable.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use super::Log;
 use crate::error::{LedgerError, Result};
@@ -14,13 +15,30 @@ impl Log {
     /// One entry's bytes.
     ///
     /// # Errors
-    /// [`LedgerError::OutOfRange`], [`LedgerError::Corrupt`], [`LedgerError::Io`].
+    /// [`LedgerError::OutOfRange`], [`LedgerError::Archived`], [`LedgerError::Corrupt`], [`LedgerError::Io`].
     pub fn entry(&self, index: u64) -> Result<Vec<u8>> {
         let size = self.size();
         if index >= size {
             return Err(LedgerError::OutOfRange { what: "entry", asked: index.to_string(), size });
         }
-        self.shared.flat.entry(index)
+        self.read_unarchived(index, || self.shared.flat.entry(index))
+    }
+
+    /// Reads bytes of entries from `first` on, unless they were archived, be it meanwhile.
+    fn read_unarchived<T>(&self, first: u64, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        let read = if self.is_archived(first) { None } else { Some(read()) };
+        match read.filter(|_| !self.is_archived(first)) {
+            Some(read) => read,
+            None => Err(LedgerError::Archived {
+                index: first,
+                below: self.shared.archived.load(Ordering::SeqCst),
+                bundle: Tile::new(Content::Entries, first / TILE_WIDTH, 256)?.to_string(),
+            }),
+        }
+    }
+
+    fn is_archived(&self, index: u64) -> bool {
+        index < self.shared.archived.load(Ordering::SeqCst)
     }
 
     /// The entries of a range, at most [`ENTRIES_MAX`] of them.
@@ -33,7 +51,7 @@ impl Log {
         if range.end > size || count.is_none_or(|count| count > ENTRIES_MAX) {
             return Err(LedgerError::OutOfRange { what: "entries", asked: format!("{range:?}"), size });
         }
-        range.map(|index| self.shared.flat.entry(index)).collect()
+        range.map(|index| self.read_unarchived(index, || self.shared.flat.entry(index))).collect()
     }
 
     /// The bytes of a hash tile: `width` hashes (1..=256) of tile `n` of a level.
@@ -50,14 +68,15 @@ impl Log {
     /// The bytes of an entry bundle: `width` entries (1..=256), each behind its length.
     ///
     /// # Errors
-    /// Those of [`Log::tile`].
+    /// Those of [`Log::tile`], and [`LedgerError::Archived`].
     pub fn bundle(&self, n: u64, width: u16) -> Result<Vec<u8>> {
         let tile = Tile::new(Content::Entries, n, width)?;
         let snapshot = self.shared.snapshot();
         let start = self.check_tile(&tile, snapshot.size)?;
         let end = start + u64::from(width);
-        let end = if end == snapshot.size { snapshot.data_bytes } else { self.shared.flat.offset(end)? };
-        self.shared.flat.data(self.shared.flat.offset(start)?, end)
+        let flat = &self.shared.flat;
+        let end = if end == snapshot.size { snapshot.data_bytes } else { flat.offset(end)? };
+        self.read_unarchived(start, || flat.data(flat.offset(start)?, end))
     }
 
     /// The bytes of any tile, by its coordinates.

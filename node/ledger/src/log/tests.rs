@@ -8,40 +8,40 @@ use crate::merkle::{Edge, verify_consistency, verify_inclusion};
 use crate::testing::{LOG_ORIGIN, log_signer, signer};
 
 /// A folder for a log and, beside it, its guard.
-struct Place {
-    folder: TempDir,
+pub(super) struct Place {
+    pub folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
-    fn dir(&self) -> PathBuf {
+    pub fn dir(&self) -> PathBuf {
         self.folder.path().join("log")
     }
-    fn guard(&self) -> PathBuf {
+    pub fn guard(&self) -> PathBuf {
         self.folder.path().join("elsewhere/guard")
     }
-    fn options(&self) -> LogOptions {
+    pub fn options(&self) -> LogOptions {
         LogOptions { checkpoint_interval: Duration::ZERO, ..LogOptions::new(self.guard()) }
     }
-    fn open_with(&self, options: LogOptions) -> Result<Log> {
+    pub fn open_with(&self, options: LogOptions) -> Result<Log> {
         Log::open(&self.dir(), log_signer(), Arc::new(|| 1_790_000_000), options)
     }
-    fn open(&self) -> Result<Log> {
+    pub fn open(&self) -> Result<Log> {
         self.open_with(self.options())
     }
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.dir().join(name)
     }
-    fn segments(&self) -> Vec<wal::Segment> {
+    pub fn segments(&self) -> Vec<wal::Segment> {
         wal::segments(&self.file("wal")).unwrap()
     }
-    fn segment(&self) -> PathBuf {
+    pub fn segment(&self) -> PathBuf {
         self.segments().pop().unwrap().path
     }
     /// What a node leaves that was killed at this moment.
-    fn copy(&self) -> Self {
+    pub fn copy(&self) -> Self {
         let copy = Self::new();
         copy_folder(self.folder.path(), copy.folder.path());
         copy
@@ -61,11 +61,11 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-fn entry(k: u64) -> Vec<u8> {
+pub(super) fn entry(k: u64) -> Vec<u8> {
     format!("{{\"exchange\":{k}}}").into_bytes()
 }
 
-fn fill(log: &Log, from: u64, to: u64) {
+pub(super) fn fill(log: &Log, from: u64, to: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for start in (from..to).step_by(4000) {
         let waiting: Vec<_> = (start..to.min(start + 4000))
@@ -82,13 +82,13 @@ fn fill(log: &Log, from: u64, to: u64) {
     }
 }
 
-fn naive(size: u64) -> Edge {
+pub(super) fn naive(size: u64) -> Edge {
     let mut edge = Edge::new();
     (0..size).for_each(|k| edge.push(leaf_hash(&entry(k)), |_, _| {}));
     edge
 }
 
-fn damaged(result: Result<Log>) -> (String, String) {
+pub(super) fn damaged(result: Result<Log>) -> (String, String) {
     match result {
         Err(LedgerError::Corrupt { file, place, why }) => {
             (file.file_name().unwrap().to_string_lossy().into_owned(), format!("{place}: {why}"))
@@ -507,14 +507,14 @@ fn a_failed_write_or_sync_stops_the_log_for_good() {
             })),
             ..place.options()
         };
-        let fault = Arc::clone(&options.fault);
         let log = place.open_with(options).unwrap();
         fill(&log, 0, 2);
-        if sync {
-            fault.fail_sync()
+        let (point, kind) = if sync {
+            ("sync log/wal/N.wal", fault::Kind::FailedButPersisted)
         } else {
-            fault.fail_write()
-        }
+            ("write log/wal/N.wal", fault::Kind::Torn)
+        };
+        fault::watch(place.folder.path(), Some((point.to_owned(), 0, kind)));
         assert!(matches!(log.append_blocking(entry(2)), Err(LedgerError::Poisoned(_))));
         assert!(matches!(log.append_blocking(entry(3)), Err(LedgerError::Poisoned(_))));
         assert!(log.failure().is_some());
@@ -523,6 +523,7 @@ fn a_failed_write_or_sync_stops_the_log_for_good() {
         assert_eq!(log.size(), 2, "what was not acknowledged is not served");
         assert_eq!(log.checkpoint().unwrap().checkpoint().size, 2, "and never signed");
         drop(log);
+        assert!(fault::unwatch(place.folder.path()).1);
         // Written by half: cut off. Written whole though the sync failed: it is part of the log.
         let log = place.open().unwrap();
         assert_eq!(log.size(), persisted);

@@ -35,8 +35,6 @@ pub struct LogOptions {
     pub full_check: bool,
     /// Called once when the log is poisoned, from one of its threads.
     pub on_failure: Option<OnFailure>,
-    #[cfg(test)]
-    pub(crate) fault: Arc<super::fault::Fault>,
 }
 
 impl LogOptions {
@@ -52,8 +50,6 @@ impl LogOptions {
             queue: QUEUE_MAX,
             full_check: false,
             on_failure: None,
-            #[cfg(test)]
-            fault: Arc::default(),
         }
     }
 }

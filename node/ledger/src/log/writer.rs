@@ -4,7 +4,6 @@
 //! synced. Nobody is answered before the sync returned. After any failure nothing is written again: a sync that
 //! failed once may have lost what it did not report (so it is never tried again), and the next start replays.
 
-use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, atomic::Ordering};
@@ -102,12 +101,8 @@ impl Writer {
 
     fn write(&mut self, record: &[u8]) -> Result<()> {
         let path = &self.segment.path;
-        #[cfg(test)]
-        self.shared.fault.before_write(&self.file, self.file_bytes, record, path)?;
-        self.file.write_all_at(record, self.file_bytes).map_err(LedgerError::io("writing", path))?;
-        #[cfg(test)]
-        self.shared.fault.before_sync(path)?;
-        self.file.sync_data().map_err(LedgerError::io("syncing", path))?;
+        disk::write_at(&self.file, path, self.file_bytes, record)?;
+        disk::sync_data(&self.file, path)?;
         self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         self.file_bytes += record.len() as u64;
         Ok(())

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use certs::note::Vkey;
 
 use super::stamps::Stamped;
-use super::{Anchor, Checks, Report, Stop, entry_is_wrong, found};
+use super::{Anchor, Checks, Report, Stop, archived, entry_is_wrong, found};
 use crate::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, SignedCheckpoint};
 use crate::log::disk;
 use crate::log::flat::{Flat, LEVELS};
 use crate::log::wal::{self, Found};
 use crate::merkle::{Edge, Hash, leaf_hash};
 
-type Checked<T> = std::result::Result<T, Stop>;
+pub(super) type Checked<T> = std::result::Result<T, Stop>;
 
 /// A whole record of the write-ahead log, without its body.
 struct Mark {
@@ -54,9 +54,13 @@ pub(super) fn verify(dir: &Path, checks: &Checks<'_>, report: &mut Report) -> Ch
         marks.iter().rev().find(|mark| mark.end <= whole).map(|m| Anchor { size: m.end, root: m.root }),
     );
     let stamped = Stamped::read(dir, checks)?;
+    let marker = archived::read(dir, wal_first)?;
     let mut walk = Walk::new(dir, &flat, anchors, signed, &marks)?;
     walk.roots = stamped.sizes().map(|size| (size, None)).collect();
     walk.at_boundary()?;
+    if let Some(marker) = &marker {
+        walk.archived_entries(dir, marker, checks.archive, report)?;
+    }
     walk.flat_entries(whole, report)?;
     walk.records(whole, report)?;
     if let Some(path) = flat.longer_than(wal_end, walk.at)? {
@@ -143,9 +147,9 @@ fn read_checkpoint(dir: &Path, keys: &[Vkey]) -> Checked<Option<Checkpoint>> {
 }
 
 /// A file that is read from its beginning to its end.
-struct Stream {
+pub(super) struct Stream {
     reader: BufReader<File>,
-    path: PathBuf,
+    pub path: PathBuf,
 }
 
 impl Stream {
@@ -153,7 +157,12 @@ impl Stream {
         Ok(Self { reader: BufReader::with_capacity(1 << 16, disk::open_readable(&path)?), path })
     }
 
-    fn read(&mut self, length: usize, index: u64, what: &str) -> Checked<Vec<u8>> {
+    pub fn seek(&mut self, offset: u64) -> Checked<()> {
+        let sought = self.reader.seek(SeekFrom::Start(offset));
+        sought.map(drop).map_err(|error| crate::LedgerError::io("reading", &self.path)(error).into())
+    }
+
+    pub fn read(&mut self, length: usize, index: u64, what: &str) -> Checked<Vec<u8>> {
         let mut bytes = vec![0; length];
         match self.reader.read_exact(&mut bytes) {
             Ok(()) => Ok(bytes),
@@ -165,12 +174,12 @@ impl Stream {
     }
 }
 
-struct Walk<'a> {
-    flat: &'a Flat,
-    data: Stream,
-    index: Stream,
+pub(super) struct Walk<'a> {
+    pub flat: &'a Flat,
+    pub data: Stream,
+    pub index: Stream,
     levels: Vec<Stream>,
-    anchors: Vec<Anchor>,
+    pub anchors: Vec<Anchor>,
     signed: Option<Checkpoint>,
     signed_root: Option<Hash>,
     /// Roots that time-stamps are over, as the walk comes by.
@@ -179,7 +188,9 @@ struct Walk<'a> {
     next_mark: usize,
     edge: Edge,
     /// Bytes of `entries.dat` so far.
-    at: u64,
+    pub at: u64,
+    /// Below this index nothing but `level0` says what a leaf is.
+    pub unseen: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -206,12 +217,13 @@ impl<'a> Walk<'a> {
             next_mark: 0,
             edge: Edge::new(),
             at: 0,
+            unseen: 0,
         })
     }
 
     /// Entries that the flat files hold.
     fn flat_entries(&mut self, whole: u64, report: &mut Report) -> Checked<()> {
-        for index in 0..whole {
+        for index in self.edge.size()..whole {
             let offset = self.index.read(8, index, "an offset")?;
             if offset != self.at.to_be_bytes() {
                 let offset = offset.try_into().map_or(0, u64::from_be_bytes);
@@ -229,7 +241,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Compares the leaf and every tile hash that it completes with the level files.
-    fn leaf(&mut self, index: u64, leaf: Hash) -> Checked<()> {
+    pub fn leaf(&mut self, index: u64, leaf: Hash) -> Checked<()> {
         let mut completed = Vec::new();
         self.edge.push(leaf, |height, hash| completed.push((height, hash)));
         for (height, hash) in completed.into_iter().filter(|(height, _)| height % 8 == 0) {
@@ -243,13 +255,25 @@ impl<'a> Walk<'a> {
             if height == 0 && entry_is_wrong(self.flat, &self.anchors, index, &stored, &leaf) {
                 return found(&self.data.path, index, format!("an entry with the hash {stored}"), leaf);
             }
+            let unseen = height == 8 && index < self.unseen;
+            if unseen && archived::tile_is_wrong(self.flat, &self.anchors, place, &stored, &hash) {
+                return found(self.level0(), place << 8, format!("a tile with the root {stored}"), hash);
+            }
             return found(&level.path, place, hash, stored);
         }
         Ok(())
     }
 
+    pub fn level0(&self) -> &Path {
+        self.levels.first().map_or(&self.data.path, |level| &level.path)
+    }
+
+    pub fn root(&self) -> Hash {
+        self.edge.root()
+    }
+
     /// At the end of each record and of the signed tree the root must be theirs.
-    fn at_boundary(&mut self) -> Checked<()> {
+    pub fn at_boundary(&mut self) -> Checked<()> {
         let size = self.edge.size();
         if self.signed.as_ref().is_some_and(|checkpoint| checkpoint.size == size) {
             self.signed_root = Some(self.edge.root());

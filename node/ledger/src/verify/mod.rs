@@ -7,6 +7,7 @@
 //! After a power cut the flat files may lag behind the write-ahead log; the node repairs that when it opens the
 //! log. What lies behind the end of the flat files is checked from the write-ahead log alone.
 
+mod archived;
 mod folder;
 mod stamps;
 mod tiles;
@@ -66,6 +67,8 @@ pub struct Report {
     pub unwritten: u64,
     /// Bytes of an incomplete last record that nobody was told of.
     pub torn_bytes: u64,
+    /// Of the good entries those whose bytes are in an archive that was not given: only their hashes were checked.
+    pub archived: u64,
     /// Time-stamps that were found good: entries of the stamped checkpoint, and what the token says.
     pub stamps: Vec<(u64, Stamp)>,
     /// Time-stamps over the right checkpoint whose signer was not checked, since no roots were given.
@@ -81,6 +84,8 @@ pub struct Checks<'a> {
     pub keys: &'a [Vkey],
     /// Whose time-stamps are believed; without, stamps are counted and not checked.
     pub roots: Option<&'a Roots>,
+    /// Where archived entries lie, to check them too.
+    pub archive: Option<&'a Path>,
     /// The time, in POSIX seconds: stamps of the future are bad.
     pub now: u64,
 }
@@ -89,7 +94,7 @@ impl<'a> Checks<'a> {
     /// Against keys alone.
     #[must_use]
     pub fn of(keys: &'a [Vkey]) -> Self {
-        Self { keys, roots: None, now: u64::MAX }
+        Self { keys, roots: None, archive: None, now: u64::MAX }
     }
 }
 
@@ -101,6 +106,7 @@ impl Report {
             signed: None,
             unwritten: 0,
             torn_bytes: 0,
+            archived: 0,
             stamps: Vec::new(),
             stamps_unchecked: 0,
             finding: None,
@@ -131,7 +137,7 @@ pub fn verify_dir_with(dir: &Path, keys: &[Vkey]) -> Result<Report> {
     verify_dir_against(dir, &Checks::of(keys))
 }
 
-/// [`verify_dir`] with time-stamps.
+/// [`verify_dir`] with time-stamps and archived entries.
 ///
 /// # Errors
 /// Those of [`verify_dir`].
@@ -248,5 +254,7 @@ fn entry_is_wrong(
     true
 }
 
+#[cfg(test)]
+mod flip_tests;
 #[cfg(test)]
 mod tests;
