@@ -75,11 +75,13 @@ fn child() {
             }
         });
     }
-    while work == "move" {
-        let moved = log.archive_before(u64::MAX, &archive(&folder)).unwrap();
-        say(if moved.is_some() { "out" } else { "nothing yet" });
-        log.fetch_back(&archive(&folder)).unwrap();
-        say("back");
+    if work == "move" {
+        loop {
+            let moved = log.archive_before(u64::MAX, &archive(&folder)).unwrap();
+            say(if moved.is_some() { "out" } else { "nothing yet" });
+            log.fetch_back(&archive(&folder)).unwrap();
+            say("back");
+        }
     }
     std::thread::sleep(Duration::from_secs(60));
 }
@@ -177,7 +179,7 @@ fn killed_under_load() -> u64 {
             let lines = 2 + scattered(kills + rounds.kills) % 60;
             rounds.round("append", lines as usize, Duration::ZERO);
             // The next child replays what this one left; half of the time it is looked at before.
-            if rounds.kills % 4 == 0 {
+            if rounds.kills.is_multiple_of(4) {
                 rounds.check();
             }
         }

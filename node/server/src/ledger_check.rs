@@ -54,7 +54,8 @@ pub fn check(dir: &Path) -> Result<Value> {
         return Err(Error::not_found(format!("`{}` has no ledger; is it a node's folder?", dir.display())));
     }
     let (roots, now) = (stamp_roots(dir)?, Clock::system().now());
-    let checks = Checks { keys: &keys, roots: roots.as_ref(), now: u64::try_from(now).unwrap_or(0) };
+    let checks =
+        Checks { keys: &keys, roots: roots.as_ref(), archive: None, now: u64::try_from(now).unwrap_or(0) };
     let report = match verify_dir_against(&folder, &checks) {
         Err(LedgerError::InUse(_)) => check_copies(&folder, &checks),
         other => other.map_err(told),
@@ -148,6 +149,7 @@ fn view(origin: &str, report: &Report) -> Value {
         "signed": report.signed,
         "unwritten": report.unwritten,
         "torn_bytes": report.torn_bytes,
+        "archived": report.archived,
         "time_stamps": report.stamps.iter().map(stamp_view).collect::<Vec<_>>(),
         "time_stamps_unchecked": report.stamps_unchecked,
         "problem": report.finding.as_ref().map(ToString::to_string),

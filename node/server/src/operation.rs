@@ -78,6 +78,15 @@ pub fn rfc3339(unix: i64) -> String {
         .unwrap_or_else(|| "-".to_owned())
 }
 
+/// A date (its beginning, UTC) or a time in RFC 3339, as Unix seconds.
+pub fn read_time(text: &str) -> Result<i64, crate::Error> {
+    let midnight = format!("{text}T00:00:00Z");
+    let read = |text: &str| time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
+    read(&midnight).or_else(|_| read(text)).map(time::OffsetDateTime::unix_timestamp).map_err(|_| {
+        crate::Error::usage(format!("`{text}` is no date; write 2026-11-23 or 2026-11-23T08:00:00+07:00"))
+    })
+}
+
 /// Random bytes from the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N], crate::Error> {
     let mut bytes = [0u8; N];

@@ -388,6 +388,29 @@ pub enum LedgerCommand {
     Verify,
     /// Show the newest signed checkpoint.
     Checkpoint,
+    /// Move the bytes of old entries to another storage; the tree stays whole, and every proof still verifies.
+    Archive {
+        /// Entries written before this date or time (UTC), such as 2026-01-01.
+        #[arg(
+            long,
+            value_name = "DATE",
+            required_unless_present = "before_entry",
+            conflicts_with = "before_entry"
+        )]
+        before: Option<String>,
+        /// Entries before this index.
+        #[arg(long, value_name = "N")]
+        before_entry: Option<u64>,
+        /// Folder that takes them.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Bring archived entries back.
+    Restore {
+        /// Folder that took them.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+    },
     /// Show who vouches for this ledger, what peers' ledgers say of themselves, and proofs of two histories.
     Witnesses,
     /// Print the trust policy of this ledger (C2SP tlog-policy): its key, its witnesses, their quorum.

@@ -21,11 +21,44 @@ pub async fn run(dir: &Path, verb: LedgerCommand, out: Out) -> Result<u8> {
             out.result(&document, |d| text(d, "checkpoint"));
             Ok(0)
         }
+        LedgerCommand::Archive { before, before_entry, to } => {
+            let to = std::path::absolute(&to).map_err(|e| Error::io(&to, e))?;
+            let body = json!({"before": before, "before_entry": before_entry, "to": to});
+            post(dir, "/v1/ledger/archive", &body, out, archived_text).await
+        }
+        LedgerCommand::Restore { from } => {
+            let from = std::path::absolute(&from).map_err(|e| Error::io(&from, e))?;
+            let text = |told: &Value| format!("{} entries are back in the ledger", text(told, "restored"));
+            post(dir, "/v1/ledger/restore", &json!({"from": from}), out, text).await
+        }
         LedgerCommand::Witnesses => super::witness::show(dir, out).await,
         LedgerCommand::Trust => super::witness::trust(dir, out).await,
         LedgerCommand::Conflict { file, registry } => super::witness::judge(&file, &registry, out),
         LedgerCommand::List { from, limit } => entries(dir, from, limit, out).await,
     }
+}
+
+async fn post(dir: &Path, path: &str, body: &Value, out: Out, text: fn(&Value) -> String) -> Result<u8> {
+    let client = Client::connect(dir, Doors::Closed).await?;
+    let answer = client.post(path, body).await;
+    client.close().await;
+    out.result(&answer?, text);
+    Ok(0)
+}
+
+fn archived_text(told: &Value) -> String {
+    let mut lines = vec![format!("the first {} entries are in {}", text(told, "archived"), text(told, "to"))];
+    if told["archived"].as_u64() < told["asked"].as_u64() {
+        lines.push(format!(
+            "asked for were those before {}: only whole bundles of 256 move, and what the write-ahead log still holds stays until the node starts again",
+            text(told, "asked")
+        ));
+    }
+    if told["freed"] == json!(false) && told["archived"].as_u64() > Some(0) {
+        lines.push("their space was not given back: this file system makes no holes".to_owned());
+    }
+    lines.push("keep that folder: `tram ledger restore --from DIR` brings them back".to_owned());
+    lines.join("\n")
 }
 
 async fn verify(dir: &Path, out: Out) -> Result<u8> {
@@ -56,6 +89,12 @@ fn verify_text(checked: &Value) -> String {
         lines.push(format!(
             "{} entries are in the write-ahead log only; the node writes them out when it starts",
             checked["unwritten"]
+        ));
+    }
+    if checked["archived"].as_u64().unwrap_or(0) > 0 {
+        lines.push(format!(
+            "{} of them are in an archive; their hashes were checked here",
+            text(checked, "archived")
         ));
     }
     let stamps = list(checked, "time_stamps");

@@ -10,7 +10,7 @@ use ledger::statement::SignedStatement;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::Params;
+use super::body::{JsonBody, Params};
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::witness::quorum;
@@ -82,4 +82,97 @@ pub async fn witnesses(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
         "conflicts": node.watch.conflicts.view(),
         "halted": node.watch.halted(),
     })))
+}
+
+/// Body of `POST /v1/ledger/archive`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Entries before this index.
+    #[serde(default)]
+    before_entry: Option<u64>,
+    /// Entries written before this time, RFC 3339 or a date (UTC).
+    #[serde(default)]
+    before: Option<String>,
+    /// Folder that takes them.
+    to: std::path::PathBuf,
+}
+
+/// `POST /v1/ledger/archive`: moves the bytes of old entries to another folder; the tree stays whole.
+pub async fn archive(
+    State(node): State<Arc<Node>>,
+    JsonBody(body): JsonBody<Archive>,
+) -> Result<Json<Value>> {
+    absolute(&body.to)?;
+    in_thread(move || {
+        let index = match (body.before_entry, &body.before) {
+            (Some(index), None) => index,
+            (None, Some(time)) => first_since(&node, crate::operation::read_time(time)?)?,
+            _ => return Err(Error::usage("say before which entry or before which time, one of them")),
+        };
+        let moved = node.ledger.archive_before(index, &body.to).map_err(told)?;
+        Ok(json!({
+            "asked": index,
+            "archived": moved.map_or(0, |moved| moved.below),
+            "freed": moved.is_some_and(|moved| moved.freed),
+            "to": body.to.display().to_string(),
+        }))
+    })
+    .await
+}
+
+/// Body of `POST /v1/ledger/restore`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// Folder that took them.
+    from: std::path::PathBuf,
+}
+
+/// `POST /v1/ledger/restore`: brings archived entries back; each is checked against the tree before it is written.
+pub async fn restore(
+    State(node): State<Arc<Node>>,
+    JsonBody(body): JsonBody<Restore>,
+) -> Result<Json<Value>> {
+    absolute(&body.from)?;
+    in_thread(move || Ok(json!({"restored": node.ledger.fetch_back(&body.from).map_err(told)?}))).await
+}
+
+async fn in_thread(work: impl FnOnce() -> Result<Value> + Send + 'static) -> Result<Json<Value>> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map(Json)
+}
+
+fn absolute(folder: &std::path::Path) -> Result<()> {
+    if folder.is_absolute() {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "`{}` is no absolute path; the node may run in another folder",
+        folder.display()
+    )))
+}
+
+fn told(error: ledger::LedgerError) -> Error {
+    match error {
+        ledger::LedgerError::Io { path, source, .. } => Error::io(&path, source),
+        other => Error::Verification(other.to_string()),
+    }
+}
+
+/// The first entry that was written at `time` or later, Unix seconds. Times of entries grow with their index, but for a
+/// clock that was set back: an archive then ends a little earlier or later.
+fn first_since(node: &Node, time: i64) -> Result<u64> {
+    let (mut low, mut high) =
+        (node.ledger.archived().map_or(0, |archived| archived.below), node.ledger.size());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let bytes = node.ledger.entry(middle).map_err(told)?;
+        let written = SignedStatement::parse(&bytes).map_err(told)?.statement().time().get();
+        if i64::try_from(written).unwrap_or(i64::MAX) < time {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
 }

@@ -204,3 +204,63 @@ async fn tags_and_collections_that_no_rule_can_name_are_refused_where_they_are_w
     assert!(matches!(&missing, Err(Error::Internal(text)) if text.contains("air.yaml")), "{missing:?}");
     house.close().await;
 }
+
+#[tokio::test]
+async fn old_entries_go_to_an_archive_and_come_back() {
+    let house = House::new().await;
+    for n in 0..300u64 {
+        house.node.append(entry(&house.node, n)).await.unwrap();
+    }
+    let House { _dir, node, client, desk } = house;
+    let (dir, archive) = (node.dir.clone(), desk.join("archive"));
+    boot::close(&node).await;
+    drop((node, client));
+    let node = boot::open(&dir, boot::Doors::Closed).await.unwrap();
+    let client = Client::Here(Box::new(router(node.clone())), node.clone());
+    let ask = async |path: &str, body: Value| client.post(path, &body).await;
+
+    for bad in [
+        json!({"to": archive}),
+        json!({"to": archive, "before": "soon"}),
+        json!({"to": "x", "before_entry": 9}),
+    ] {
+        assert!(matches!(ask("/v1/ledger/archive", bad.clone()).await, Err(Error::Usage(_))), "{bad}");
+    }
+    // By the time that entries state: the first 280 are of another day.
+    let told = ask("/v1/ledger/archive", json!({"to": archive, "before": "2026-01-02"})).await.unwrap();
+    assert_eq!((&told["asked"], &told["archived"]), (&json!(280), &json!(256)), "{told}");
+    let gone = client.get("/v1/ledger/entries?from=3&limit=1").await.unwrap_err().to_string();
+    assert!(gone.contains("archive"), "{gone}");
+    assert_eq!(crate::ledger_check::check(&dir).unwrap()["archived"], json!(256));
+    let elsewhere = ask("/v1/ledger/restore", json!({"from": desk.join("empty")})).await;
+    assert!(elsewhere.is_err());
+    let told = ask("/v1/ledger/restore", json!({"from": archive})).await.unwrap();
+    assert_eq!(told["restored"], json!(256));
+    assert_eq!(
+        client.get("/v1/ledger/entries?from=3&limit=1").await.unwrap()["entries"][0]["index"],
+        json!(3)
+    );
+    boot::close(&node).await;
+}
+
+/// An entry of the node itself: the first 280 of one day, the others of the next.
+fn entry(node: &Node, n: u64) -> Vec<u8> {
+    use ::ledger::statement::{Deed, ExchangeId, Own, Party, Read, Seconds, Statement, Word};
+    let day = crate::operation::read_time(if n < 280 { "2026-01-01" } else { "2026-01-02" }).unwrap();
+    let read = Read {
+        reader: Word::new("a").unwrap(),
+        action: Word::new("query").unwrap(),
+        purpose: None,
+        from: 0,
+        to: n,
+        opened: 0,
+        user: None,
+    };
+    let own = Own {
+        id: ExchangeId::new("01J9ZQ4Y7M8N6P5R3S2T1V0W9X").unwrap(),
+        time: Seconds::new(u64::try_from(day).unwrap()).unwrap(),
+        agency: Party::new(&node.config.node.id).unwrap(),
+        deed: Deed::Read(read),
+    };
+    crate::flow::statement::signed(node, &Statement::Own(own)).unwrap()
+}
