@@ -50,7 +50,7 @@ fn archived_text(told: &Value) -> String {
     let mut lines = vec![format!("the first {} entries are in {}", text(told, "archived"), text(told, "to"))];
     if told["archived"].as_u64() < told["asked"].as_u64() {
         lines.push(format!(
-            "asked for were those before {}: only whole bundles of 256 move, and what the write-ahead log still holds stays until the node starts again",
+            "asked for were those before {}: only whole bundles of 256 move, and the newest entries stay as long as the write-ahead log holds them (some 16 MiB)",
             text(told, "asked")
         ));
     }

@@ -42,7 +42,7 @@ pub async fn entries(State(node): State<Arc<Node>>, Params(page): Params<Page>) 
     let count = page.limit.unwrap_or(ENTRIES_DEFAULT).min(ledger::log::ENTRIES_MAX);
     let from = page.from.min(size);
     let end = from.saturating_add(count).min(size);
-    let entries = node.ledger.entries(from..end).map_err(Error::internal)?;
+    let entries = node.ledger.entries(from..end).map_err(told)?;
     let views: Vec<Value> = (from..end).zip(&entries).map(|(index, bytes)| entry(index, bytes)).collect();
     let next = (end < size).then_some(end);
     Ok(Json(json!({"origin": node.ledger_origin(), "size": size, "next": next, "entries": views})))
@@ -155,6 +155,7 @@ fn absolute(folder: &std::path::Path) -> Result<()> {
 fn told(error: ledger::LedgerError) -> Error {
     match error {
         ledger::LedgerError::Io { path, source, .. } => Error::io(&path, source),
+        archived @ ledger::LedgerError::Archived { .. } => Error::conflict(archived.to_string()),
         other => Error::Verification(other.to_string()),
     }
 }
