@@ -12,8 +12,8 @@ use certs::note::{KeyName, Signer};
 use ed25519_dalek::SigningKey;
 use ledger::merkle::{Edge, leaf_hash};
 use ledger::verify::verify_dir;
-use ledger::{Log, LogOptions};
-use store::{OpenOptions, Space, Store, Tx};
+use ledger::{LedgerError, Log, LogOptions};
+use store::{OpenOptions, Space, Store, StoreError, Tx};
 
 pub const THREADS: usize = 4;
 /// The last acknowledged step of each thread; `None`: none yet.
@@ -41,17 +41,18 @@ fn log_signer() -> Signer {
     Signer::new(name, SigningKey::from_bytes(&[7; 32]))
 }
 
-fn open(dir: &Path) -> Result<(Log, Store), String> {
+fn open_log(dir: &Path) -> Result<Log, LedgerError> {
     let options = LogOptions {
         checkpoint_interval: Duration::from_millis(3),
         segment_bytes: 10_000,
         ..LogOptions::new(dir.join("guard"))
     };
-    let log = Log::open(&dir.join("ledger"), log_signer(), Arc::new(|| 0), options);
-    let log = log.map_err(|error| format!("ledger: {error}"))?;
+    Log::open(&dir.join("ledger"), log_signer(), Arc::new(|| 0), options)
+}
+
+fn open_store(dir: &Path) -> Result<Store, StoreError> {
     let options = OpenOptions { free_open_min_bytes: 0, free_write_min_bytes: 0, ..OpenOptions::default() };
-    let store = Store::open(&dir.join("store"), options).map_err(|error| format!("store: {error}"))?;
-    Ok((log, store))
+    Store::open(&dir.join("store"), options)
 }
 
 fn key(thread: usize, number: u64) -> String {
@@ -68,7 +69,7 @@ fn entry(thread: usize, number: u64) -> String {
 pub fn write(dir: &Path, sessions: u64, steps: u64) {
     println!();
     for session in 0..sessions {
-        let (log, store) = open(dir).unwrap();
+        let (log, store) = (open_log(dir).unwrap(), open_store(dir).unwrap());
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
                 let (log, store) = (&log, &store);
@@ -97,42 +98,70 @@ pub fn note(line: &str, acknowledged: &mut Acknowledged) {
     }
 }
 
-/// Opens both and holds them against what was acknowledged and against each other; the error says what is wrong.
+/// Holds both against what was acknowledged and against each other; the error says what is wrong with each.
 pub fn judge(dir: &Path, acknowledged: &Acknowledged) -> Result<(), String> {
-    let (log, store) = open(dir)?;
-    let mut edge = Edge::new();
+    let (leaves, places) = match (judge_ledger(dir), judge_store(dir, acknowledged)) {
+        (Ok(leaves), Ok(places)) => (leaves, places),
+        (ledger, store) => {
+            let wrong = [("ledger", ledger.err()), ("store", store.err())];
+            let wrong = wrong.into_iter().filter_map(|(which, why)| Some(format!("{which}: {}", why?)));
+            return Err(wrong.collect::<Vec<_>>().join("; "));
+        }
+    };
+    // Every record, acknowledged or not, tells of an entry that is there.
+    for (index, leaf) in places {
+        match leaves.get(index) {
+            Some(found) if *found == leaf => {}
+            other => return Err(format!("ledger: lost entry {index} that the store tells of: {other:?}")),
+        }
+    }
+    Ok(())
+}
+
+/// Opens the ledger, as the next start would, and gives back its leaf hashes.
+fn judge_ledger(dir: &Path) -> Result<Vec<String>, String> {
+    let said = |error: LedgerError| error.to_string();
+    let log = open_log(dir).map_err(said)?;
+    let (mut edge, mut leaves) = (Edge::new(), Vec::new());
     for index in 0..log.size() {
-        let entry = log.entry(index).map_err(|error| format!("ledger: {error}"))?;
-        edge.push(leaf_hash(&entry), |_, _| {});
+        let leaf = leaf_hash(&log.entry(index).map_err(said)?);
+        edge.push(leaf, |_, _| {});
+        leaves.push(leaf.to_string());
     }
-    if log.checkpoint().unwrap().checkpoint().root != edge.root() {
-        return Err("ledger: the root is not that of its entries".to_owned());
+    if log.checkpoint().map_err(said)?.checkpoint().root != edge.root() {
+        return Err("the root is not that of its entries".to_owned());
     }
+    drop(log);
+    let report = verify_dir(&dir.join("ledger"), &log_signer().vkey()).map_err(said)?;
+    report.finding.map_or(Ok(leaves), |finding| Err(finding.to_string()))
+}
+
+/// Opens the store; every acknowledged step has its record. Gives back where all records say that entries stand.
+fn judge_store(dir: &Path, acknowledged: &Acknowledged) -> Result<Vec<(usize, String)>, String> {
+    let said = |error: StoreError| error.to_string();
+    let store = open_store(dir).map_err(said)?;
     for (thread, last) in acknowledged.iter().enumerate() {
         for number in (0..).take_while(|number| last.is_some_and(|last| *number <= last)) {
-            let record =
-                store.get(Space::Exchange, key(thread, number)).map_err(|error| format!("store: {error}"))?;
-            if record.is_none() {
-                return Err(format!("store: lost {}", key(thread, number)));
+            if store.get(Space::Exchange, key(thread, number)).map_err(said)?.is_none() {
+                return Err(format!("lost {}", key(thread, number)));
             }
         }
     }
-    // Every record, acknowledged or not, tells of an entry that is there.
-    let page = store.scan(Space::Exchange, "", None, 100_000).map_err(|error| format!("store: {error}"))?;
-    for record in page.records {
-        let place = String::from_utf8(record.value.to_vec()).unwrap();
-        let (index, leaf) = place.split_once(' ').unwrap();
-        let entry = log.entry(index.parse().unwrap()).map_err(|error| format!("ledger: lost: {error}"))?;
-        if leaf_hash(&entry).to_string() != leaf {
-            return Err(format!("ledger: another entry at {index}"));
-        }
+    let report = store.verify().map_err(said)?;
+    if !report.is_sound() {
+        return Err(format!("{report:?}"));
     }
-    drop(log);
-    let report =
-        verify_dir(&dir.join("ledger"), &log_signer().vkey()).map_err(|error| format!("ledger: {error}"))?;
-    report.finding.map_or(Ok(()), |finding| Err(format!("ledger: {finding}")))?;
-    let report = store.verify().map_err(|error| format!("store: {error}"))?;
-    if report.is_sound() { Ok(()) } else { Err(format!("store: {report:?}")) }
+    let (mut places, mut from) = (Vec::new(), Some(Vec::new()));
+    while let Some(begin) = from {
+        let page = store.scan(Space::Exchange, begin, None, 1000).map_err(said)?;
+        for record in page.records {
+            let place = String::from_utf8(record.value.to_vec()).unwrap();
+            let (index, leaf) = place.split_once(' ').unwrap();
+            places.push((index.parse().unwrap(), leaf.to_owned()));
+        }
+        from = page.next.map(|next| next.to_vec());
+    }
+    Ok(places)
 }
 
 /// This very test binary, set to run only its test `child` in the given role.

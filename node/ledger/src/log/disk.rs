@@ -92,7 +92,8 @@ pub(crate) fn replace_unlisted(path: &Path, bytes: &[u8]) -> Result<()> {
     let file =
         point(Change::Create, &tmp, || options.open(&tmp)).map_err(LedgerError::io("creating", &tmp))?;
     write_at(&file, &tmp, 0, bytes)?;
-    sync_data(&file, &tmp)?;
+    // A new file: all about it, not its bytes alone.
+    point(Change::SyncData, &tmp, || file.sync_all()).map_err(LedgerError::io("syncing", &tmp))?;
     point(Change::Rename, &tmp, || fs::rename(&tmp, path)).map_err(LedgerError::io("renaming", &tmp))
 }
 
