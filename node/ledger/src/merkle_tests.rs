@@ -163,4 +163,58 @@ proptest! {
             prop_assert!(verify_consistency(index, &old_root, count, &root, &old).is_err());
         }
     }
+
+    /// Any entries, any size, any place: root and both proofs are those of an implementation that others wrote, byte for byte.
+    #[test]
+    fn random_trees_are_those_of_an_independent_implementation(
+        entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..300),
+        at in any::<prop::sample::Index>(),
+        beginning in any::<prop::sample::Index>(),
+    ) {
+        use ct_merkle::mem_backed_tree::MemoryBackedTree;
+        let mut oracle: MemoryBackedTree<sha2::Sha256, Vec<u8>> = MemoryBackedTree::new();
+        let mut edge = Edge::new();
+        for entry in &entries {
+            oracle.push(entry.clone());
+            edge.push(leaf_hash(entry), |_, _| {});
+        }
+        let tree = Leaves(entries.iter().map(|entry| leaf_hash(entry)).collect());
+        let size = entries.len() as u64;
+        let root = Hash(oracle.root().as_bytes().as_slice().try_into().unwrap());
+        prop_assert_eq!(edge.root(), root);
+
+        let bytes = |path: &[Hash]| -> Vec<u8> { path.iter().flat_map(|hash| hash.0).collect() };
+        let hashes = |bytes: &[u8]| -> Vec<Hash> { bytes.chunks(32).map(|hash| Hash(hash.try_into().unwrap())).collect() };
+        let index = at.index(entries.len());
+        let theirs = hashes(oracle.prove_inclusion(index).as_bytes());
+        prop_assert_eq!(bytes(&inclusion_path(&tree, index as u64, size).unwrap()), bytes(&theirs));
+        prop_assert!(verify_inclusion(&tree.0[index], index as u64, size, &theirs, &root).is_ok());
+
+        // The oracle proves additions to a tree that had something, so `old` is neither 0 nor `size`.
+        let old = beginning.index(entries.len());
+        if old > 0 {
+            let theirs = hashes(oracle.prove_consistency(entries.len() - old).as_bytes());
+            prop_assert_eq!(bytes(&consistency_path(&tree, old as u64, size).unwrap()), bytes(&theirs));
+            let old_root = naive_root(&tree.0[..old]);
+            prop_assert!(verify_consistency(old as u64, &old_root, size, &root, &theirs).is_ok());
+        }
+    }
+
+    /// A history that differs anywhere before `old` has no proof to the larger tree: neither the honest one nor its own.
+    #[test]
+    fn a_random_rewriting_is_never_consistent(
+        count in 2u64..200,
+        old in any::<prop::sample::Index>(),
+        changed in any::<prop::sample::Index>(),
+    ) {
+        let honest = leaves(count);
+        let old = 1 + old.index(count as usize - 1);
+        let mut rewritten = Leaves(honest.0.clone());
+        rewritten.0[changed.index(old)] = leaf_hash(b"rewritten");
+        let (old_root, new_root) = (naive_root(&honest.0[..old]), naive_root(&rewritten.0));
+        for tree in [&honest, &rewritten] {
+            let path = consistency_path(tree, old as u64, count).unwrap();
+            prop_assert!(verify_consistency(old as u64, &old_root, count, &new_root, &path).is_err());
+        }
+    }
 }
