@@ -9,17 +9,21 @@
 
 use certs::note::{Note, Vkey, parse_signature};
 use ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use ledger::conflict::{self as evidence, Evidence};
 use ledger::merkle::{Edge, Hash, leaf_hash, verify_consistency, verify_inclusion};
 use ledger::proof::ProofFile;
 use ledger::receipt::Receipt;
 use ledger::statement::{SignedStatement, Statement};
 use ledger::tile::Tile;
+use ledger::timestamp::{Roots, Token, verify};
+use ledger::trust::{Freshness, TrustPolicy};
+use ledger::witness::{AddCheckpoint, parse_cosignatures, parse_size, size_body};
 
 /// One target: bytes of anybody.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("note", note),
     ("vkey", vkey),
     ("checkpoint", checkpoint),
@@ -27,13 +31,28 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("tile", tile),
     ("entry", entry),
     ("merkle", merkle),
+    ("request", request),
+    ("policy", policy),
+    ("conflict", conflict),
+    ("stamp", stamp),
 ];
 
 /// Keys of the design's vectors, so that seeds have signatures that verify.
-const KEYS: [&str; 2] = [
+pub const KEYS: [&str; 2] = [
     "ledger.example/agency-a/exchange-log+bd1d9640+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs",
     "witness.example/agency-b+151f51b4+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY",
 ];
+
+/// When the witness of the vectors signed, in POSIX seconds.
+const TIME: u64 = 1_790_000_000;
+/// A checkpoint that both of them signed.
+const COSIGNED: &[u8] = include_bytes!("../corpus/checkpoint/cosigned");
+/// What the seeds of `stamp` are over, and a time after they were made.
+pub const STAMPED: &[u8] = b"a checkpoint\n";
+/// See [`STAMPED`]; POSIX seconds.
+pub const LATER: u64 = 2_000_000_000;
+/// The certificate of the authority that made the seeds of `stamp`.
+pub const AUTHORITY: &[u8] = include_bytes!("authority.pem");
 
 fn keys() -> Vec<Vkey> {
     let keys: Vec<Vkey> = KEYS.iter().filter_map(|key| key.parse().ok()).collect();
@@ -162,5 +181,55 @@ pub fn merkle(data: &[u8]) {
         let next = (index + 1) % size;
         let moved = size > 1 && verify_inclusion(&leaf(index), next, size, &path, &root_of(size)).is_ok();
         assert!(!moved, "one path proves a leaf at two places");
+    }
+}
+
+/// What a witness is asked, and what it answers.
+pub fn request(data: &[u8]) {
+    if let Ok(request) = AddCheckpoint::parse(data) {
+        assert_eq!(request.to_bytes(), data, "a request has two spellings");
+    }
+    if let Ok(lines) = parse_cosignatures(data)
+        && let Ok(mut note) = Note::new("x\n")
+        && lines.into_iter().all(|line| note.push(line).is_ok())
+    {
+        assert_eq!(note.to_bytes(), [b"x\n\n", data].concat(), "an answer has two spellings");
+    }
+    if let Ok(size) = parse_size(data) {
+        assert_eq!(size_body(size).as_bytes(), data, "a size has two spellings");
+    }
+}
+
+/// Whose cosignatures count. The form allows comments and spaces; what is read must stay when it is written.
+pub fn policy(data: &[u8]) {
+    let Ok(policy) = TrustPolicy::parse(data) else { return };
+    assert_eq!(
+        TrustPolicy::parse(&policy.to_text()).ok().as_ref(),
+        Some(&policy),
+        "a policy changes when it is written"
+    );
+    let Ok(signed) = SignedCheckpoint::parse(COSIGNED) else {
+        panic!("the cosigned checkpoint no longer parses")
+    };
+    let judgement = policy.judge(&signed, Freshness { now: TIME, max_age: None });
+    assert!(!judgement.met || !policy.logs().is_empty(), "a policy without logs is met");
+}
+
+/// Evidence that a log told two stories.
+pub fn conflict(data: &[u8]) {
+    if let Ok(found) = Evidence::parse(data) {
+        assert_eq!(found.to_bytes(), data, "evidence has two spellings");
+    }
+    if let evidence::Verdict::Equivocated(stories) = evidence::verify(data, &keys()) {
+        assert_eq!(stories.smaller.origin, stories.larger.origin, "two logs are taken for one");
+        assert_ne!(stories.beginning_of_larger, stories.smaller.root, "one story is taken for two");
+    }
+}
+
+/// The answer of a time-stamping authority, and a token alone, against the authority of the seeds.
+pub fn stamp(data: &[u8]) {
+    let Ok(roots) = Roots::from_pem(AUTHORITY) else { panic!("the authority no longer parses") };
+    for token in [Token::from_response(data), Token::from_der(data)].into_iter().flatten() {
+        let _ = verify(&token, STAMPED, &roots, LATER);
     }
 }

@@ -37,10 +37,14 @@ fn every_target_holds_on_its_corpus_and_around_it() {
 #[test]
 fn every_corpus_has_something_that_is_read() {
     let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap_or_default();
-    let reads: [(&str, Reads); 4] = [
+    let reads: [(&str, Reads); 8] = [
         ("note", |data| certs::note::Note::parse(data).is_ok()),
         ("checkpoint", |data| ledger::checkpoint::SignedCheckpoint::parse(data).is_ok()),
         ("proof", |data| ledger::receipt::Receipt::parse(data).is_ok()),
+        ("request", |data| ledger::witness::AddCheckpoint::parse(data).is_ok()),
+        ("policy", |data| ledger::trust::TrustPolicy::parse(data).is_ok()),
+        ("conflict", |data| ledger::conflict::Evidence::parse(data).is_ok()),
+        ("stamp", |data| ledger::timestamp::Token::from_response(data).is_ok()),
         ("entry", |data| ledger::statement::SignedStatement::parse(data).is_ok()),
     ];
     for (name, reads) in reads {
@@ -48,6 +52,22 @@ fn every_corpus_has_something_that_is_read() {
     }
     assert!(corpus("vkey").iter().any(|data| text(data).parse::<certs::note::Vkey>().is_ok()));
     assert!(corpus("tile").iter().any(|data| text(data).parse::<ledger::tile::Tile>().is_ok()));
+}
+
+/// The deepest readers are reached: a proof of two stories, a stamp that holds.
+#[test]
+fn the_corpus_reaches_the_verdicts() {
+    let keys: Vec<_> = fuzz::KEYS.iter().map(|key| key.parse().unwrap()).collect();
+    let stories = corpus("conflict").into_iter().filter(|data| {
+        matches!(ledger::conflict::verify(data, &keys), ledger::conflict::Verdict::Equivocated(_))
+    });
+    assert_eq!(stories.count(), 2);
+    let roots = ledger::timestamp::Roots::from_pem(fuzz::AUTHORITY).unwrap();
+    let stamps = corpus("stamp").into_iter().filter(|data| {
+        let token = ledger::timestamp::Token::from_response(data);
+        token.is_ok_and(|token| ledger::timestamp::verify(&token, fuzz::STAMPED, &roots, fuzz::LATER).is_ok())
+    });
+    assert_eq!(stamps.count(), 1);
 }
 
 /// The list of targets and the programs are the same.
