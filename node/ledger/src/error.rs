@@ -120,6 +120,26 @@ pub enum LedgerError {
         /// The name asked for.
         expected: String,
     },
+    /// A log that is read from elsewhere could not be read there.
+    #[error("`{place}` cannot be read: {why}; check the address, the line and the permissions")]
+    Unreadable {
+        /// The file or address.
+        place: String,
+        /// What the disk or the line said.
+        why: String,
+    },
+    /// What a log's source gave does not fit the tree that the log signed.
+    #[error("`{place}`{}: expected {expected}, found {found}; the source holds something else than was signed", at(.index))]
+    NotAsSigned {
+        /// The file or address.
+        place: String,
+        /// The entry, or the first entry under the tile, when one can be named.
+        index: Option<u64>,
+        /// What the signed tree demands.
+        expected: String,
+        /// What was there.
+        found: String,
+    },
     /// An option that cannot be worked with.
     #[error("the option `{name}` cannot be used: {why}")]
     BadOption {
@@ -137,6 +157,10 @@ pub enum LedgerError {
     /// The log was shut down.
     #[error("the ledger is shut down; nothing more is recorded")]
     Closed,
+}
+
+fn at(index: &Option<u64>) -> String {
+    index.map_or_else(String::new, |index| format!(" at index {index}"))
 }
 
 impl LedgerError {

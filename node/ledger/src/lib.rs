@@ -12,6 +12,8 @@
 //! says whose cosignatures count, [`gossip`] remembers what logs told us, [`conflict`] is the proof that one told two
 //! stories, [`tile_reader`] makes proofs out of others' tiles. The modules [`merkle`], [`bridge`], [`tile`],
 //! [`tile_reader`], [`checkpoint`], [`proof`], [`conflict`], [`trust`], [`commitment`] and [`statement`] are pure.
+//! leave the house, [`mod@verify`] for checking a whole log offline, [`source`] for reading one that lies anywhere.
+//! The modules [`merkle`], [`tile`], [`checkpoint`], [`proof`], [`commitment`] and [`statement`] are pure.
 
 pub mod bridge;
 pub mod checkpoint;
@@ -24,6 +26,7 @@ pub mod merkle;
 pub mod proof;
 pub mod receipt;
 mod sealed;
+pub mod source;
 pub mod statement;
 #[cfg(test)]
 mod testing;
