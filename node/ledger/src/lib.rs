@@ -8,12 +8,10 @@
 //! [`commitment`]s whose keys can be destroyed.
 //!
 //! Begin with [`statement`] for what a leaf says, [`log`] for writing and reading, [`receipt`] for proofs that
-//! leave the house, [`mod@verify`] for checking a whole log offline. Among logs: [`witness`] cosigns others', [`trust`]
+//! leave the house, [`mod@verify`] for checking a whole log offline, [`source`] for reading one that lies anywhere. Among logs: [`witness`] cosigns others', [`trust`]
 //! says whose cosignatures count, [`gossip`] remembers what logs told us, [`conflict`] is the proof that one told two
 //! stories, [`tile_reader`] makes proofs out of others' tiles. The modules [`merkle`], [`bridge`], [`tile`],
 //! [`tile_reader`], [`checkpoint`], [`proof`], [`conflict`], [`trust`], [`commitment`] and [`statement`] are pure.
-//! leave the house, [`mod@verify`] for checking a whole log offline, [`source`] for reading one that lies anywhere.
-//! The modules [`merkle`], [`tile`], [`checkpoint`], [`proof`], [`commitment`] and [`statement`] are pure.
 
 pub mod bridge;
 pub mod checkpoint;

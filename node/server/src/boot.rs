@@ -169,6 +169,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         stop: watch::Sender::new(false),
         mask_secret,
         token,
+        tile_session: crate::audit::record::Session::default(),
         tasks: std::sync::Mutex::default(),
     })
 }

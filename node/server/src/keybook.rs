@@ -66,6 +66,32 @@ impl Book {
         book
     }
 
+    /// These members and no others.
+    pub fn of_members(members: Vec<SignedDescriptor>) -> Self {
+        Self { members, closed: Vec::new() }
+    }
+
+    /// Adds members that are not listed yet.
+    pub fn add(&mut self, members: Vec<SignedDescriptor>) {
+        for member in members {
+            if !self.members.contains(&member) {
+                self.members.push(member);
+            }
+        }
+    }
+
+    /// Names of a member, Vietnamese and English, from its newest descriptor here.
+    pub fn names(&self, participant: &str) -> Option<(String, String)> {
+        let all = self.members.iter().map(SignedDescriptor::descriptor);
+        let newest = all.filter(|d| d.participant.as_str() == participant).max_by_key(|d| d.issued)?;
+        Some((newest.names.vi.clone(), newest.names.en.clone()))
+    }
+
+    /// The descriptors of these participants, or of all.
+    pub fn members(&self, of: impl Fn(&str) -> bool) -> Vec<SignedDescriptor> {
+        self.members.iter().filter(|d| of(d.descriptor().participant.as_str())).cloned().collect()
+    }
+
     /// The members of an excerpt.
     pub fn of_excerpt(value: &Value) -> Result<(Self, Excerpt)> {
         let excerpt: Excerpt = serde_json::from_value(value.clone()).map_err(|e| {

@@ -56,11 +56,16 @@ pub fn check(dir: &Path) -> Result<Value> {
     let (roots, now) = (stamp_roots(dir)?, Clock::system().now());
     let checks =
         Checks { keys: &keys, roots: roots.as_ref(), archive: None, now: u64::try_from(now).unwrap_or(0) };
-    let report = match verify_dir_against(&folder, &checks) {
-        Err(LedgerError::InUse(_)) => check_copies(&folder, &checks),
+    check_folder(&folder, &descriptor.descriptor().ledger_origin, &checks)
+}
+
+/// Checks the log, or the tree of tiles, in `folder`.
+pub fn check_folder(folder: &Path, origin: &str, checks: &Checks<'_>) -> Result<Value> {
+    let report = match verify_dir_against(folder, checks) {
+        Err(LedgerError::InUse(_)) => check_copies(folder, checks),
         other => other.map_err(told),
     }?;
-    Ok(view(&descriptor.descriptor().ledger_origin, &report))
+    Ok(view(origin, &report))
 }
 
 /// The roots of the authority that the node's configuration names; none when it names none.

@@ -10,6 +10,7 @@
 //! Begin with [`boot::open`], which builds the world in order, then [`node::Node`], which is the world.
 
 pub mod answer;
+pub mod audit;
 pub mod boot;
 pub mod cli;
 pub mod config;

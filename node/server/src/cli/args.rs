@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use super::ledger_args::LedgerCommand;
+
 /// A federated data-sharing node with access governance.
 #[derive(Debug, Parser)]
 #[command(name = "tram", version, about, max_term_width = 110, disable_help_subcommand = true)]
@@ -378,59 +380,6 @@ pub enum ReceiptCommand {
         /// Folder with the rule set that decided: decides the question anew and compares (receipts of decisions only).
         #[arg(long, value_name = "DIR")]
         rules: Option<PathBuf>,
-    },
-}
-
-/// `tram ledger …`
-#[derive(Debug, Subcommand)]
-pub enum LedgerCommand {
-    /// Check every entry against the tiles and the signed checkpoint.
-    Verify,
-    /// Show the newest signed checkpoint.
-    Checkpoint,
-    /// Move the bytes of old entries to another storage; the tree stays whole, and every proof still verifies.
-    Archive {
-        /// Entries written before this date or time (UTC), such as 2026-01-01.
-        #[arg(
-            long,
-            value_name = "DATE",
-            required_unless_present = "before_entry",
-            conflicts_with = "before_entry"
-        )]
-        before: Option<String>,
-        /// Entries before this index.
-        #[arg(long, value_name = "N")]
-        before_entry: Option<u64>,
-        /// Folder that takes them.
-        #[arg(long, value_name = "DIR")]
-        to: PathBuf,
-    },
-    /// Bring archived entries back.
-    Restore {
-        /// Folder that took them.
-        #[arg(long, value_name = "DIR")]
-        from: PathBuf,
-    },
-    /// Show who vouches for this ledger, what peers' ledgers say of themselves, and proofs of two histories.
-    Witnesses,
-    /// Print the trust policy of this ledger (C2SP tlog-policy): its key, its witnesses, their quorum.
-    Trust,
-    /// Judge a proof that a ledger signed two histories: no network, no node.
-    Conflict {
-        /// The proof (.conflict).
-        file: PathBuf,
-        /// Registry to trust; once for each version where a party's keys were replaced.
-        #[arg(long, value_name = "FILE", required = true)]
-        registry: Vec<PathBuf>,
-    },
-    /// List entries.
-    List {
-        /// From this index.
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// At most so many.
-        #[arg(long, default_value_t = 50)]
-        limit: u64,
     },
 }
 

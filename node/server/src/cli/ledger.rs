@@ -1,4 +1,4 @@
-//! `tram ledger …`: what this node did, and whether the record of it is whole.
+//! `tram ledger …`: what this node did. What an auditor does with a ledger is in `audit` beside this file.
 
 use std::path::Path;
 
@@ -6,16 +6,18 @@ use ledger::checkpoint::SignedCheckpoint;
 use serde_json::{Value, json};
 
 use super::args::LedgerCommand;
+use super::audit;
 use super::client::Client;
 use super::out::{Out, list, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, Result};
 use crate::{files, ledger_check};
 
-/// Runs one verb. `verify` and `checkpoint` read the folder themselves: what they say does not hang on a node's word.
+/// Runs one verb. `checkpoint` reads the folder itself, as the auditor's verbs do: what they say does not hang on a node's
+/// word.
 pub async fn run(dir: &Path, verb: LedgerCommand, out: Out) -> Result<u8> {
     match verb {
-        LedgerCommand::Verify => verify(dir, out).await,
+        LedgerCommand::Verify(args) => audit::verify(dir, args, out).await,
         LedgerCommand::Checkpoint => {
             let document = checkpoint(dir)?;
             out.result(&document, |d| text(d, "checkpoint"));
@@ -35,6 +37,10 @@ pub async fn run(dir: &Path, verb: LedgerCommand, out: Out) -> Result<u8> {
         LedgerCommand::Trust => super::witness::trust(dir, out).await,
         LedgerCommand::Conflict { file, registry } => super::witness::judge(&file, &registry, out),
         LedgerCommand::List { from, limit } => entries(dir, from, limit, out).await,
+        LedgerCommand::Query(args) => audit::query(dir, *args, out).await,
+        LedgerCommand::Export(args) => audit::export(dir, *args, out).await,
+        LedgerCommand::Reconcile(args) => audit::reconcile(args, out).await,
+        LedgerCommand::Watch(args) => audit::watch(args, out).await,
     }
 }
 
@@ -58,67 +64,6 @@ fn archived_text(told: &Value) -> String {
         lines.push("their space was not given back: this file system makes no holes".to_owned());
     }
     lines.push("keep that folder: `tram ledger restore --from DIR` brings them back".to_owned());
-    lines.join("\n")
-}
-
-async fn verify(dir: &Path, out: Out) -> Result<u8> {
-    let folder = dir.to_owned();
-    let checked = tokio::task::spawn_blocking(move || ledger_check::check(&folder))
-        .await
-        .map_err(Error::internal)??;
-    let sound = checked["ok"] == json!(true);
-    out.result(&checked, verify_text);
-    if !sound {
-        super::out::say(&format!("tram: the ledger does not verify: {}", text(&checked, "problem")));
-    }
-    Ok(if sound { 0 } else { 4 })
-}
-
-fn verify_text(checked: &Value) -> String {
-    let mut lines =
-        vec![format!("{}: {} entries checked", text(checked, "origin"), text(checked, "entries"))];
-    if checked["ok"] == json!(true) {
-        lines.push(format!(
-            "every entry fits; the signed checkpoint covers {} of them",
-            text(checked, "signed")
-        ));
-    } else {
-        lines.push(format!("FIRST BAD THING: {}", text(checked, "problem")));
-    }
-    if checked["unwritten"].as_u64().unwrap_or(0) > 0 {
-        lines.push(format!(
-            "{} entries are in the write-ahead log only; the node writes them out when it starts",
-            checked["unwritten"]
-        ));
-    }
-    if checked["archived"].as_u64().unwrap_or(0) > 0 {
-        lines.push(format!(
-            "{} of them are in an archive; their hashes were checked here",
-            text(checked, "archived")
-        ));
-    }
-    let stamps = list(checked, "time_stamps");
-    if let Some(last) = stamps.last() {
-        lines.push(format!(
-            "{} time-stamps hold; the last one says that the first {} entries were there at {} ({})",
-            stamps.len(),
-            text(last, "size"),
-            text(last, "time"),
-            text(last, "authority")
-        ));
-    }
-    if checked["time_stamps_unchecked"].as_u64().unwrap_or(0) > 0 {
-        lines.push(format!(
-            "{} time-stamps were not checked: no roots of their authority are configured",
-            checked["time_stamps_unchecked"]
-        ));
-    }
-    if checked["torn_bytes"].as_u64().unwrap_or(0) > 0 {
-        lines.push(format!(
-            "{} bytes of a record that nobody was told of stand at the end",
-            checked["torn_bytes"]
-        ));
-    }
     lines.join("\n")
 }
 
@@ -155,7 +100,7 @@ fn entries_table(answer: &Value) -> String {
     table(&["entry", "time", "kind", "exchange", "dataset", "consumer", "purpose", "decision"], &rows)
 }
 
-fn row(entry: &Value) -> Vec<String> {
+pub(super) fn row(entry: &Value) -> Vec<String> {
     let said = &entry["statement"];
     if said.is_null() {
         return vec![text(entry, "index"), "-".to_owned(), text(entry, "unreadable")];
@@ -188,13 +133,5 @@ mod tests {
         assert_eq!(table.lines().count(), 3);
         assert!(table.contains("deny NO-RULE") && table.contains("not a statement"));
         assert!(super::entries_table(&json!({"size": 2, "entries": []})).contains("has 2"));
-    }
-
-    #[test]
-    fn a_bad_ledger_is_told_by_its_first_bad_thing() {
-        let text = super::verify_text(
-            &json!({"ok": false, "origin": "o", "entries": 3, "problem": "`x` at index 2"}),
-        );
-        assert!(text.contains("FIRST BAD THING: `x` at index 2"));
     }
 }

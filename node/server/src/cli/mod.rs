@@ -4,11 +4,13 @@
 //! the node, not here. Begin with [`run`].
 
 pub mod args;
+mod audit;
 pub mod client;
 mod dataset;
 mod exchange;
 mod init;
 mod ledger;
+pub mod ledger_args;
 pub mod out;
 mod peer;
 mod policy;

@@ -122,11 +122,20 @@ impl Evidence {
 }
 
 fn path(node: &Node, side: Side, peer: &str, id: &str) -> PathBuf {
+    path_in(&node.dir, side, peer, id)
+}
+
+/// The openings of an exchange in a node's folder; none when they were erased or never came.
+pub fn of(dir: &std::path::Path, side: Side, peer: &str, id: &str) -> Result<Option<Evidence>> {
+    read_at(&path_in(dir, side, peer, id))
+}
+
+fn path_in(dir: &std::path::Path, side: Side, peer: &str, id: &str) -> PathBuf {
     let side = match side {
         Side::Provider => "p",
         Side::Consumer => "c",
     };
-    node.dir.join("evidence").join(format!("{side}-{}-{id}.json", short(peer)))
+    dir.join("evidence").join(format!("{side}-{}-{id}.json", short(peer)))
 }
 
 /// Keeps what a consumer signed to ask, on the provider's side; draws the exchange's key the first time.

@@ -11,6 +11,7 @@ mod ledger;
 mod listener;
 mod peers;
 mod policy;
+mod tlog;
 
 use std::sync::Arc;
 
@@ -57,6 +58,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/ledger/archive"),
     ("POST", "/v1/ledger/restore"),
     ("POST", "/v1/ledger/verify"),
+    ("POST", "/v1/ledger/reads"),
+    ("GET", "/v1/ledger/tlog/checkpoint"),
+    ("GET", "/v1/ledger/tlog/tile/{*tile}"),
     ("GET", "/v1/registry"),
     ("GET", "/v1/policy"),
     ("POST", "/v1/policy"),
@@ -105,6 +109,9 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/ledger/archive") => post(ledger::archive),
         ("POST", "/v1/ledger/restore") => post(ledger::restore),
         ("POST", "/v1/ledger/verify") => post(ledger::verify),
+        ("POST", "/v1/ledger/reads") => post(tlog::read),
+        ("GET", "/v1/ledger/tlog/checkpoint") => get(ledger::checkpoint),
+        ("GET", "/v1/ledger/tlog/tile/{*tile}") => get(tlog::tile),
         ("GET", "/v1/registry") => get(peers::registry),
         ("GET", "/v1/policy") => get(policy::show),
         ("POST", "/v1/policy") => post(policy::apply),
