@@ -169,7 +169,9 @@ impl Opened {
         if let Some(head) = &bundled {
             head.check(path_of(place), &trust, reader.checkpoint())?;
         }
-        let ranges = bundled.as_ref().map_or_else(|| Vec::from([(0..reader.size())]), bundle::Head::ranges);
+        let ranges = bundled
+            .as_ref()
+            .map_or_else(|| std::iter::once(0..reader.size()).collect(), bundle::Head::ranges);
         Ok(Self { place: place.clone(), reader, trust, ranges, bundle: bundled })
     }
 

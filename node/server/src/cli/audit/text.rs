@@ -177,7 +177,9 @@ pub fn entry(view: &Value) -> String {
         (false, false) => format!("{consumer} ← {dataset}"),
         _ => signer,
     };
-    for part in [who, purpose, decision, reason] {
+    let said = &view["statement"];
+    let read = said["reader"].as_str().map(|reader| format!("{reader} {}", text(said, "action"))).unwrap_or_default();
+    for part in [who, read, purpose, decision, reason] {
         if !part.is_empty() {
             line = format!("{line}  {part}");
         }
