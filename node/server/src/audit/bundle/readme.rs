@@ -25,8 +25,9 @@ Kiểm tra, không cần mạng và không cần cơ quan cung cấp:
     tram ledger verify GÓI.tar --keys KHÓA
     tram ledger query  GÓI.tar --keys KHÓA
 
-KHÓA là danh bạ (registry.json) hoặc khóa công khai lấy từ nơi khác, không phải từ gói này. Không có --keys thì chương
-trình dùng khóa đi kèm trong gói và in dấu vân tay của khóa để so sánh: gói nguyên vẹn, nhưng chưa chắc là của ai.
+KHÓA là danh bạ (registry.json) hoặc bản mô tả của cơ quan (descriptor.json) lấy từ nơi khác, không phải từ gói này. Không
+có --keys thì chương trình dùng khóa đi kèm trong gói và in dấu vân tay của khóa để so sánh: gói nguyên vẹn, nhưng chưa
+chắc là của ai.
 
 Mục nào không có trong gói thì không được cung cấp; số thứ tự cho biết còn thiếu mục nào. Trường chưa mở vẫn được giữ kín,
 và việc kiểm tra không cần đến chúng.
@@ -46,9 +47,9 @@ To check it, without a network and without the agency that gave it:
     tram ledger verify BUNDLE.tar --keys KEYS
     tram ledger query  BUNDLE.tar --keys KEYS
 
-KEYS is a registry (registry.json) or a public key that you have from elsewhere, not from this file. Without --keys the
-keys that ride along are used and their fingerprints shown for comparison: the bundle is then whole, but whose it is
-remains to be seen.
+KEYS is a registry (registry.json) or the agency's descriptor (descriptor.json) that you have from elsewhere, not from this
+file. Without --keys the keys that ride along are used and their fingerprints shown for comparison: the bundle is then
+whole, but whose it is remains to be seen.
 
 Entries that are not here were not given; the indexes show which. Fields that are not opened stay closed, and the check
 does not need them.

@@ -178,6 +178,7 @@ pub async fn reconcile(args: ReconcileArgs, out: Out) -> Result<u8> {
 pub async fn watch(args: WatchArgs, out: Out) -> Result<u8> {
     let (place, access) = (Place::find(&args.place)?, access(&args.access)?);
     let state = args.state.clone().unwrap_or_else(|| monitor::state_file(&place));
+    let state = std::path::absolute(&state).map_err(|e| Error::io(&state, e))?;
     loop {
         let (p, a, s) = (place.clone(), access.clone(), state.clone());
         let round = blocking(move || monitor::round(&p, &a, &s, |entry| line(entry, out))).await;

@@ -178,7 +178,10 @@ pub fn entry(view: &Value) -> String {
         _ => signer,
     };
     let said = &view["statement"];
-    let read = said["reader"].as_str().map(|reader| format!("{reader} {}", text(said, "action"))).unwrap_or_default();
+    let read = said["reader"]
+        .as_str()
+        .map(|reader| format!("{reader} {}", text(said, "action")))
+        .unwrap_or_default();
     for part in [who, read, purpose, decision, reason] {
         if !part.is_empty() {
             line = format!("{line}  {part}");
