@@ -61,7 +61,8 @@ fn key(thread: usize, number: u64) -> String {
 
 /// Entries from a few bytes to several blocks.
 fn entry(thread: usize, number: u64) -> String {
-    let length = Numbers(((thread as u64) << 32) ^ number).below(if number % 20 == 0 { 20_000 } else { 300 });
+    let length =
+        Numbers(((thread as u64) << 32) ^ number).below(if number.is_multiple_of(20) { 20_000 } else { 300 });
     format!("{thread} {number} {}", "x".repeat(usize::try_from(length).unwrap()))
 }
 
