@@ -36,8 +36,10 @@ impl Log {
     /// target or another one. What is archived already stays where it is. Gives back what is archived afterwards.
     ///
     /// # Errors
-    /// [`LedgerError::Corrupt`] naming a bundle in the target that is not this log's; [`LedgerError::Io`];
-    /// [`LedgerError::Poisoned`], since a failing disk under `entries.dat` stops the log.
+    /// [`LedgerError::BadOption`] for a target inside of the log's folder; [`LedgerError::Corrupt`] naming a bundle in
+    /// the target that is not this log's; [`LedgerError::Io`]; [`LedgerError::Poisoned`], since a failing disk under
+    /// `entries.dat` stops the log. After a failure keep the target: [`Log::archived`] of the next start says what
+    /// is there only.
     pub fn archive_before(&self, index: u64, target: &Path) -> Result<Option<Archived>> {
         let mut marker = locked(&self.archive);
         let begun = marker.as_ref().map_or(0, |marker| marker.below);
@@ -48,6 +50,7 @@ impl Log {
         if self.shared.is_poisoned() {
             return Err(self.shared.stopped());
         }
+        check_target(&self.dir, target)?;
         let flat = &self.shared.flat;
         copy_out(flat, begun / TILE_WIDTH..below / TILE_WIDTH, target)?;
         let moving = Marker {
@@ -143,6 +146,17 @@ pub(super) fn finish(dir: &Path, shared: &Shared, marker: &Marker) -> Result<Mar
     let done = Marker { state, ..marker.clone() };
     done.write(dir)?;
     Ok(done)
+}
+
+/// The archive must not lie in the folder that it relieves: there it would also be taken for an exported tree.
+fn check_target(dir: &Path, target: &Path) -> Result<()> {
+    disk::create_folder(target)?;
+    let resolved = |path: &Path| path.canonicalize().map_err(LedgerError::io("resolving", path));
+    if resolved(target)?.starts_with(resolved(dir)?) {
+        let why = "the archive must lie outside of the log's folder";
+        return Err(LedgerError::BadOption { name: "target", why });
+    }
+    Ok(())
 }
 
 fn check_offsets(flat: &Flat, marker: &Marker) -> Result<()> {

@@ -151,6 +151,10 @@ fn a_target_with_another_log_in_it_is_refused_and_left_alone() {
     let refused = log.archive_before(u64::MAX, target.path());
     assert!(matches!(refused, Err(LedgerError::Corrupt { file, .. }) if file == bundle));
     assert_eq!(fs::read(&bundle).unwrap(), b"somebody else's");
+    for inside in [place.dir(), place.file("old")] {
+        let refused = log.archive_before(u64::MAX, &inside);
+        assert!(matches!(refused, Err(LedgerError::BadOption { name: "target", .. })));
+    }
     assert_eq!(log.archived(), None);
     is_whole(&log);
 }

@@ -16,6 +16,7 @@ use crate::timestamp::{Token, files};
 
 /// What the life of a log does to the disk. `N` stands for a number.
 const POINTS: &[&str] = &[
+    "create archive",
     "create archive/tile/entries",
     "create archive/tile/entries/N.tmp",
     "create elsewhere",
