@@ -21,6 +21,7 @@ mod error;
 pub mod gossip;
 pub mod log;
 pub mod merkle;
+pub mod promise;
 pub mod proof;
 pub mod receipt;
 mod sealed;

@@ -109,6 +109,7 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         flow::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
         keep(&node, tokio::spawn(witness::hearing::run(node.clone())));
+        keep(&node, tokio::spawn(witness::promises::run(node.clone())));
         if let Some(section) = node.config.ledger.witnesses.clone() {
             keep(&node, tokio::spawn(witness::quorum::run(node.clone(), section)));
         }

@@ -38,9 +38,9 @@ pub enum LedgerCommand {
     Witnesses,
     /// Print the trust policy of this ledger (C2SP tlog-policy): its key, its witnesses, their quorum.
     Trust,
-    /// Judge a proof that a ledger signed two histories: no network, no node.
+    /// Judge a proof that a ledger signed two histories, or broke a promise of a place: no network, no node.
     Conflict {
-        /// The proof (.conflict).
+        /// The proof (.conflict, .broken-promise).
         file: PathBuf,
         /// Registry to trust; once for each version where a party's keys were replaced.
         #[arg(long, value_name = "FILE", required = true)]

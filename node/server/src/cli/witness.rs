@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ledger::conflict::{self, Verdict};
+use ledger::promise::{self, PROOF_BYTES_MAX};
 use ledger::trust::TrustPolicy;
 use serde_json::{Value, json};
 
@@ -77,18 +78,23 @@ pub fn alarms(told: &Value) -> Vec<String> {
         lines.push(red(&format!("THIS NODE SIGNS NOTHING: {why}")));
     }
     for conflict in list(told, "conflicts") {
-        lines.push(red(&format!(
-            "THE LEDGER {} SIGNED TWO HISTORIES; the proof is {}",
-            text(conflict, "log"),
-            text(conflict, "evidence")
-        )));
+        let deed = if conflict["what"] == json!("broken promise") {
+            "BROKE ITS PROMISE OF A PLACE"
+        } else {
+            "SIGNED TWO HISTORIES"
+        };
+        let (log, evidence) = (text(conflict, "log"), text(conflict, "evidence"));
+        lines.push(red(&format!("THE LEDGER {log} {deed}; the proof is {evidence}")));
     }
     lines
 }
 
-/// `tram ledger conflict FILE`: judges a proof of two histories with nothing but files.
+/// `tram ledger conflict FILE`: judges a proof against a ledger with nothing but files.
 pub fn judge(file: &Path, registries: &[PathBuf], out: Out) -> Result<u8> {
-    let bytes = super::receipt::read_limited(file, conflict::CONFLICT_BYTES_MAX as u64)?;
+    let bytes = super::receipt::read_limited(file, conflict::CONFLICT_BYTES_MAX.max(PROOF_BYTES_MAX) as u64)?;
+    if bytes.first() == Some(&b'{') {
+        return judge_promise(file, &bytes, registries, out);
+    }
     let evidence = conflict::Evidence::parse(&bytes)
         .map_err(|e| Error::Verification(format!("`{}` is no proof: {e}", file.display())))?;
     let origin = evidence.larger().checkpoint().origin.clone();
@@ -119,6 +125,31 @@ pub fn judge(file: &Path, registries: &[PathBuf], out: Out) -> Result<u8> {
         )),
         Verdict::NotProven { why } => Err(not_proven(file, why)),
         Verdict::Malformed { why } => Err(not_proven(file, &why)),
+    }
+}
+
+fn judge_promise(file: &Path, bytes: &[u8], registries: &[PathBuf], out: Out) -> Result<u8> {
+    let (book, _) = super::receipt::registry_book(registries)?;
+    match promise::verify(bytes, &book) {
+        promise::Verdict::Broken { keeper, promised } => {
+            let told = json!({
+                "verdict": "broken promise",
+                "keeper": keeper,
+                "log": promised.origin.as_str(),
+                "index": promised.index,
+                "leaf": files::hex(&promised.leaf.0),
+            });
+            out.result(&told, |told| {
+                red(&format!(
+                    "PROVEN: {} promised a leaf at {} of {}, and something else stands there",
+                    text(told, "keeper"),
+                    text(told, "index"),
+                    text(told, "log")
+                ))
+            });
+            Ok(0)
+        }
+        promise::Verdict::NotProven { why } => Err(not_proven(file, &why)),
     }
 }
 

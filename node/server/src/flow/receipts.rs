@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use certs::message::LogPromise;
+use ledger::promise::Promise;
 use ledger::receipt::{self, Verdict};
 use ledger::statement::{Ack, Decision, Place, SignedStatement, Statement};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::keybook::{self, Book};
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::records::{Exchange, Side, short};
-use crate::witness::{conflicts, quorum};
+use crate::witness::{conflicts, promises, quorum};
 
 /// What a provider hands over at the end: the statement, where it stands, and what opens its commitments.
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,6 +103,7 @@ pub async fn take_ack(node: &Node, operation: &Operation, exchange: &Exchange, b
     if !fits {
         return Err(wrong("it is about another statement or another place".to_owned()));
     }
+    promises::hold(node, exchange, Promise::of_ack(&signed).map_err(Error::internal)?)?;
     let (_, index) =
         statement::once(node, &exchange.key(), statement::Slot::Ack, || Ok(bytes.to_vec())).await?;
     Ok(index)
@@ -196,6 +198,8 @@ pub async fn keep_theirs(node: &Node, exchange: &Exchange, bytes: &[u8]) -> Resu
         Side::Consumer => Side::Provider,
     };
     files::write_atomic(&path(node, exchange, of), bytes)?;
+    // It shows the leaf in the other side's signed tree: what that side promised is kept.
+    promises::kept(node, exchange)?;
     note(node, exchange, of).await
 }
 

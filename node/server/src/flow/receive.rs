@@ -12,6 +12,7 @@ use dataplane::{ChunkDigest, Inbox};
 use exchange::dsp::{Extra, TransferCompletionMessage, TransferMessage};
 use exchange::transfer::{State as TransferState, Transfer};
 use exchange::{Manifest, SignedManifest};
+use ledger::promise::Promise;
 use store::Space;
 
 use super::delivery::send;
@@ -25,6 +26,7 @@ use crate::operation::{Actor, Operation};
 use crate::outbound::{Answer, Call};
 use crate::peers::Route;
 use crate::records::{self, DataAddress, Exchange, Stage};
+use crate::witness::promises;
 
 /// Pause before asking again for what is not written yet.
 const POLL: Duration = Duration::from_millis(100);
@@ -339,6 +341,8 @@ pub async fn take_statement(
             exchange.peer
         )));
     }
+    let promise = Promise::of_answer(&answer.said.base, &answer.said.signature).map_err(Error::internal)?;
+    promises::hold(node, exchange, promise)?;
     evidence::keep(node, exchange, &handed.openings)?;
     let (bytes, _) = statement::once(node, &exchange.key(), statement::Slot::Statement, || Ok(bytes)).await?;
     Ok((bytes, handed.index))

@@ -111,6 +111,8 @@ pub struct Answer {
     pub promise: Option<LogPromise>,
     /// What this node signed to ask.
     pub asked: SignatureEvidence,
+    /// What the peer signed to answer.
+    pub said: SignatureEvidence,
 }
 
 impl Answer {
@@ -317,6 +319,7 @@ fn verified(
         sha256: answer.content_sha256,
         promise: answer.promise,
         asked,
+        said: answer.evidence,
     })
 }
 

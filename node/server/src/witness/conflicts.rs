@@ -1,10 +1,12 @@
-//! Proofs that a log signed two histories: one file each, kept for ever, readable and verifiable by anybody.
+//! Proofs that a log signed two histories, or has something else where its keeper promised a leaf: one file each, kept for
+//! ever, readable and verifiable by anybody.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ledger::conflict::Evidence;
+use ledger::promise::BrokenPromise;
 use ledger::statement::{Conflict, Deed};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,8 +16,10 @@ use crate::files;
 use crate::flow::statement;
 use crate::node::Node;
 
-/// Ending of the files.
-const ENDING: &str = "conflict";
+/// Ending of the proofs of two histories.
+const FORKED: &str = "conflict";
+/// Ending of the proofs of a broken promise.
+const BROKEN: &str = "broken-promise";
 
 /// The proofs of this node, by the log's origin.
 #[derive(Debug)]
@@ -33,14 +37,18 @@ impl Conflicts {
         let mut known = BTreeMap::new();
         for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
             let path = entry.map_err(|e| Error::io(folder, e))?.path();
-            if path.extension().is_none_or(|e| e != ENDING) {
-                continue;
-            }
-            let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-            let evidence = Evidence::parse(&bytes).map_err(|e| {
+            let bad = |e: ledger::LedgerError| {
                 Error::Verification(format!("`{}`: {e}; put it back from a backup", path.display()))
-            })?;
-            known.insert(evidence.larger().checkpoint().origin.to_string(), path);
+            };
+            let read = || std::fs::read(&path).map_err(|e| Error::io(&path, e));
+            let origin = match path.extension().and_then(|ending| ending.to_str()) {
+                Some(FORKED) => Evidence::parse(&read()?).map_err(bad)?.larger().checkpoint().origin.clone(),
+                Some(BROKEN) => {
+                    BrokenPromise::parse(&read()?).and_then(|proof| proof.promised()).map_err(bad)?.origin
+                }
+                _ => continue,
+            };
+            known.insert(origin.to_string(), path);
         }
         Ok(Self { folder: folder.to_owned(), known: Mutex::new(known) })
     }
@@ -53,14 +61,12 @@ impl Conflicts {
     /// All of them, for people.
     pub fn view(&self) -> Vec<Value> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .iter()
-            .map(|(origin, path)| json!({"log": origin, "evidence": path.display().to_string()}))
-            .collect()
+        let told = |(origin, path): (&String, &PathBuf)| json!({"log": origin, "what": what(path), "evidence": path.display().to_string()});
+        known.iter().map(told).collect()
     }
 
-    fn file(&self, bytes: &[u8]) -> PathBuf {
-        self.folder.join(format!("{}.{ENDING}", files::hex(&Sha256::digest(bytes)[..16])))
+    fn file(&self, bytes: &[u8], ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", files::hex(&Sha256::digest(bytes)[..16])))
     }
 
     fn add(&self, origin: String, path: PathBuf) {
@@ -77,7 +83,7 @@ pub async fn keep(node: &Node, evidence: &Evidence) -> Result<()> {
         return Ok(());
     }
     let bytes = evidence.to_bytes();
-    let path = node.watch.conflicts.file(&bytes);
+    let path = node.watch.conflicts.file(&bytes, FORKED);
     files::write_atomic(&path, &bytes)?;
     node.watch.conflicts.add(origin.clone(), path.clone());
     tracing::error!(
@@ -98,12 +104,34 @@ pub async fn keep(node: &Node, evidence: &Evidence) -> Result<()> {
     statement::own(node, node.clock.now(), None, deed).await.map(|_| ())
 }
 
+/// What a proof of that name proves.
+fn what(path: &Path) -> &'static str {
+    if path.extension().is_some_and(|ending| ending == BROKEN) { "broken promise" } else { "two histories" }
+}
+
+/// Keeps the proof that a log has something else where its keeper promised a leaf.
+pub fn keep_broken(node: &Node, proof: &BrokenPromise) -> Result<()> {
+    let promised = proof.promised().map_err(Error::internal)?;
+    let bytes = proof.to_bytes().map_err(Error::internal)?;
+    let path = node.watch.conflicts.file(&bytes, BROKEN);
+    files::write_atomic(&path, &bytes)?;
+    tracing::error!(
+        log = %promised.origin,
+        index = promised.index,
+        evidence = %path.display(),
+        "A LOG HAS SOMETHING ELSE WHERE A LEAF WAS PROMISED; nothing of it is cosigned or taken from now on"
+    );
+    node.watch.conflicts.add(promised.origin.to_string(), path);
+    Ok(())
+}
+
 /// Refuses what rests on a log that was caught.
 pub fn refuse(node: &Node, origin: &str) -> Result<()> {
     match node.watch.conflicts.of(origin) {
         None => Ok(()),
         Some(path) => Err(Error::Verification(format!(
-            "the ledger `{origin}` signed two histories; the proof is in `{}`; show it to the keeper of that ledger and to your auditors",
+            "the ledger `{origin}` is not to be trusted ({}); the proof is in `{}`; show it to the keeper of that ledger and to your auditors",
+            what(&path),
             path.display()
         ))),
     }

@@ -16,6 +16,7 @@ use ledger::LedgerError;
 use ledger::bridge::Bridge;
 use ledger::checkpoint::SignedCheckpoint;
 use ledger::gossip::{Heard, Need};
+use ledger::tile::Tile;
 use ledger::tile_reader::{TileReader, Wanted, tiles_needed};
 use tokio::sync::mpsc;
 
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::operation::stopped;
 use crate::outbound::Call;
+use crate::peers::Route;
 
 /// The header.
 pub const HEADER: &str = "tram-checkpoint";
@@ -137,15 +139,26 @@ async fn hear(node: &Arc<Node>, signed: &SignedCheckpoint, bridge: Option<Bridge
 /// The bridge that is needed, out of the peer's own tiles; each is authenticated against the signed root.
 async fn fetch(node: &Node, by: &ParticipantId, need: &Need) -> Result<Bridge> {
     let route = node.peers.route(by.as_str())?;
-    let mut tiles = HashMap::new();
-    for tile in tiles_needed(need.new.size, Wanted::Consistency { old: need.old }) {
+    let tiles = fetch_tiles(node, &route, need.new.size, Wanted::Consistency { old: need.old }).await?;
+    let reader = TileReader::new(&need.new, from(&tiles));
+    reader.and_then(|reader| reader.bridge(need.old)).map_err(|e| Error::Peer(e.to_string()))
+}
+
+/// Tiles by their names, as a peer served them: nothing is believed of them yet.
+pub(super) type Tiles = HashMap<String, Vec<u8>>;
+
+/// The tiles of a peer's log that a proof needs.
+pub(super) async fn fetch_tiles(node: &Node, route: &Route, size: u64, wanted: Wanted) -> Result<Tiles> {
+    let mut tiles = Tiles::new();
+    for tile in tiles_needed(size, wanted) {
         let url = format!("{}/tram/ledger/{tile}", route.endpoint);
-        let answer = node.outbound.call(node, &route, Call::get(url)).await?.success()?;
+        let answer = node.outbound.call(node, route, Call::get(url)).await?.success()?;
         tiles.insert(tile.to_string(), answer.body.to_vec());
     }
-    let get = |tile: &ledger::tile::Tile| {
-        tiles.get(&tile.to_string()).cloned().ok_or(LedgerError::ProofWrong("tile"))
-    };
-    let reader = TileReader::new(&need.new, get);
-    reader.and_then(|reader| reader.bridge(need.old)).map_err(|e| Error::Peer(e.to_string()))
+    Ok(tiles)
+}
+
+/// Reads from fetched tiles.
+pub(super) fn from(tiles: &Tiles) -> impl Fn(&Tile) -> ledger::Result<Vec<u8>> {
+    |tile| tiles.get(&tile.to_string()).cloned().ok_or(LedgerError::ProofWrong("tile"))
 }

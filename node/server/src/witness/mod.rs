@@ -6,10 +6,12 @@
 //! takes no receipt of it. A node whose own witnesses know more of its ledger than it does itself signs nothing.
 //!
 //! [`quorum`] asks this node's own witnesses, [`rollback`] asks them before anything is signed, [`hearing`] is the gossip,
-//! [`conflicts`] keeps the proofs. The rules of witnessing are in the crate `ledger`.
+//! [`promises`] holds peers to
+//! the places that they promised, [`conflicts`] keeps the proofs. The rules of witnessing are in the crate `ledger`.
 
 pub mod conflicts;
 pub mod hearing;
+pub mod promises;
 pub mod quorum;
 pub mod rollback;
 
