@@ -39,7 +39,7 @@ fn a_tree_and_a_folder_give_every_entry_at_each_shape() {
         let keys = [signer().vkey()];
         let mirror = Reader::open(Tree::new(&tree), &keys).unwrap();
         assert_eq!(mirror.size(), signed);
-        let folder = Reader::open(Folder::open(&dir.join("log")).unwrap(), &keys).unwrap();
+        let folder = Reader::open(Folder::open(&dir.join("log"), None).unwrap(), &keys).unwrap();
         let entries = all(&folder).unwrap();
         assert_eq!(entries[..], all(&mirror).unwrap()[..]);
         assert_eq!(entries.len() as u64, size);
@@ -129,4 +129,33 @@ fn another_key_is_refused() {
     let tree = dir.path().join("tree");
     export_tiles(&log, &tree).unwrap();
     assert!(matches!(Reader::open(Tree::new(&tree), &[]), Err(LedgerError::NotAsSigned { .. })));
+}
+
+#[test]
+fn archived_entries_are_read_from_the_archive_or_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let options = LogOptions { segment_bytes: 1000, ..LogOptions::new(dir.path().join("guard")) };
+        Log::open(&dir.path().join("log"), signer(), Arc::new(|| 2_000_000), options).unwrap()
+    };
+    let log = open();
+    for n in 0..500 {
+        log.append_blocking(format!("entry {n}")).unwrap();
+    }
+    log.close();
+    drop(log);
+    // Opening lets go of the older segments of the write-ahead log.
+    drop(open());
+    let log = open();
+    let archive = dir.path().join("archive");
+    let below = log.archive_before(256, &archive).unwrap().map_or(0, |archived| archived.below);
+    assert_eq!(below, 256);
+    let keys = [signer().vkey()];
+    let folder = |archive| Folder::open(&dir.path().join("log"), archive).unwrap();
+    let (with, without) = (folder(Some(archive.as_path())), folder(None));
+    assert_eq!((with.first(), without.first()), (0, 256));
+    assert_eq!(all(&Reader::open(with, &keys).unwrap()).unwrap().len(), 500);
+    let left = Reader::open(without, &keys).unwrap();
+    assert_eq!(left.entries(256..500).filter(Result::is_ok).count(), 244);
+    assert!(left.entries(0..1).next().unwrap().is_err());
 }

@@ -22,9 +22,11 @@ use crate::{files, ledger_check};
 /// What was found; `ok` is false when something is bad. An error is told for what could not be read at all.
 pub fn check(place: &Place, access: &Access) -> Result<Value> {
     let report = match place {
-        Place::Node(dir) if access.keys.is_empty() && access.vkeys.is_empty() => ledger_check::check(dir)?,
-        Place::Node(dir) => files_of(&dir.join("ledger"), access)?,
-        Place::Log(dir) | Place::Mirror(dir) => files_of(dir, access)?,
+        Place::Node(dir) if access.keys.is_empty() && access.vkeys.is_empty() && access.archive.is_none() => {
+            ledger_check::check(dir)?
+        }
+        Place::Node(dir) => files_of(&dir.join("ledger"), place, access)?,
+        Place::Log(dir) | Place::Mirror(dir) => files_of(dir, place, access)?,
         Place::Address(_) | Place::Bundle(_) => json!({"ok": true}),
     };
     let mut report = match report {
@@ -46,10 +48,13 @@ pub fn check(place: &Place, access: &Access) -> Result<Value> {
 }
 
 /// The files of a log or mirror, each against the others, by the keys that were given.
-fn files_of(dir: &Path, access: &Access) -> Result<Value> {
-    let trust = Trust::given(&access.keys, &access.vkeys)?;
+fn files_of(dir: &Path, place: &Place, access: &Access) -> Result<Value> {
+    let mut trust = Trust::given(&access.keys, &access.vkeys)?;
     if trust.is_empty() {
-        return Err(super::place::no_keys(&Place::Mirror(dir.to_owned())));
+        trust = match place {
+            Place::Node(dir) => Trust::of_node(dir)?,
+            other => return Err(super::place::no_keys(other)),
+        };
     }
     let path = dir.join("checkpoint");
     let origin = std::fs::read(&path)
@@ -61,7 +66,7 @@ fn files_of(dir: &Path, access: &Access) -> Result<Value> {
     let checks = Checks {
         keys: &keys,
         roots: access.stamps.as_deref(),
-        archive: None,
+        archive: access.archive.as_deref(),
         now: u64::try_from(now).unwrap_or(0),
     };
     ledger_check::check_folder(dir, &origin, &checks)

@@ -95,6 +95,8 @@ pub struct Access {
     pub stamps: Option<Arc<Roots>>,
     /// Whom to trust for a checkpoint, and how many must have cosigned.
     pub policy: Option<Arc<TrustPolicy>>,
+    /// Folder with archived entries.
+    pub archive: Option<PathBuf>,
     /// Bearer token.
     pub token: Option<String>,
     /// The runtime that requests run on.
@@ -110,7 +112,16 @@ impl std::fmt::Debug for Access {
 impl Access {
     /// Nothing but what lies at the place.
     pub fn plain(handle: Handle) -> Self {
-        Self { keys: vec![], vkeys: vec![], ca: None, stamps: None, policy: None, token: None, handle }
+        Self {
+            keys: vec![],
+            vkeys: vec![],
+            ca: None,
+            stamps: None,
+            policy: None,
+            archive: None,
+            token: None,
+            handle,
+        }
     }
 }
 
@@ -122,7 +133,7 @@ pub struct Opened {
     pub reader: Reader<Box<dyn Source + Send>>,
     /// The keys.
     pub trust: Trust,
-    /// The entries that this place has; all of them except in a bundle.
+    /// The entries that this place has: all of them, but for a bundle and for archived ones.
     pub ranges: Vec<Range<u64>>,
     /// What came with a bundle.
     pub bundle: Option<bundle::Head>,
@@ -138,14 +149,18 @@ impl Opened {
     /// Opens a place. Blocks.
     pub fn open(place: &Place, access: &Access) -> Result<Self> {
         let given = Trust::given(&access.keys, &access.vkeys)?;
-        let mut bundled = None;
+        let (mut bundled, mut first) = (None, 0);
+        let mut folder = |dir: &Path| {
+            let folder = Folder::open(dir, access.archive.as_deref()).map_err(told)?;
+            first = folder.first();
+            Ok::<_, Error>(Box::new(folder))
+        };
         let (source, own): (Box<dyn Source + Send>, Option<Trust>) = match place {
             Place::Node(dir) => {
-                let folder = Folder::open(&dir.join("ledger")).map_err(told)?;
                 let own = if given.is_empty() { Some(Trust::of_node(dir)?) } else { None };
-                (Box::new(folder), own)
+                (folder(&dir.join("ledger"))?, own)
             }
-            Place::Log(dir) => (Box::new(Folder::open(dir).map_err(told)?), None),
+            Place::Log(dir) => (folder(dir)?, None),
             Place::Mirror(dir) => (Box::new(Tree::new(dir)), None),
             Place::Address(url) => {
                 let http =

@@ -81,6 +81,9 @@ pub struct AccessArgs {
     /// Roots of time-stamping authorities, PEM; for a folder that is not of a node with a configuration.
     #[arg(long, value_name = "FILE")]
     pub stamp_roots: Option<PathBuf>,
+    /// Folder that took archived entries; without it they are left out.
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<PathBuf>,
     /// TLS roots for an https:// address, PEM [default: the system's].
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,

@@ -58,6 +58,7 @@ fn access(args: &AccessArgs) -> Result<Access> {
         ca: args.ca.clone(),
         stamps: args.stamp_roots.as_deref().map(roots).transpose()?,
         policy: policy.map(Arc::new),
+        archive: args.archive.clone(),
         token,
         handle: Handle::current(),
     })
