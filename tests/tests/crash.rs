@@ -301,7 +301,8 @@ fn entries(node: &TestNode) -> Entries {
 }
 
 fn once_each(entries: &Entries) {
-    for ((id, kind), leaves) in entries {
+    // A question is decided for the agreement and for the transfer, and anew by a node that was killed before the deed.
+    for ((id, kind), leaves) in entries.iter().filter(|((_, kind), _)| kind != "tram/decision@v1") {
         assert_eq!(leaves.len(), 1, "{kind} of {id} stands {} times in one ledger", leaves.len());
     }
 }
