@@ -135,6 +135,8 @@ pub struct Opened {
     pub trust: Trust,
     /// The entries that this place has: all of them, but for a bundle and for archived ones.
     pub ranges: Vec<Range<u64>>,
+    /// Entries before this index are in an archive that was not given.
+    pub archived: u64,
     /// What came with a bundle.
     pub bundle: Option<bundle::Head>,
 }
@@ -187,7 +189,7 @@ impl Opened {
         let ranges = bundled
             .as_ref()
             .map_or_else(|| std::iter::once(0..reader.size()).collect(), bundle::Head::ranges);
-        Ok(Self { place: place.clone(), reader, trust, ranges, bundle: bundled })
+        Ok(Self { place: place.clone(), reader, trust, ranges, archived: first, bundle: bundled })
     }
 
     fn read(

@@ -130,7 +130,7 @@ pub fn reconcile(a: &Opened, b: &Opened, period: &Period) -> Result<Value> {
     }
     let side = |log: &Opened, owner: &str| {
         json!({"place": log.place.to_string(), "agency": owner, "origin": log.origin(), "size": log.reader.size(),
-            "entries": log.held()})
+            "entries": log.held(), "archived": log.archived})
     };
     Ok(
         json!({"ok": found.is_empty(), "a": side(a, &of_a), "b": side(b, &of_b), "agree": agree, "differences": found}),

@@ -97,6 +97,17 @@ fn place(dir: &Path, place: Option<&str>) -> Result<Place> {
     }
 }
 
+/// What is left out must be known, or its absence would look like an answer.
+fn tell_archived(log: &Opened) {
+    if log.archived > 0 {
+        say(&format!(
+            "tram: {}: {} mục đầu nằm trong kho lưu trữ và không được đọc; thêm --archive THƯ-MỤC / the first {} entries are in \
+             an archive and were not read; give its folder with --archive DIR",
+            log.place, log.archived, log.archived
+        ));
+    }
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
 }
@@ -145,6 +156,7 @@ async fn export_with(client: &Client, dir: &Path, order: Order, args: &ExportArg
     let (folder, own) = (dir.to_owned(), Access::plain(Handle::current()));
     let (log, plan) = blocking(move || {
         let log = Opened::open(&Place::Node(folder.clone()), &own)?;
+        tell_archived(&log);
         let plan = Plan::make(&folder, &log, order)?;
         Ok((log, plan))
     })
@@ -168,9 +180,13 @@ pub async fn reconcile(args: ReconcileArgs, out: Out) -> Result<u8> {
     let (a, b) = (Place::find(&args.a)?, Place::find(&args.b)?);
     let period = args.period.as_deref().map_or_else(|| Period::new(None, None), Period::parse)?;
     let access = access(&args.access)?;
-    let found =
-        blocking(move || both::reconcile(&Opened::open(&a, &access)?, &Opened::open(&b, &access)?, &period))
-            .await?;
+    let compare = move || {
+        let (a, b) = (Opened::open(&a, &access)?, Opened::open(&b, &access)?);
+        tell_archived(&a);
+        tell_archived(&b);
+        both::reconcile(&a, &b, &period)
+    };
+    let found = blocking(compare).await?;
     out.result(&found, text::reconciled);
     Ok(if found["ok"] == json!(true) { 0 } else { 4 })
 }

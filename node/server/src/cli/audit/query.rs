@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::client::Client;
 use super::super::ledger_args::{EffectArg, QueryArgs};
 use super::super::out::{Out, say};
-use super::{access, blocking, place, text};
+use super::{access, blocking, place, tell_archived, text};
 use crate::audit::filter::{self, Filter, Period};
 use crate::audit::place::{Opened, Place};
 use crate::boot::Doors;
@@ -59,6 +59,7 @@ pub async fn query(dir: &Path, args: QueryArgs, out: Out) -> Result<u8> {
     let own = args.place.place.is_none();
     let (p, a) = (place.clone(), access.clone());
     let log = blocking(move || Opened::open(&p, &a)).await?;
+    tell_archived(&log);
     let from = args.after.map_or(0, |after| after.saturating_add(1));
     record(&place, own, &args, from, log.reader.size()).await;
     let limit = args.limit;
