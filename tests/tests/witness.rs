@@ -116,6 +116,27 @@ fn receipts_carry_the_word_of_a_quorum_and_of_no_fewer() {
     let of = |side: &str| receipts.iter().find(|r| r.to_string_lossy().contains(side)).unwrap();
     let judged = verify(of(".provider.")).expect_code(0).json();
     assert_eq!(judged["witnessed"].as_array().unwrap().len(), 2, "{judged}");
+    // The same word stands in the node's folder, and in what an auditor takes home.
+    let bundle = scene.a.desk().join("for-auditor.tar");
+    let period = format!("{}..", "2020-01-01");
+    scene.a.ok(&[
+        "ledger",
+        "export",
+        "--period",
+        &period,
+        "--for",
+        "kiem-toan",
+        "--out",
+        &bundle.to_string_lossy(),
+    ]);
+    for place in [scene.a.dir(), bundle] {
+        let words =
+            ["ledger", "verify", &place.to_string_lossy(), "--trust", &policy.to_string_lossy(), "--json"];
+        let checked =
+            run(&[&words[..], &["--keys", &scene.a.dir().join("registry.json").to_string_lossy()]].concat());
+        let checked = checked.expect_code(0).json();
+        assert_eq!(checked["quorum"]["met"], true, "{checked}");
+    }
     // The consumer's ledger has no witnesses, and its key is not in this policy.
     let told = verify(of(".consumer.")).expect_code(4).stderr;
     assert!(told.contains("not witnessed"), "{told}");

@@ -86,10 +86,13 @@ fn entries(place: &Place, access: &Access, report: &mut Map<String, Value>) -> R
     put("owner", json!(log.owner()));
     put("root", json!(files::hex(&log.reader.checkpoint().root.0)));
     put("keys", keys(&log));
-    put("cosignatures", cosignatures(&log));
+    let vouched = vouched(&log, place)?;
+    put("cosigned", vouched.as_ref().map_or(Value::Null, |signed| json!(signed.checkpoint().size)));
+    let shown = vouched.as_ref().unwrap_or(log.reader.signed());
+    put("cosignatures", cosignatures(&log, shown));
     put("problem", Value::Null);
     if let Some(policy) = &access.policy {
-        put("quorum", quorum(&log, policy)?);
+        put("quorum", quorum(&log, shown, policy)?);
     }
     if bundle.is_some() {
         put("withheld", json!(log.reader.size().saturating_sub(log.held())));
@@ -170,8 +173,22 @@ fn keys(log: &Opened) -> Value {
 }
 
 /// Signatures on the checkpoint beside the log's own; `known` says that a key that was given made it.
-fn cosignatures(log: &Opened) -> Value {
-    let signed = log.reader.signed();
+/// What a node's witnesses vouched for: the log's own word, and a part of this tree. Others carry theirs in the checkpoint.
+fn vouched(log: &Opened, place: &Place) -> Result<Option<SignedCheckpoint>> {
+    let Place::Node(dir) = place else { return Ok(None) };
+    let Some(bytes) = crate::witness::quorum::kept(dir)? else { return Ok(None) };
+    let wrong = |why: String| Error::Verification(format!("`{}`: {why}", dir.join("cosigned").display()));
+    let signed = SignedCheckpoint::parse(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let said = signed.checkpoint();
+    signed.verify(&log.trust.keys_of(said.origin.as_str())).map_err(|e| wrong(e.to_string()))?;
+    let root = log.reader.root_at(said.size).map_err(|e| wrong(e.to_string()))?;
+    if root == said.root {
+        return Ok(Some(signed));
+    }
+    Err(wrong(format!("expected the root {root} of its first {} entries, found {}", said.size, said.root)))
+}
+
+fn cosignatures(log: &Opened, signed: &SignedCheckpoint) -> Value {
     let keys = log.trust.keys_of(signed.checkpoint().origin.as_str());
     let verified = signed.verify(&keys).unwrap_or_default();
     let others = signed.note().signatures().iter().filter(|s| s.name != signed.checkpoint().origin);
@@ -187,9 +204,9 @@ fn cosignatures(log: &Opened) -> Value {
 }
 
 /// The policy must be met; who counted for it, and when they cosigned.
-fn quorum(log: &Opened, policy: &TrustPolicy) -> Result<Value> {
+fn quorum(log: &Opened, signed: &SignedCheckpoint, policy: &TrustPolicy) -> Result<Value> {
     let now = u64::try_from(Clock::system().now()).unwrap_or(0);
-    let judged = policy.judge(log.reader.signed(), Freshness { now, max_age: None });
+    let judged = policy.judge(signed, Freshness { now, max_age: None });
     let time = |t: u64| i64::try_from(t).map_or_else(|_| t.to_string(), crate::operation::rfc3339);
     let counted: Vec<Value> =
         judged.counted().map(|(name, t)| json!({"name": name.to_string(), "time": time(t)})).collect();

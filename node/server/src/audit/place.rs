@@ -15,6 +15,7 @@ use super::http::Http;
 use super::told;
 use super::trust::Trust;
 use crate::error::{Error, Result};
+use crate::witness::quorum;
 
 /// What a place is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct Access {
     pub policy: Option<Arc<TrustPolicy>>,
     /// Folder with archived entries.
     pub archive: Option<PathBuf>,
+    /// Of a node's folder: as far as its witnesses vouch for it, if they do.
+    pub witnessed: bool,
     /// Bearer token.
     pub token: Option<String>,
     /// The runtime that requests run on.
@@ -119,6 +122,7 @@ impl Access {
             stamps: None,
             policy: None,
             archive: None,
+            witnessed: false,
             token: None,
             handle,
         }
@@ -181,7 +185,11 @@ impl Opened {
             _ if given.is_empty() => return Err(no_keys(place)),
             _ => given,
         };
-        let bytes = source.checkpoint().map_err(told)?;
+        let bytes = match (&access.witnessed, place) {
+            (true, Place::Node(dir)) => quorum::kept(dir)?,
+            _ => None,
+        };
+        let bytes = bytes.map_or_else(|| source.checkpoint().map_err(told), Ok)?;
         let reader = Self::read(source, &bytes, &trust)?;
         if let Some(head) = &bundled {
             head.check(path_of(place), &trust, reader.checkpoint())?;

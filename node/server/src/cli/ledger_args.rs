@@ -76,7 +76,7 @@ pub struct AccessArgs {
     #[arg(long, value_name = "KEY")]
     pub vkey: Vec<String>,
     /// Trust policy (C2SP tlog-policy): logs, witnesses and how many of them must have cosigned; `verify` demands it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "trust", value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// Roots of time-stamping authorities, PEM; for a folder that is not of a node with a configuration.
     #[arg(long, value_name = "FILE")]

@@ -51,17 +51,16 @@ struct Said {
 impl Quorum {
     /// Reads what was gathered before.
     pub fn open(dir: &Path) -> Result<Self> {
-        let path = dir.join(FILE);
-        let kept = match std::fs::read(&path) {
-            Ok(bytes) => Some(SignedCheckpoint::parse(&bytes).map_err(|e| {
+        let kept = kept(dir)?.map(|bytes| {
+            SignedCheckpoint::parse(&bytes).map_err(|e| {
+                let path = dir.join(FILE);
                 Error::Verification(format!(
                     "`{}`: {e}; remove it, the witnesses are asked anew",
                     path.display()
                 ))
-            })?),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(Error::io(&path, e)),
-        };
+            })
+        });
+        let kept = kept.transpose()?;
         Ok(Self {
             cosigned: watch::Sender::new(kept.map(Arc::new)),
             wanted: Notify::new(),
@@ -91,6 +90,16 @@ impl Quorum {
             .map(|(witness, said)| json!({"witness": witness, "size": said.size, "problem": said.why_not}))
             .collect();
         json!({"cosigned": self.cosigned().map(|c| c.checkpoint().size), "witnesses": witnesses})
+    }
+}
+
+/// The newest cosigned checkpoint in a node's folder, as a note; nothing of it is verified.
+pub fn kept(dir: &Path) -> Result<Option<Vec<u8>>> {
+    let path = dir.join(FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(&path, e)),
     }
 }
 

@@ -53,6 +53,7 @@ fn access(args: &AccessArgs) -> Result<Access> {
         vkeys.extend(policy.witnesses().iter().map(|witness| witness.key.to_string()));
     }
     Ok(Access {
+        witnessed: false,
         keys: args.keys.clone(),
         vkeys,
         ca: args.ca.clone(),
@@ -155,10 +156,17 @@ pub async fn export(dir: &Path, args: ExportArgs, out: Out) -> Result<u8> {
 async fn export_with(client: &Client, dir: &Path, order: Order, args: &ExportArgs) -> Result<Value> {
     let (folder, own) = (dir.to_owned(), Access::plain(Handle::current()));
     let (log, plan) = blocking(move || {
-        let log = Opened::open(&Place::Node(folder.clone()), &own)?;
+        let place = Place::Node(folder.clone());
+        let log = Opened::open(&place, &own)?;
         tell_archived(&log);
-        let plan = Plan::make(&folder, &log, order)?;
-        Ok((log, plan))
+        let plan = Plan::make(&folder, &log, order.clone())?;
+        // Under the word of the node's witnesses, when that covers what is asked for.
+        let vouched = Opened::open(&place, &Access { witnessed: true, ..own })?;
+        if vouched.reader.size() < plan.span().1 {
+            return Ok((log, plan));
+        }
+        let plan = Plan::make(&folder, &vouched, order)?;
+        Ok((vouched, plan))
     })
     .await?;
     let (from, to) = plan.span();
