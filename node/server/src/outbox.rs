@@ -167,7 +167,7 @@ async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
         Err(error) => {
             tracing::info!(%peer, kind = row.kind, attempt = row.attempts + 1, %error, "not delivered yet");
             let old = node.clock.now() - row.created > limits::OUTBOX_AGE_SECONDS_MAX;
-            if old || delivery::gives_up(node, &row).await? {
+            if old || delivery::gives_up(node, &row, &error).await? {
                 delivery::rejected(node, &key, &row, &error).await?;
                 return Ok(Sent::One);
             }

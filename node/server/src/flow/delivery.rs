@@ -291,9 +291,15 @@ async fn end(
     .await
 }
 
+/// Tries of a first message that nobody wants to queue: a peer that cannot be reached, and one that says "come again",
+/// such as a node that has just started and knows no nonces yet.
+const TRIES_UNREACHABLE: u32 = 2;
+const TRIES_BUSY: u32 = 6;
+
 /// Whether nobody wants to wait for an unreachable peer: the consumer's first message, asked for without `queue`.
-pub async fn gives_up(node: &Node, row: &Row) -> Result<bool> {
-    if row.attempts < 2 || row.kind != FIRST {
+pub async fn gives_up(node: &Node, row: &Row, error: &Error) -> Result<bool> {
+    let tries = if matches!(error, Error::Unavailable(_)) { TRIES_BUSY } else { TRIES_UNREACHABLE };
+    if row.attempts < tries || row.kind != FIRST {
         return Ok(false);
     }
     let exchange = records::get::<Exchange>(&node.store, Space::Exchange, row.exchange.as_bytes())?;
