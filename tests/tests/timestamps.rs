@@ -165,6 +165,16 @@ fn altered_stamps_and_foreign_authorities_are_refused_by_name() {
         flip_byte(&file, middle);
     }
     node.cmd(&["ledger", "verify"]).expect_code(0);
+    // The auditor's own roots count, and not those of the node that he audits.
+    let roots = |name: &str| office.authority.path(name).to_string_lossy().into_owned();
+    node.cmd(&["ledger", "verify", "--stamp-roots", &roots("root.pem")]).expect_code(0);
+    node.cmd(&["ledger", "verify", "--stamp-roots", &roots("other.pem")]).expect_code(4);
+    // The ledger names each token: one that is gone is missed.
+    let kept = std::fs::read(&token).unwrap();
+    std::fs::remove_file(&token).unwrap();
+    let told = node.cmd(&["ledger", "verify"]).expect_code(4).stdout;
+    assert!(told.contains("that entry") && told.contains(".tsr"), "{told}");
+    std::fs::write(&token, kept).unwrap();
     // The same stamps, judged by somebody else's roots.
     std::fs::write(node.dir().join("tsa.pem"), office.authority.read("other.pem")).unwrap();
     let told = node.cmd(&["ledger", "verify"]).expect_code(4).stdout;

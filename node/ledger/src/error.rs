@@ -8,7 +8,7 @@ use certs::note::NoteError;
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Text or bytes that are not in the grammar they must be in.
-    #[error("not a {what}: {why}; ask its author for the exact bytes")]
+    #[error("no {what}: {why}; ask its author for the exact bytes")]
     Malformed {
         /// The thing that was expected, such as `statement` or `checkpoint`.
         what: &'static str,
@@ -106,8 +106,8 @@ pub enum LedgerError {
     },
     /// The log has signed checkpoints, but the guard file that must remember the last one is gone.
     #[error(
-        "`{}` is missing though this log has signed before; put it back, or accept its loss once with \
-         the option for it after you have made sure that this is the newest copy of the log", .0.display()
+        "`{}` is missing though this log has signed before; put it back. If it is lost and you have made sure that \
+         this is the newest copy of the log, copy the log's file `checkpoint` to that place", .0.display()
     )]
     GuardMissing(PathBuf),
     /// The directory belongs to a log of another name.

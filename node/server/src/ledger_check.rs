@@ -30,7 +30,13 @@ const WRITTEN_FIRST: &str = "wal";
 /// The descriptor in a node's folder.
 pub fn descriptor(dir: &Path) -> Result<SignedDescriptor> {
     let path = dir.join("descriptor.json");
-    let bytes = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let bytes = fs::read(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::usage(format!(
+            "`{}` holds no node: no descriptor.json there; name a node's folder, or give the keys of the ledger with --keys FILE",
+            dir.display()
+        )),
+        _ => Error::io(&path, e),
+    })?;
     SignedDescriptor::parse(&bytes).map_err(|e| Error::Verification(format!("`{}`: {e}", path.display())))
 }
 
@@ -47,15 +53,20 @@ pub fn keys(descriptor: &NodeDescriptor) -> Result<Vec<Vkey>> {
 
 /// Checks the ledger of the node in `dir`. Reads the whole log: run it in a thread of its own.
 pub fn check(dir: &Path) -> Result<Value> {
+    check_by(dir, None, None)
+}
+
+/// [`check`] with the time-stamping roots of the one who checks, and with archived entries.
+pub fn check_by(dir: &Path, given: Option<&Roots>, archive: Option<&Path>) -> Result<Value> {
     let descriptor = descriptor(dir)?;
     let keys = keys(descriptor.descriptor())?;
     let folder = dir.join("ledger");
     if !folder.is_dir() {
         return Err(Error::not_found(format!("`{}` has no ledger; is it a node's folder?", dir.display())));
     }
-    let (roots, now) = (stamp_roots(dir)?, Clock::system().now());
-    let checks =
-        Checks { keys: &keys, roots: roots.as_ref(), archive: None, now: u64::try_from(now).unwrap_or(0) };
+    let configured = if given.is_none() { stamp_roots(dir)? } else { None };
+    let now = u64::try_from(Clock::system().now()).unwrap_or(0);
+    let checks = Checks { keys: &keys, roots: given.or(configured.as_ref()), archive, now };
     check_folder(&folder, &descriptor.descriptor().ledger_origin, &checks)
 }
 
@@ -69,7 +80,7 @@ pub fn check_folder(folder: &Path, origin: &str, checks: &Checks<'_>) -> Result<
 }
 
 /// The roots of the authority that the node's configuration names; none when it names none.
-fn stamp_roots(dir: &Path) -> Result<Option<Roots>> {
+pub fn stamp_roots(dir: &Path) -> Result<Option<Roots>> {
     if !dir.join(config::FILE).exists() {
         return Ok(None);
     }

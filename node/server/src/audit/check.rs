@@ -7,10 +7,12 @@
 use std::path::Path;
 
 use ledger::checkpoint::SignedCheckpoint;
-use ledger::statement::SignedStatement;
+use ledger::statement::{Deed, Own, SignedStatement, Statement};
+use ledger::timestamp::{Roots, files as stamps};
 use ledger::trust::{Freshness, Outcome, TrustPolicy};
 use ledger::verify::Checks;
 use serde_json::{Map, Value, json};
+use sha2::Digest;
 
 use super::bundle::Bundle;
 use super::place::{Access, Opened, Place};
@@ -22,11 +24,13 @@ use crate::{files, ledger_check};
 /// What was found; `ok` is false when something is bad. An error is told for what could not be read at all.
 pub fn check(place: &Place, access: &Access) -> Result<Value> {
     let report = match place {
-        Place::Node(dir) if access.keys.is_empty() && access.vkeys.is_empty() && access.archive.is_none() => {
-            ledger_check::check(dir)?
+        Place::Node(dir) if access.keys.is_empty() && access.vkeys.is_empty() => {
+            ledger_check::check_by(dir, access.stamps.as_deref(), access.archive.as_deref())?
         }
-        Place::Node(dir) => files_of(&dir.join("ledger"), place, access)?,
-        Place::Log(dir) | Place::Mirror(dir) => files_of(dir, place, access)?,
+        Place::Node(dir) => {
+            files_of(&dir.join("ledger"), place, access, ledger_check::stamp_roots(dir)?.as_ref())?
+        }
+        Place::Log(dir) | Place::Mirror(dir) => files_of(dir, place, access, None)?,
         Place::Address(_) | Place::Bundle(_) => json!({"ok": true}),
     };
     let mut report = match report {
@@ -48,7 +52,7 @@ pub fn check(place: &Place, access: &Access) -> Result<Value> {
 }
 
 /// The files of a log or mirror, each against the others, by the keys that were given.
-fn files_of(dir: &Path, place: &Place, access: &Access) -> Result<Value> {
+fn files_of(dir: &Path, place: &Place, access: &Access, configured: Option<&Roots>) -> Result<Value> {
     let mut trust = Trust::given(&access.keys, &access.vkeys)?;
     if trust.is_empty() {
         trust = match place {
@@ -65,7 +69,7 @@ fn files_of(dir: &Path, place: &Place, access: &Access) -> Result<Value> {
     let (keys, now) = (trust.keys_of(&origin), Clock::system().now());
     let checks = Checks {
         keys: &keys,
-        roots: access.stamps.as_deref(),
+        roots: access.stamps.as_deref().or(configured),
         archive: access.archive.as_deref(),
         now: u64::try_from(now).unwrap_or(0),
     };
@@ -97,7 +101,12 @@ fn entries(place: &Place, access: &Access, report: &mut Map<String, Value>) -> R
     if bundle.is_some() {
         put("withheld", json!(log.reader.size().saturating_sub(log.held())));
     }
-    let counted = statements(&log, bundle.as_ref())?;
+    let folder = match place {
+        Place::Node(dir) => Some(dir.join("ledger")),
+        Place::Log(dir) => Some(dir.clone()),
+        Place::Mirror(_) | Place::Address(_) | Place::Bundle(_) => None,
+    };
+    let counted = statements(&log, bundle.as_ref(), folder.as_deref())?;
     report.entry("entries").or_insert(json!(counted.all));
     let (good, unknown, unreadable) = (counted.good, counted.unknown, counted.unreadable);
     report.insert(
@@ -111,6 +120,21 @@ fn entries(place: &Place, access: &Access, report: &mut Map<String, Value>) -> R
     Ok(())
 }
 
+/// An `anchor@v1` names a token by its digest: it must lie in the log's folder.
+fn token_is_there(folder: &Path, index: u64, said: &Statement) -> Result<()> {
+    let Statement::Own(Own { deed: Deed::Anchored(anchored), .. }) = said else { return Ok(()) };
+    let file = stamps::Pair::at(folder, anchored.size).token;
+    let found = std::fs::read(&file).ok().map(|bytes| <[u8; 32]>::from(sha2::Sha256::digest(bytes)));
+    if found == Some(anchored.token) {
+        return Ok(());
+    }
+    Err(Error::Verification(format!(
+        "`{}`: expected the time-stamp that entry {index} names, found {}",
+        file.display(),
+        if found.is_none() { "nothing" } else { "another one" }
+    )))
+}
+
 #[derive(Default)]
 struct Counted {
     all: u64,
@@ -119,7 +143,7 @@ struct Counted {
     unreadable: u64,
 }
 
-fn statements(log: &Opened, bundle: Option<&Bundle>) -> Result<Counted> {
+fn statements(log: &Opened, bundle: Option<&Bundle>, folder: Option<&Path>) -> Result<Counted> {
     let (mut counted, mut judge) = (Counted::default(), Judge::default());
     let mut opened = bundle.map_or(&[][..], |bundle| &bundle.head.manifest.opened).iter().collect::<Vec<_>>();
     for entry in log.entries(0) {
@@ -128,7 +152,11 @@ fn statements(log: &Opened, bundle: Option<&Bundle>) -> Result<Counted> {
         if let Some(bundle) = bundle {
             bundle.check_proof(&entry, log.reader.signed())?;
         }
-        let Ok(signed) = SignedStatement::parse(&entry.bytes) else {
+        let parsed = SignedStatement::parse(&entry.bytes);
+        if let (Some(folder), Ok(signed)) = (folder, &parsed) {
+            token_is_there(folder, entry.index, signed.statement())?;
+        }
+        let Ok(signed) = parsed else {
             counted.unreadable += 1;
             continue;
         };
@@ -216,7 +244,7 @@ fn quorum(log: &Opened, signed: &SignedCheckpoint, policy: &TrustPolicy) -> Resu
     let absent = judged.witnesses.iter().filter(|said| !matches!(said.outcome, Outcome::Counted { .. }));
     let absent: Vec<String> = absent.map(|said| format!("{} ({:?})", said.name, said.outcome)).collect();
     Err(Error::Verification(format!(
-        "`{}`: the checkpoint does not meet the trust policy: log {:?}, cosigned by {} witnesses, not by: {}",
+        "`{}`: the checkpoint does not meet the trust policy ({:?}): {} of its witnesses cosigned, these did not: {}",
         log.place,
         judged.log,
         counted.len(),

@@ -78,6 +78,10 @@ impl Http {
         match answer.status() {
             StatusCode::OK => Ok(Some(answer.into_body().to_vec())),
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let why = "the answer was 401 or 403: give the bearer token with --token-file FILE or in TRAM_LEDGER_TOKEN, or check it";
+                Err(Failed { why: why.to_owned(), passes: false })
+            }
             other => Err(Failed { why: format!("the answer was {other}"), passes: other.is_server_error() }),
         }
     }

@@ -40,11 +40,17 @@ impl Place {
         }
         let path = std::path::absolute(text).map_err(|e| Error::io(Path::new(text), e))?;
         if path.is_file() {
-            return Ok(Self::Bundle(path));
+            return if bundle::looks_like_one(&path)? {
+                Ok(Self::Bundle(path))
+            } else {
+                Err(Error::usage(format!(
+                    "`{text}` is no bundle that `tram ledger export` wrote; name such a file, a node's folder, a mirror or an address"
+                )))
+            };
         }
         if !path.is_dir() {
             return Err(Error::not_found(format!(
-                "`{text}` is neither a folder, a bundle nor an address (http:// or https://)"
+                "`{text}` is not there, or may not be read by you: name a folder, a bundle or an address (http:// or https://)"
             )));
         }
         if path.join("descriptor.json").exists() || path.join("ledger").is_dir() {
@@ -209,6 +215,12 @@ impl Opened {
         let wrong = |why: String| Error::Verification(format!("`{place}`: {why}"));
         let signed = SignedCheckpoint::parse(bytes).map_err(|e| wrong(e.to_string()))?;
         let keys = trust.keys_of(signed.checkpoint().origin.as_str());
+        if keys.is_empty() {
+            return Err(Error::usage(format!(
+                "`{place}` is of the ledger `{}`, and no key of it was given; add --keys FILE or --vkey KEY of its agency",
+                signed.checkpoint().origin
+            )));
+        }
         signed.verify(&keys).map_err(|e| {
             wrong(format!(
                 "expected a checkpoint of `{}` signed by a key that is trusted here, found: {e}",

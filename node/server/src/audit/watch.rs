@@ -82,8 +82,8 @@ fn read(state: &Path) -> Result<Option<SignedCheckpoint>> {
     };
     let parsed = SignedCheckpoint::parse(&bytes);
     let why = |e| {
-        Error::Verification(format!(
-            "`{}` is damaged ({e}); put it back from a backup, or remove it to begin anew",
+        Error::usage(format!(
+            "`{}` is no state of `tram ledger watch` ({e}); name another --state file, or put this one back from a backup",
             state.display()
         ))
     };

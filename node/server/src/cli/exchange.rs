@@ -87,7 +87,12 @@ async fn decisions(client: &Client, exchange: &str, folder: Option<&Path>, out: 
 fn decisions_text(answer: &Value) -> String {
     let decisions = list(answer, "decisions");
     if decisions.is_empty() {
-        return "this node decided nothing about it: the provider decides".to_owned();
+        return match answer["erased"].as_u64() {
+            Some(entry) => {
+                format!("what opened its decisions was erased; entry {entry} of the ledger says so")
+            }
+            None => "this node decided nothing about it: the provider decides".to_owned(),
+        };
     }
     let row = |decision: &Value| {
         let said = &decision["decision"];

@@ -138,6 +138,23 @@ fn status_text(facts: &Value) -> String {
         ),
         if writable { "records what it does" } else { "CANNOT WRITE: every exchange is refused" }.to_owned(),
     ]);
+    let stamped = &facts["ledger"]["time_stamped"];
+    if !stamped["failing_since"].is_null() {
+        lines.push(format!(
+            "not time-stamped since {}: {}",
+            text(stamped, "failing_since"),
+            text(stamped, "why")
+        ));
+    }
+    for witness in super::out::list(&facts["witnesses"], "witnesses") {
+        if !witness["problem"].is_null() {
+            lines.push(format!(
+                "the witness {} did not cosign: {}",
+                text(witness, "witness"),
+                text(witness, "problem")
+            ));
+        }
+    }
     lines.join("\n")
 }
 

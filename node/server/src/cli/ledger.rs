@@ -53,7 +53,13 @@ async fn post(dir: &Path, path: &str, body: &Value, out: Out, text: fn(&Value) -
 }
 
 fn archived_text(told: &Value) -> String {
-    let mut lines = vec![format!("the first {} entries are in {}", text(told, "archived"), text(told, "to"))];
+    let mut lines = match told["archived"].as_u64() {
+        Some(0) | None => vec!["nothing was moved".to_owned()],
+        Some(moved) => vec![
+            format!("the first {moved} entries are in {}", text(told, "to")),
+            "keep that folder: `tram ledger restore --from DIR` brings them back".to_owned(),
+        ],
+    };
     if told["archived"].as_u64() < told["asked"].as_u64() {
         lines.push(format!(
             "asked for were those before {}: only whole bundles of 256 move, and the newest entries stay as long as the write-ahead log holds them (some 16 MiB)",
@@ -63,7 +69,6 @@ fn archived_text(told: &Value) -> String {
     if told["freed"] == json!(false) && told["archived"].as_u64() > Some(0) {
         lines.push("their space was not given back: this file system makes no holes".to_owned());
     }
-    lines.push("keep that folder: `tram ledger restore --from DIR` brings them back".to_owned());
     lines.join("\n")
 }
 

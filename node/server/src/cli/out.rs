@@ -15,7 +15,7 @@ impl Out {
     /// A result: the document itself with `--json`, else what `text` makes of it.
     pub fn result(self, document: &Value, text: impl FnOnce(&Value) -> String) {
         let mut stdout = std::io::stdout().lock();
-        let line = if self.json { document.to_string() } else { text(document) };
+        let line = if self.json { document.to_string() } else { plain(&text(document)) };
         // A closed pipe (`tram … | head`) is no failure of ours.
         let _ = writeln!(stdout, "{}", line.trim_end());
     }
@@ -23,7 +23,31 @@ impl Out {
 
 /// Talk: progress and hints, on stderr.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
+}
+
+/// Text for a terminal: what a foreign file or peer put into a value must not steer the screen. Line ends, tabs and this
+/// program's own red stay.
+fn plain(text: &str) -> String {
+    let kept = text.replace(RED, "\u{1}").replace(NO_COLOUR, "\u{2}");
+    let shown = |c: char| match c {
+        '\u{1}' => RED.to_owned(),
+        '\u{2}' => NO_COLOUR.to_owned(),
+        c if c.is_control() && c != '\n' && c != '\t' => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    kept.chars().map(shown).collect()
+}
+
+/// Begins what must not be overlooked.
+const RED: &str = "\u{1b}[1;31m";
+/// Ends it.
+const NO_COLOUR: &str = "\u{1b}[0m";
+
+/// What a terminal shows in red.
+pub fn red(line: &str) -> String {
+    use std::io::IsTerminal;
+    if std::io::stdout().is_terminal() { format!("{RED}{line}{NO_COLOUR}") } else { line.to_owned() }
 }
 
 /// Columns aligned by their widest cell; widths count characters, so Vietnamese lines up.
@@ -64,6 +88,14 @@ pub fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn foreign_text_does_not_steer_the_terminal() {
+        let shown = super::plain("a\u{1b}[2J\u{9b}\rb\u{7}\tc\nd");
+        assert_eq!(shown, "a\\u{1b}[2J\\u{9b}\\u{d}b\\u{7}\tc\nd");
+        let red = format!("{}x{}", super::RED, super::NO_COLOUR);
+        assert_eq!(super::plain(&red), red);
+    }
+
     #[test]
     fn tables_line_up_by_characters() {
         let table = super::table(

@@ -8,17 +8,11 @@ use ledger::trust::TrustPolicy;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::out::{Out, list, table, text};
+use super::out::{Out, list, red, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::keybook::Book;
-
-/// What a terminal shows in red.
-pub fn red(line: &str) -> String {
-    use std::io::IsTerminal;
-    if std::io::stdout().is_terminal() { format!("\u{1b}[1;31m{line}\u{1b}[0m") } else { line.to_owned() }
-}
 
 /// `tram ledger witnesses`
 pub async fn show(dir: &Path, out: Out) -> Result<u8> {

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::records::Exchange;
+use store::{Space, Tx};
 
 /// Reasons that an erasure may have.
 const REASONS: [&str; 3] = ["retention", "request", "order"];
@@ -37,8 +38,23 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
         close_receipt(node, exchange, side)?;
     }
     evidence::destroy(node, exchange)?;
+    forget_contents(node, exchange).await?;
     let entry = statement::erased(node, operation, exchange, reason).await?;
     Ok(json!({"exchange": exchange.id, "entry": entry}))
+}
+
+/// What the store holds of question and answer: the search values, the digest of the rows, the request as it came.
+async fn forget_contents(node: &Node, exchange: &Exchange) -> Result<()> {
+    if let Some(pid) = &exchange.transfer {
+        let tx = Tx::new().delete(Space::Transfer, pid.clone().into_bytes());
+        node.store.commit(tx).await.map_err(Error::from)?;
+    }
+    super::change(node, &exchange.key(), |e| {
+        e.ask.query = Value::Null;
+        e.sha256 = None;
+        e.address = None;
+    })
+    .await
 }
 
 /// Takes the opening of the answer out of a receipt that is held here.

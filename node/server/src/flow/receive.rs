@@ -26,7 +26,7 @@ use crate::operation::{Actor, Operation};
 use crate::outbound::{Answer, Call};
 use crate::peers::Route;
 use crate::records::{self, DataAddress, Exchange, Stage};
-use crate::witness::promises;
+use crate::witness::{conflicts, promises};
 
 /// Pause before asking again for what is not written yet.
 const POLL: Duration = Duration::from_millis(100);
@@ -253,6 +253,7 @@ impl Line<'_> {
 
     /// Statement, acknowledgement, receipts, completion. Each step is found done after a restart.
     async fn conclude(&self, manifest: &Manifest) -> Result<()> {
+        conflicts::refuse(self.node, &format!("{}/ledger", self.exchange.peer))?;
         let digest = manifest.digest().map_err(Error::internal)?;
         let response = format!("sha-256=:{}:", BASE64.encode(digest.as_bytes()));
         let exchange = take_statement(self.node, &self.route, self.exchange, &response).await?;

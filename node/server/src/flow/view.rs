@@ -40,6 +40,7 @@ pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
             "intent": exchange.intent.as_ref().and_then(|l| l.index),
             "statement": exchange.statement.as_ref().and_then(|l| l.index),
             "ack": exchange.ack.as_ref().and_then(|l| l.index),
+            "erasure": exchange.erasure.as_ref().and_then(|l| l.index),
         },
         "receipts": exchange.receipts,
         "created": rfc3339(exchange.created),

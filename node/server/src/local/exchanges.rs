@@ -191,7 +191,8 @@ pub async fn receipt(
 pub async fn decisions(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
     let exchange = find(&node, &id)?;
     let decisions: Vec<Value> = decisions::of(&node, &exchange)?.iter().map(decisions::view).collect();
-    Ok(Json(json!({"exchange": id, "decisions": decisions})))
+    let erased = exchange.erasure.as_ref().and_then(|leaf| leaf.index);
+    Ok(Json(json!({"exchange": id, "decisions": decisions, "erased": erased})))
 }
 
 /// `GET /v1/exchanges/{id}/decisions/{entry}`: the receipt of a decision, as a tlog-proof file.

@@ -135,6 +135,12 @@ pub async fn restore(
     JsonBody(body): JsonBody<Restore>,
 ) -> Result<Json<Value>> {
     absolute(&body.from)?;
+    if !body.from.is_dir() {
+        return Err(Error::usage(format!(
+            "`{}` is no folder; name the one that took the entries",
+            body.from.display()
+        )));
+    }
     in_thread(move || Ok(json!({"restored": node.ledger.fetch_back(&body.from).map_err(told)?}))).await
 }
 

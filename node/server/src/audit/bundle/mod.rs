@@ -27,7 +27,7 @@ use ledger::commitment::{Field, Opening};
 use ledger::receipt::KeyBook;
 use serde::{Deserialize, Serialize};
 
-pub use read::Bundle;
+pub use read::{Bundle, looks_like_one};
 
 use super::trust::Trust;
 use crate::error::{Error, Result};

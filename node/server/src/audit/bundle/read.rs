@@ -162,6 +162,16 @@ impl Source for Bundle {
 }
 
 /// Where each file lies. Names that are not ours, links and doubles are refused.
+/// Whether a file may be a bundle at all, damaged or not: its list of contents is named near its beginning.
+pub fn looks_like_one(path: &Path) -> Result<bool> {
+    let mut start = vec![0; 256 * 1024];
+    let disk = Disk::open(path).map_err(|e| Error::io(path, e))?;
+    let length = disk.read_at(&mut start, 0).map_err(|e| Error::io(path, e))?;
+    let start = start.get(..length).unwrap_or_default();
+    let names: [&[u8]; 2] = [b"bundle.json", b"bundle.note"];
+    Ok(names.iter().any(|name| start.windows(name.len()).any(|window| window == *name)))
+}
+
 fn places(path: &Path, disk: &Disk) -> Result<BTreeMap<String, (u64, u64)>> {
     let length = disk.metadata().map_err(|e| Error::io(path, e))?.len();
     let no_tar = |why: String| Error::Verification(format!("`{}` is no audit bundle: {why}", path.display()));
@@ -169,6 +179,10 @@ fn places(path: &Path, disk: &Disk) -> Result<BTreeMap<String, (u64, u64)>> {
     let mut places = BTreeMap::new();
     for entry in archive.entries_with_seek().map_err(|e| no_tar(e.to_string()))? {
         let entry = entry.map_err(|e| no_tar(format!("it breaks off: {e}")))?;
+        // Who unpacked and packed it again has folders in it; they hold nothing.
+        if entry.header().entry_type() == tar::EntryType::Directory {
+            continue;
+        }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if !is_ours(&name) || entry.header().entry_type() != tar::EntryType::Regular {
             let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();

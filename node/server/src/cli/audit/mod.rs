@@ -138,6 +138,14 @@ pub async fn export(dir: &Path, args: ExportArgs, out: Out) -> Result<u8> {
             ))
         })
     });
+    for text in [Some(&args.made_for), args.purpose.as_ref()].into_iter().flatten() {
+        if text.chars().any(char::is_control) {
+            return Err(Error::usage("--for and --purpose are one line of text without control characters"));
+        }
+    }
+    if args.out.exists() {
+        return Err(Error::usage(format!("`{}` is there already; choose another name", args.out.display())));
+    }
     let order = Order {
         made_for: args.made_for.clone(),
         purpose: args.purpose.clone(),

@@ -120,8 +120,12 @@ fn bundle(checked: &Value) -> Vec<String> {
             text(checked, "withheld")
         ),
     ];
+    lines.push(
+        "  gói không mang dấu thời gian / it carries no time-stamps; they are in the ledger's folder"
+            .to_owned(),
+    );
     for field in list(said, "opened") {
-        let value: String = text(field, "value").chars().take(200).collect();
+        let value: String = text(field, "value").replace('\n', " ").chars().take(200).collect();
         lines.push(format!(
             "  mở / opened: mục / entry {} {}: {value}",
             text(field, "index"),
@@ -220,7 +224,15 @@ pub fn reconciled(found: &Value) -> String {
     let mut lines = vec![side("a"), side("b"), format!("khớp / agree: {}", text(found, "agree"))];
     let differences = list(found, "differences");
     if differences.is_empty() {
-        lines.push("không có khác biệt / no differences".to_owned());
+        let nothing = found["agree"].as_u64() == Some(0);
+        lines.push(
+            if nothing {
+                "không có gì để đối chiếu: hai sổ không có trao đổi chung / nothing to compare: no exchange of the two is in either ledger"
+            } else {
+                "không có khác biệt / no differences"
+            }
+            .to_owned(),
+        );
     }
     for difference in differences {
         let index = |side: &str| text(&difference[side], "index");
@@ -240,10 +252,15 @@ pub fn reconciled(found: &Value) -> String {
 /// A round of `watch`
 pub fn grown(told: &Value) -> String {
     format!(
-        "{}: {} mục mới / new entries, tổng / size {}; nối tiếp đúng / consistent with the last one",
+        "{}: {} mục mới / new entries, tổng / size {}; {}",
         text(told, "origin"),
         text(told, "new"),
-        text(told, "size")
+        text(told, "size"),
+        if told["before"].is_null() {
+            "lần đầu, chưa có gì để so / the first look, nothing to compare with yet"
+        } else {
+            "nối tiếp đúng / consistent with the last one"
+        }
     )
 }
 
