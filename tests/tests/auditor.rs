@@ -205,7 +205,9 @@ fn questions_are_answered_by_each_filter_and_pages_leave_nothing_out() {
     settled(node);
     let reads = query(&["--kind", "audit", "--after", &(size - 1).to_string()]);
     assert!(indexes(&reads).len() > 10, "{reads}");
-    assert_eq!(reads["entries"][0]["statement"]["action"], "query", "{reads}");
+    // Others read the same ledger meanwhile.
+    let queried = |entry: &Value| entry["statement"]["action"] == "query";
+    assert!(reads["entries"].as_array().unwrap().iter().any(queried), "{reads}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use tests::scene::{get, publish};
 use tests::{Rules, TestNode, pair, run};
@@ -68,6 +70,7 @@ fn names_are_sealed_on_both_sides_and_erased_for_good() {
         }
     }
 
+    let salts = salts_of_decisions(&provider, &id);
     let told = provider.cmd(&["exchange", "erase", &id, "--reason", "mood"]).expect_code(2).stderr;
     assert!(told.contains("retention, request, order"), "{told}");
     for node in [&provider, &consumer] {
@@ -86,6 +89,11 @@ fn names_are_sealed_on_both_sides_and_erased_for_good() {
             "{erased}"
         );
     }
+    for salt in salts {
+        assert_eq!(in_clear(&provider, &salt), Vec::<PathBuf>::new(), "what opened a decision is here still");
+    }
+    let told = provider.ok(&["exchange", "decisions", &id]).stdout;
+    assert!(told.contains("was erased"), "{told}");
     // The receipts that the consumer took home before, and those that it still holds, stay valid.
     for receipt in sealed.receipts() {
         run(&["receipt", "verify", &receipt.to_string_lossy()]).expect_code(0);
@@ -97,6 +105,39 @@ fn names_are_sealed_on_both_sides_and_erased_for_good() {
         let judged = run(&["receipt", "verify", &receipt.to_string_lossy(), "--json"]).expect_code(0).json();
         assert_eq!(judged["answer"], Value::Null, "{judged}");
     }
+}
+
+/// The salts that open an exchange's decisions, out of their receipts.
+fn salts_of_decisions(provider: &TestNode, id: &str) -> Vec<String> {
+    let folder = provider.desk().join("decisions");
+    let told = provider.json(&["exchange", "decisions", id, "--receipts", &folder.to_string_lossy()]);
+    let mut salts = Vec::new();
+    for decision in told["decisions"].as_array().unwrap() {
+        let file = std::fs::read_to_string(decision["receipt_file"].as_str().unwrap()).unwrap();
+        let extra = file.lines().find_map(|line| line.strip_prefix("extra ")).unwrap();
+        let extra: Value = serde_json::from_slice(&BASE64.decode(extra).unwrap()).unwrap();
+        let opened = &extra["keys"]["decision"];
+        salts.extend(["question_salt", "verdict_salt"].map(|key| opened[key].as_str().unwrap().to_owned()));
+    }
+    assert!(!salts.is_empty(), "{told}");
+    salts
+}
+
+#[test]
+fn names_of_an_exchange_that_never_began_are_erased_too() {
+    let mut provider = TestNode::up("urn:agency:vn:seal-away", "Sở Tư pháp");
+    let consumer = TestNode::up("urn:agency:vn:seal-waits", "Phường Nghĩa Đô");
+    pair(&provider, &consumer);
+    provider.stop();
+    let what = "urn:agency:vn:seal-away/lon";
+    let told = consumer.cmd(&["exchange", "get", what, "--user", USER, "--json"]);
+    assert_eq!(told.code, 5, "{told:?}");
+    let listed = consumer.json(&["exchange", "list"]);
+    let id = listed["exchanges"][0]["id"].as_str().unwrap();
+    assert!(!in_clear(&consumer, USER).is_empty());
+    let erased = consumer.json(&["exchange", "erase", id, "--reason", "request"]);
+    assert_eq!(erased["entry"], Value::Null, "{erased}");
+    assert_eq!(in_clear(&consumer, USER), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -139,7 +139,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     let peers = Peers::open(dir, &descriptor, now)?;
     let (nonces, mark) = nonces(&store, now)?;
     let catalogs = crate::crawl::Catalogs::open(&store)?;
-    let watch = crate::witness::Watch::open(dir, &config.node.id, &keys)?;
+    let watch = crate::witness::Watch::open(dir, descriptor.descriptor(), &keys)?;
     let token = URL_SAFE_NO_PAD.encode(crate::operation::random::<32>()?);
     Ok(Node {
         dir: dir.to_owned(),

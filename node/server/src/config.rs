@@ -87,6 +87,13 @@ pub struct WitnessSection {
     /// How often they are asked, seconds; a receipt that waits asks at once.
     #[serde(default = "ten")]
     pub every_seconds: u64,
+    /// How long a receipt waits for the quorum before it is made without it, seconds.
+    #[serde(default = "eight")]
+    pub receipt_wait_seconds: u64,
+}
+
+fn eight() -> u64 {
+    8
 }
 
 fn ten() -> u64 {

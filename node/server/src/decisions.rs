@@ -8,7 +8,7 @@
 use ledger::commitment::{Field, Opening};
 use ledger::receipt;
 use ledger::statement::{Decided, Deed, Party, Word};
-use policy::{Decision, Engine, Facts, Question, RuleSet};
+use policy::{Engine, Facts, Question, RuleSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Space, Tx};
@@ -29,8 +29,10 @@ pub struct Kept {
     pub at: i64,
     /// Its index in the ledger, once it is durable there.
     pub entry: Option<u64>,
-    /// What opens its commitments.
-    opened: Opened,
+    /// The question and its facts.
+    asked: Grounds,
+    /// The decision.
+    decision: Value,
 }
 
 /// What opens the commitments of a decision.
@@ -103,10 +105,10 @@ pub async fn keep(
     asked: &Asked<'_>,
     verdict: &Verdict,
 ) -> Result<()> {
-    let opened = opened(node, exchange, &verdict.grounds, &verdict.decision)?;
-    let deed = said(node, exchange, asked, verdict, &opened)?;
+    let decision = serde_json::to_value(&verdict.decision).map_err(Error::internal)?;
+    let deed = said(node, exchange, asked, verdict, &decision)?;
     let key = format!("{}/{}", String::from_utf8_lossy(&exchange.key()), ulid::Ulid::generate());
-    let mut kept = Kept { at: operation.now, entry: None, opened };
+    let mut kept = Kept { at: operation.now, entry: None, asked: verdict.grounds.clone(), decision };
     put(node, &key, &kept).await?;
     // A crash from here on leaves an entry and a record that do not know of each other; the exchange is then decided anew.
     let (_, entry) = statement::own(node, operation.now, Some(&exchange.id), deed).await?;
@@ -120,14 +122,16 @@ async fn put(node: &Node, key: &str, kept: &Kept) -> Result<()> {
     Ok(())
 }
 
-fn opened(node: &Node, exchange: &Exchange, grounds: &Grounds, decision: &Decision) -> Result<Opened> {
+/// What opens the commitments of a decision. The salts come from the exchange's key each time: the store, whose engine
+/// keeps overwritten values for a while, never holds them.
+fn opened(node: &Node, exchange: &Exchange, kept: &Kept) -> Result<Opened> {
     let key = evidence::read(node, exchange)?.key()?;
     let salt = |field| crate::files::hex(key.open(field, &[]).salt());
     Ok(Opened {
         question_salt: salt(Field::Question),
         verdict_salt: salt(Field::Verdict),
-        asked: grounds.clone(),
-        decision: serde_json::to_value(decision).map_err(Error::internal)?,
+        asked: kept.asked.clone(),
+        decision: kept.decision.clone(),
     })
 }
 
@@ -136,7 +140,7 @@ fn said(
     exchange: &Exchange,
     asked: &Asked<'_>,
     verdict: &Verdict,
-    opened: &Opened,
+    decision: &Value,
 ) -> Result<Deed> {
     let key = evidence::read(node, exchange)?.key()?;
     let word = |text: &str| Word::new(text).map_err(|e| Error::usage(e.to_string()));
@@ -150,8 +154,8 @@ fn said(
         agreement: optional(asked.agreement.map(|agreement| agreement.id.as_str()))?,
         refused: optional(verdict.refused())?,
         rules: statement::rules(&verdict.decision),
-        question: key.commit(Field::Question, &canonical(&opened.asked)?),
-        verdict: key.commit(Field::Verdict, &canonical(&opened.decision)?),
+        question: key.commit(Field::Question, &canonical(&verdict.grounds)?),
+        verdict: key.commit(Field::Verdict, &canonical(decision)?),
     };
     Ok(Deed::Decided(Box::new(decided)))
 }
@@ -181,9 +185,9 @@ pub fn view(kept: &Kept) -> Value {
     json!({
         "at": crate::operation::rfc3339(kept.at),
         "entry": kept.entry,
-        "question": kept.opened.asked.question,
-        "facts": kept.opened.asked.facts,
-        "decision": kept.opened.decision,
+        "question": kept.asked.question,
+        "facts": kept.asked.facts,
+        "decision": kept.decision,
     })
 }
 
@@ -197,7 +201,8 @@ pub async fn receipt(node: &Node, exchange: &Exchange, entry: u64) -> Result<Vec
     })?;
     let under = crate::witness::quorum::covering(node, entry).await?;
     let parties = [node.config.node.id.as_str()];
-    let rides = |excerpt: &mut Excerpt| excerpt.decision = Some(kept.opened.clone());
+    let opened = opened(node, exchange, &kept)?;
+    let rides = |excerpt: &mut Excerpt| excerpt.decision = Some(opened);
     let keys = keybook::excerpt(&node.peers.keys(), &parties, rides)?;
     receipt::issue(&node.ledger, entry, &under, None, Some(keys)).map_err(Error::internal)
 }

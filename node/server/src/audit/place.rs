@@ -202,7 +202,7 @@ impl Opened {
         }
         let ranges = bundled
             .as_ref()
-            .map_or_else(|| std::iter::once(0..reader.size()).collect(), bundle::Head::ranges);
+            .map_or_else(|| std::iter::once(first..reader.size()).collect(), bundle::Head::ranges);
         Ok(Self { place: place.clone(), reader, trust, ranges, archived: first, bundle: bundled })
     }
 

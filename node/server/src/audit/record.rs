@@ -3,7 +3,8 @@
 //!
 //! An offline copy, a mirror or a bundle is out of the node's reach; what is read there is recorded nowhere.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ledger::statement::{Deed, ExchangeId, Own, Party, Read, Statement, Word};
 
@@ -54,23 +55,31 @@ pub async fn record(node: &Node, reading: &Reading) -> Result<u64> {
     node.append(statement::signed(node, &Statement::Own(own))?).await
 }
 
-/// The start of the last session of tiles, Unix seconds.
+/// When each reader's last session of tiles began, Unix seconds.
 #[derive(Debug, Default)]
-pub struct Session(AtomicI64);
+pub struct Session(Mutex<HashMap<String, i64>>);
 
 impl Session {
-    /// Writes an entry when this read begins a session. Two first reads at once may both write one: better twice than
-    /// never.
+    /// Writes an entry when this read begins a session of this reader. Two first reads at once may both write one: better
+    /// twice than never.
     pub async fn begin(&self, node: &Node, reader: &str) -> Result<()> {
         let now = node.clock.now();
-        if now.saturating_sub(self.0.load(Ordering::Acquire)) < SESSION_SECONDS {
+        let goes_on = |begun: &mut HashMap<String, i64>| {
+            begun.retain(|_, at| now.saturating_sub(*at) < SESSION_SECONDS);
+            begun.contains_key(reader)
+        };
+        if goes_on(&mut self.begun()) {
             return Ok(());
         }
         let (from, to) = (0, node.ledger.size());
-        let reader = reader.to_owned();
-        record(node, &Reading { reader, action: "tiles", purpose: None, from, to, opened: 0 }).await?;
-        self.0.store(now, Ordering::Release);
+        let named = reader.to_owned();
+        record(node, &Reading { reader: named, action: "tiles", purpose: None, from, to, opened: 0 }).await?;
+        self.begun().insert(reader.to_owned(), now);
         Ok(())
+    }
+
+    fn begun(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

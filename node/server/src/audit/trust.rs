@@ -120,7 +120,7 @@ pub enum Signed {
     Good,
     /// No key of this author is known here.
     Unknown,
-    /// In the name of a known key, and wrong.
+    /// In the name of an author whose keys are known, and by none of them; or wrong.
     Wrong,
 }
 
@@ -138,8 +138,8 @@ impl Judge {
             self.keys.insert(signer.to_owned(), keys_of(trust, signer));
         }
         let keys = self.keys.get(signer).map_or(&[][..], Vec::as_slice);
-        let mut claimed = keys.iter().filter(|key| key.id() == statement.key_id()).peekable();
-        if claimed.peek().is_none() {
+        let mut claimed = keys.iter().filter(|key| key.id() == statement.key_id());
+        if keys.is_empty() {
             return Signed::Unknown;
         }
         if claimed.any(|key| statement.verify(key).is_ok()) { Signed::Good } else { Signed::Wrong }

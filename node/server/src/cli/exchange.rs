@@ -49,11 +49,13 @@ async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8>
             let path = format!("/v1/exchanges/{}/erase", segment(&exchange));
             let answer = client.post(&path, &json!({"reason": reason})).await?;
             out.result(&answer, |told| {
-                format!(
-                    "what opened exchange {} is destroyed; entry {} of the ledger says so",
-                    text(told, "exchange"),
-                    text(told, "entry")
-                )
+                let exchange = text(told, "exchange");
+                match told["entry"].as_u64() {
+                    Some(entry) => {
+                        format!("what opened exchange {exchange} is destroyed; entry {entry} of the ledger says so")
+                    }
+                    None => format!("what was kept of exchange {exchange} is destroyed; nothing of it stands in the ledger"),
+                }
             });
             Ok(0)
         }

@@ -32,14 +32,17 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
             exchange.stage.word()
         )));
     }
-    receipts::statement_of(exchange)?;
     decisions::destroy(node, exchange).await?;
     for side in &exchange.receipts {
         close_receipt(node, exchange, side)?;
     }
     evidence::destroy(node, exchange)?;
     forget_contents(node, exchange).await?;
-    let entry = statement::erased(node, operation, exchange, reason).await?;
+    // An exchange that ended without a statement has nothing in the ledger that could be opened.
+    let entry = match &exchange.statement {
+        Some(_) => Some(statement::erased(node, operation, exchange, reason).await?),
+        None => None,
+    };
     Ok(json!({"exchange": exchange.id, "entry": entry}))
 }
 

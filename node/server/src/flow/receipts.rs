@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use certs::message::LogPromise;
 use ledger::promise::Promise;
-use ledger::receipt::{self, Verdict};
+use ledger::receipt::{self, Receipt, Verdict};
 use ledger::statement::{Ack, Decision, Place, SignedStatement, Statement};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,7 @@ pub async fn take_ack(node: &Node, operation: &Operation, exchange: &Exchange, b
         && ack.leaf == ours.leaf()
         && ack.provider.index == index
         && ack.provider.log.as_str() == node.ledger_origin()
+        && ack.consumer.log.as_str() == format!("{}/ledger", exchange.peer)
         && signed.signer() == exchange.peer;
     if !fits {
         return Err(wrong("it is about another statement or another place".to_owned()));
@@ -128,10 +129,12 @@ fn side_word(side: Side) -> &'static str {
 /// This node's own receipt of an exchange: made when a signed checkpoint covers the statement, kept, given again.
 pub async fn own(node: &Node, exchange: &Exchange) -> Result<Vec<u8>> {
     let path = path(node, exchange, exchange.side);
-    if let Ok(bytes) = std::fs::read(&path) {
+    let (_, index) = statement_of(exchange)?;
+    if let Ok(bytes) = std::fs::read(&path)
+        && !may_be_witnessed_now(node, index, &bytes)
+    {
         return Ok(bytes);
     }
-    let (_, index) = statement_of(exchange)?;
     let ack = exchange.ack.as_ref().filter(|leaf| leaf.index.is_some());
     let ack = ack
         .map(|leaf| {
@@ -147,6 +150,13 @@ pub async fn own(node: &Node, exchange: &Exchange) -> Result<Vec<u8>> {
     files::write_atomic(&path, &bytes)?;
     note(node, exchange, exchange.side).await?;
     Ok(bytes)
+}
+
+/// Whether a receipt was made without witnesses that vouch for its entry now.
+fn may_be_witnessed_now(node: &Node, index: u64, receipt: &[u8]) -> bool {
+    let vouched = node.watch.quorum.cosigned().is_some_and(|signed| signed.checkpoint().size > index);
+    let alone = |receipt: Receipt| receipt.checkpoint.note().signatures().len() == 1;
+    vouched && Receipt::parse(receipt).is_ok_and(alone)
 }
 
 /// What opens the statement's commitment to the answer, for whoever has the receipt and the rows in hand; none when the

@@ -335,7 +335,10 @@ pub async fn take_statement(
     let now = node.clock.now();
     let signed = statement::check(node, exchange, &bytes, &handed.openings, response, now)?;
     // The provider's signed word that the leaf stands in its ledger must be about this leaf.
-    let promised = answer.promise.filter(|p| p.index == handed.index && p.leaf_hash == signed.leaf().0);
+    let origin = format!("{}/ledger", exchange.peer);
+    let promised = answer
+        .promise
+        .filter(|p| p.origin == origin && p.index == handed.index && p.leaf_hash == signed.leaf().0);
     if promised.is_none() {
         return Err(Error::Verification(format!(
             "{} does not promise that the statement is in its ledger",

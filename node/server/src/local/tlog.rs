@@ -31,9 +31,11 @@ pub async fn tile(
     let tile: Tile =
         format!("tile/{path}").parse().map_err(|e: LedgerError| Error::not_found(e.to_string()))?;
     let give = |node: &Node| match node.ledger.tile_bytes(&tile) {
-        Err(error @ (LedgerError::OutOfRange { .. } | LedgerError::Malformed { .. })) => {
-            Err(Error::not_found(error.to_string()))
-        }
+        Err(
+            error @ (LedgerError::OutOfRange { .. }
+            | LedgerError::Malformed { .. }
+            | LedgerError::Archived { .. }),
+        ) => Err(Error::not_found(error.to_string())),
         other => other.map_err(Error::internal),
     };
     let bytes = give(&node)?;

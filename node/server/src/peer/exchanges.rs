@@ -39,6 +39,14 @@ pub async fn sealed(
             "the body is not JSON with the members `user`, `subject` and `case`, each a text or absent",
         )
     })?;
+    // The flow answers under the same lock: what is sealed comes before the answer or not at all.
+    let _turn = node.locks.lock(&exchange.key()).await;
+    let exchange = of_caller(&node, &caller, &id)?;
+    if exchange.transfer.is_some() || exchange.statement.is_some() {
+        return Err(Error::conflict(format!(
+            "exchange {id} has its transfer; what is sealed comes before it"
+        )));
+    }
     evidence::seal(&node, &exchange, values)?;
     Ok(Json(serde_json::json!({"sealed": true})).into_response())
 }

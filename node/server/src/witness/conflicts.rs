@@ -18,6 +18,8 @@ use crate::node::Node;
 
 /// Ending of the proofs of two histories.
 const FORKED: &str = "conflict";
+/// What the former prove.
+const TWO_HISTORIES: &str = "two histories";
 /// Ending of the proofs of a broken promise.
 const BROKEN: &str = "broken-promise";
 
@@ -79,7 +81,7 @@ impl Conflicts {
 pub async fn keep(node: &Node, evidence: &Evidence) -> Result<()> {
     let (first, second) = (evidence.smaller().checkpoint(), evidence.larger().checkpoint());
     let origin = second.origin.to_string();
-    if node.watch.conflicts.of(&origin).is_some() {
+    if node.watch.conflicts.of(&origin).is_some_and(|path| what(&path) == TWO_HISTORIES) {
         return Ok(());
     }
     let bytes = evidence.to_bytes();
@@ -106,7 +108,7 @@ pub async fn keep(node: &Node, evidence: &Evidence) -> Result<()> {
 
 /// What a proof of that name proves.
 fn what(path: &Path) -> &'static str {
-    if path.extension().is_some_and(|ending| ending == BROKEN) { "broken promise" } else { "two histories" }
+    if path.extension().is_some_and(|ending| ending == BROKEN) { "broken promise" } else { TWO_HISTORIES }
 }
 
 /// Keeps the proof that a log has something else where its keeper promised a leaf.

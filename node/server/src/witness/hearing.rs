@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -31,6 +32,8 @@ use crate::peers::Route;
 pub const HEADER: &str = "tram-checkpoint";
 /// Longest value that is read, bytes: a checkpoint with its log's signature alone has some 400.
 const HEADER_BYTES_MAX: usize = 8 * 1024;
+/// How long comparing one may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Checkpoints that may wait.
 const WAITING_MAX: usize = 256;
 
@@ -93,7 +96,11 @@ pub async fn run(node: Arc<Node>) {
             () = stopped(&mut stop) => None,
         };
         let Some(Told { by, signed }) = next else { return };
-        if let Err(error) = compare(&node, &by, &signed).await {
+        // One log that answers slowly must not hide the others.
+        let compared = tokio::time::timeout(PATIENCE, compare(&node, &by, &signed)).await;
+        if let Err(error) =
+            compared.unwrap_or_else(|_| Err(Error::Unreachable("no answer in time".to_owned())))
+        {
             tracing::warn!(%by, %error, "what a peer's log says could not be compared; the next message brings more");
         }
     }

@@ -49,12 +49,23 @@ pub struct Watch {
 
 impl Watch {
     /// Opens witness, gossip and conflicts of a node's folder.
-    pub fn open(dir: &Path, me: &str, keys: &NodeKeys) -> Result<Self> {
-        let name = KeyName::new(&witness_name(me)).map_err(Error::internal)?;
+    pub fn open(dir: &Path, me: &NodeDescriptor, keys: &NodeKeys) -> Result<Self> {
+        let name = KeyName::new(&witness_name(me.participant.as_str())).map_err(Error::internal)?;
+        let former = me.keys.iter().filter_map(|key| match &key.material {
+            KeyMaterial::Witness(key) => {
+                Vkey::new(name.clone(), certs::note::KeyKind::CosignatureV1, *key.verifying_key()).ok()
+            }
+            _ => None,
+        });
+        let former: Vec<Vkey> = former.collect();
         let bad = |e: ledger::LedgerError| Error::Unavailable(e.to_string());
         Ok(Self {
-            door: Witness::open(&dir.join("witness"), Cosigner::new(name, keys.witness.clone()))
-                .map_err(bad)?,
+            door: Witness::open_rotated(
+                &dir.join("witness"),
+                Cosigner::new(name, keys.witness.clone()),
+                &former,
+            )
+            .map_err(bad)?,
             gossip: Gossip::open(&dir.join("gossip")).map_err(bad)?,
             ears: Ears::default(),
             conflicts: Conflicts::open(&dir.join("conflicts"))?,
@@ -73,7 +84,6 @@ impl Watch {
 pub fn halt(node: &Node, why: &str) {
     if node.watch.halted.set(why.to_owned()).is_ok() {
         tracing::error!(why, "this node signs nothing any more");
-        node.ledger.close();
     }
 }
 

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::checkpoint::SignedCheckpoint;
-use ledger::promise::{Outcome, Promise};
+use ledger::promise::{self, Outcome, Promise, Verdict};
 use ledger::tile_reader::{TileReader, Wanted};
 use serde::{Deserialize, Serialize};
 
 use super::{conflicts, hearing, log_keys};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::keybook::Book;
 use crate::node::Node;
 use crate::operation::stopped;
 use crate::outbound::Call;
@@ -23,6 +24,8 @@ use crate::records::{Exchange, Side, short};
 
 /// How often promises are looked at.
 const LOOK: Duration = Duration::from_secs(30);
+/// How long one look may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How old a promise is before its log is asked (the design's 60 seconds): the receipt comes sooner.
 const AGE_SECONDS: i64 = 60;
 
@@ -70,7 +73,11 @@ pub async fn run(node: Arc<Node>) {
             () = stopped(&mut stop) => return,
         }
         for path in waiting(&node) {
-            if let Err(error) = look(&node, &path).await {
+            // One log that answers slowly must not hide the others.
+            let looked = tokio::time::timeout(PATIENCE, look(&node, &path)).await;
+            if let Err(error) =
+                looked.unwrap_or_else(|_| Err(Error::Unreachable("no answer in time".to_owned())))
+            {
                 tracing::info!(promise = %path.display(), %error, "a promise cannot be held against its log yet");
             }
         }
@@ -95,6 +102,14 @@ async fn look(node: &Arc<Node>, path: &Path) -> Result<()> {
         None => Ok(()),
         Some(Outcome::Kept) => files::remove(path),
         Some(Outcome::Broken(proof)) => {
+            // What would not convince a stranger convinces nobody here: the keeper of that very log must have promised.
+            let book = Book::of_registry(node.peers.keys().registry());
+            let bytes = proof.to_bytes().map_err(Error::internal)?;
+            if let Verdict::NotProven { why } = promise::verify(&bytes, &book) {
+                return Err(Error::Peer(format!(
+                    "something else stands there, and it proves nothing: {why}"
+                )));
+            }
             conflicts::keep_broken(node, &proof)?;
             files::remove(path)
         }

@@ -17,8 +17,7 @@ use ledger::witness::{AddCheckpoint, parse_cosignatures, parse_size};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
-use super::rollback::WHAT_TO_DO;
-use super::{halt, witness_key};
+use super::{halt, rollback, witness_key};
 use crate::config::WitnessSection;
 use crate::error::{Error, Result};
 use crate::files;
@@ -29,9 +28,7 @@ use crate::outbound::Call;
 /// The newest cosigned checkpoint, in the node's folder.
 const FILE: &str = "cosigned";
 /// How long one witness may take (ledger.md §3.3 of the design asks for a short time-out each).
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a receipt waits for the witnesses before it is made without them.
-const RECEIPT_PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was gathered.
 #[derive(Debug)]
@@ -209,20 +206,16 @@ async fn show(node: &Node, witness: &str, published: &Published) -> Result<Vec<S
             StatusCode::OK => {
                 return parse_cosignatures(&answer.body).map_err(|e| Error::Peer(e.to_string()));
             }
-            StatusCode::CONFLICT => old = elsewhere(node, witness, newest, &answer.body)?,
-            StatusCode::UNPROCESSABLE_ENTITY => {
-                let why = format!("the witness {witness} knows another history of this ledger: {WHAT_TO_DO}");
-                halt(node, &why);
-                return Err(Error::conflict(why));
-            }
+            StatusCode::CONFLICT => old = elsewhere(node, witness, newest, &answer.body).await?,
+            StatusCode::UNPROCESSABLE_ENTITY => return Err(look_closer(node, witness).await),
             _ => return answer.success().map(|_| Vec::new()),
         }
     }
     Err(Error::Peer(format!("{witness} changes its mind about what it cosigned last")))
 }
 
-/// Where a witness is that was thought elsewhere; one that is ahead of this ledger ends the signing.
-fn elsewhere(node: &Node, witness: &str, newest: &Checkpoint, body: &[u8]) -> Result<u64> {
+/// Where a witness is that was thought elsewhere.
+async fn elsewhere(node: &Node, witness: &str, newest: &Checkpoint, body: &[u8]) -> Result<u64> {
     let size =
         parse_size(body).map_err(|e| Error::Peer(format!("the answer of the witness {witness}: {e}")))?;
     if size <= newest.size {
@@ -230,14 +223,24 @@ fn elsewhere(node: &Node, witness: &str, newest: &Checkpoint, body: &[u8]) -> Re
     }
     // A newer checkpoint of this very process may have overtaken this one.
     if size > node.ledger.size() {
-        let why = format!(
-            "the witness {witness} knows {size} entries of this ledger, and it has {}: {WHAT_TO_DO}",
-            node.ledger.size()
-        );
-        halt(node, &why);
-        return Err(Error::conflict(why));
+        return Err(look_closer(node, witness).await);
     }
     Err(Error::Unavailable("a newer checkpoint was cosigned meanwhile".to_owned()))
+}
+
+/// A witness says that it knows another history. Its word alone counts for nothing; this ledger's own signature on what it
+/// shows ends the signing.
+async fn look_closer(node: &Node, witness: &str) -> Error {
+    match rollback::known_by(node, witness).await {
+        Ok(Some(why)) => {
+            halt(node, &why);
+            Error::conflict(why)
+        }
+        Ok(None) => Error::Peer(format!(
+            "{witness} does not cosign and shows no reason: what it cosigned last is a part of this ledger"
+        )),
+        Err(error) => error,
+    }
 }
 
 /// A checkpoint that covers an entry: the one that a quorum vouches for, when witnesses are configured and answer in time;
@@ -248,13 +251,13 @@ pub async fn covering(node: &Node, index: u64) -> Result<SignedCheckpoint> {
         .checkpoint_covering(index)
         .await
         .map_err(|e| Error::Unavailable(format!("no signed checkpoint yet: {e}")))?;
-    if node.config.ledger.witnesses.is_none() {
-        return Ok(own.signed.clone());
-    }
+    let Some(section) = &node.config.ledger.witnesses else { return Ok(own.signed.clone()) };
     let mut gathered = node.watch.quorum.cosigned.subscribe();
     node.watch.quorum.wanted.notify_one();
     let covers = |c: &Option<Arc<SignedCheckpoint>>| c.as_ref().is_some_and(|c| c.checkpoint().size > index);
-    let found = tokio::time::timeout(RECEIPT_PATIENCE, gathered.wait_for(covers)).await;
+    let found =
+        tokio::time::timeout(Duration::from_secs(section.receipt_wait_seconds), gathered.wait_for(covers))
+            .await;
     let found = found.ok().and_then(|found| found.ok().and_then(|found| found.clone()));
     Ok(found.map_or_else(|| own.signed.clone(), |cosigned| (*cosigned).clone()))
 }

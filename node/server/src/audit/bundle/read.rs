@@ -169,7 +169,9 @@ pub fn looks_like_one(path: &Path) -> Result<bool> {
     let length = disk.read_at(&mut start, 0).map_err(|e| Error::io(path, e))?;
     let start = start.get(..length).unwrap_or_default();
     let names: [&[u8]; 2] = [b"bundle.json", b"bundle.note"];
-    Ok(names.iter().any(|name| start.windows(name.len()).any(|window| window == *name)))
+    let first = start.get(..100).and_then(|name| name.split(|byte| *byte == 0).next());
+    let first = first.and_then(|name| std::str::from_utf8(name).ok()).is_some_and(is_ours);
+    Ok(first || names.iter().any(|name| start.windows(name.len()).any(|window| window == *name)))
 }
 
 fn places(path: &Path, disk: &Disk) -> Result<BTreeMap<String, (u64, u64)>> {
