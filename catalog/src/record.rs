@@ -263,6 +263,10 @@ pub struct DatasetRecord {
     pub purposes: Vec<String>,
     /// Reference of the data-protection impact assessment, where there is one.
     pub dpia: Option<String>,
+    /// Whether a consumer must acknowledge the rows before it can read them: they travel sealed, and the key comes after
+    /// the acknowledgement.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receipt_first: bool,
     /// The licence: a name or an address.
     pub licence: Option<String>,
     /// How often it is brought up to date.
@@ -302,6 +306,7 @@ impl DatasetRecord {
             group_by: Vec::new(),
             purposes: Vec::new(),
             dpia: None,
+            receipt_first: false,
             licence: None,
             frequency: None,
             source,

@@ -11,6 +11,7 @@
 //! | contract | `sharing` | `open`, `default`, `special` or `secret`, required |
 //! | contract | `subject` | `{key: column}` or `{count: column}` |
 //! | contract | `groupBy`, `collections`, `policyTags`, `purposes` | lists of words |
+//! | contract | `receiptFirst` | true: rows travel sealed, the key comes after the acknowledgement |
 //! | contract | `licence`, `dpia` | a name, address or reference |
 //! | server | `delimiter` | the delimiter of a CSV file |
 //! | column | `descriptionEn` | the English description |

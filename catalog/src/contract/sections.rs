@@ -109,6 +109,7 @@ const CONTRACT_PROPERTIES: &[&str] = &[
     "policyTags",
     "licence",
     "dpia",
+    "receiptFirst",
 ];
 
 const STATUS: &Choices<Status> =
@@ -204,6 +205,7 @@ fn root_section(reader: &mut Reader, root: &Object, modified: i64) -> Option<Dat
         group_by: reader.texts(own("groupBy")),
         purposes: reader.texts(own("purposes")),
         dpia: reader.text(own("dpia")),
+        receipt_first: reader.truth(own("receiptFirst")).unwrap_or_default(),
         licence: reader.text(own("licence")),
         frequency: frequency(reader, root),
         id: id?,
@@ -406,6 +408,7 @@ fn yaml_path(field: &str) -> String {
         ("tags", "customProperties.policyTags"),
         ("licence", "customProperties.licence"),
         ("dpia", "customProperties.dpia"),
+        ("receipt_first", "customProperties.receiptFirst"),
         ("frequency", "slaProperties"),
         ("modified", "contractCreatedTs"),
         ("source.delimiter", "servers[0].customProperties.delimiter"),

@@ -62,6 +62,7 @@ fn full() -> DatasetRecord {
     record.group_by = vec!["Phường".to_owned()];
     record.purposes = vec!["epidemiology".to_owned()];
     record.dpia = Some("DPIA-2026-07".to_owned());
+    record.receipt_first = true;
     record.licence = Some("CC-BY-4.0".to_owned());
     record.frequency = Some(Frequency { every: 1, unit: TimeUnit::Month });
     record.issued = NOW - 86_400;
@@ -81,6 +82,7 @@ fn a_draft_is_strict_and_comes_back_as_it_was() {
     assert_eq!((record.kind, record.classification), (SharingKind::Special, Classification::MAX));
     assert_eq!((record.personal, record.columns[0].personal), (Personal::Sensitive, Personal::Sensitive));
     let yaml = write(&record).unwrap();
+    assert!(!yaml.contains("receiptFirst"), "{yaml}");
     assert_eq!(read(&yaml, NOW).unwrap(), with_digest(record, &yaml));
 }
 

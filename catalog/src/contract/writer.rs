@@ -82,6 +82,8 @@ fn contract_properties(record: &DatasetRecord) -> Value {
         ("policyTags", json!(record.tags)),
         ("licence", json!(record.licence)),
         ("dpia", json!(record.dpia)),
+        // Written only where it is so: contracts of other datasets stay as they were.
+        ("receiptFirst", json!(record.receipt_first.then_some(true))),
     ])
 }
 

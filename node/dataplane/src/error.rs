@@ -103,6 +103,17 @@ pub enum DataError {
         /// What differs.
         why: &'static str,
     },
+    /// The sealing of chunks does not work here.
+    #[error("the chunks cannot be sealed or opened: {0}; this is a fault of the node's own")]
+    Sealing(&'static str),
+    /// A sealed chunk is the one of the manifest and does not open with the key that was announced: its maker's fault.
+    #[error(
+        "chunk `{number}` is the one of the manifest and does not open with the announced key, so it was badly sealed; keep it and the manifest as evidence"
+    )]
+    NotOpened {
+        /// Number of the chunk, from 0.
+        number: u64,
+    },
     /// The file cannot be put together yet.
     #[error("{0} chunks are still missing; fetch them first")]
     Incomplete(u64),

@@ -15,6 +15,7 @@ use sha2::Digest as _;
 use crate::DataError;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNKS_MAX};
 use crate::merkle::{ChunkDigest, Sha256};
+use crate::sealing::Sealer;
 use crate::spool::{chunk_number, chunk_path, sync_file, write_durably};
 
 /// What became of a chunk.
@@ -107,6 +108,32 @@ impl Inbox {
         sha256: &Sha256,
         target: &Path,
     ) -> Result<u64, DataError> {
+        self.put_together(manifest, sha256, None, target)
+    }
+
+    /// The same for sealed chunks: each is opened on its way into `target`, and `sha256` is the digest of what was in
+    /// them. The caller has held the key against its announced digest before.
+    ///
+    /// # Errors
+    /// As [`Inbox::assemble`]; [`DataError::ChunkMismatch`] when a chunk changed on this node's disk;
+    /// [`DataError::NotOpened`] when one is as announced and does not open.
+    pub fn open_sealed(
+        &self,
+        manifest: &[ChunkDigest],
+        sha256: &Sha256,
+        sealer: &Sealer,
+        target: &Path,
+    ) -> Result<u64, DataError> {
+        self.put_together(manifest, sha256, Some(sealer), target)
+    }
+
+    fn put_together(
+        &self,
+        manifest: &[ChunkDigest],
+        sha256: &Sha256,
+        sealer: Option<&Sealer>,
+        target: &Path,
+    ) -> Result<u64, DataError> {
         let missing = self.missing(manifest).len() as u64;
         if missing > 0 {
             return Err(DataError::Incomplete(missing));
@@ -115,7 +142,7 @@ impl Inbox {
         let mut part = target.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        let written = self.write_whole(manifest, sha256, &part);
+        let written = self.write_whole(manifest, sha256, sealer, &part);
         if written.is_err() {
             // Best effort: the next attempt overwrites it anyway.
             let _ = fs::remove_file(&part);
@@ -129,18 +156,32 @@ impl Inbox {
         Ok(bytes)
     }
 
-    fn write_whole(&self, manifest: &[ChunkDigest], sha256: &Sha256, part: &Path) -> Result<u64, DataError> {
+    fn write_whole(
+        &self,
+        manifest: &[ChunkDigest],
+        sha256: &Sha256,
+        sealer: Option<&Sealer>,
+        part: &Path,
+    ) -> Result<u64, DataError> {
         let mut out = BufWriter::new(File::create(part).map_err(DataError::io("make the received file"))?);
         let mut whole = sha2::Sha256::new();
         let mut total = 0;
         for (number, chunk) in (0u64..).zip(manifest) {
-            let bytes = fs::read(chunk_path(&self.dir, number)).map_err(DataError::io("read a chunk"))?;
+            let mut bytes = fs::read(chunk_path(&self.dir, number)).map_err(DataError::io("read a chunk"))?;
             if bytes.len() as u64 != chunk.len {
                 return Err(DataError::ChunkMismatch { number, why: "its length on disk changed" });
             }
-            whole.update(&bytes);
-            out.write_all(&bytes).map_err(DataError::io("write the received file"))?;
-            total += chunk.len;
+            let rows = match sealer {
+                None => bytes.as_slice(),
+                // What does not open must be the provider's fault and not this disk's.
+                Some(_) if Sha256::of(&bytes) != chunk.sha256 => {
+                    return Err(DataError::ChunkMismatch { number, why: "its digest on disk changed" });
+                }
+                Some(sealer) => sealer.open(number, &mut bytes)?,
+            };
+            whole.update(rows);
+            out.write_all(rows).map_err(DataError::io("write the received file"))?;
+            total += rows.len() as u64;
         }
         if Sha256(whole.finalize().into()) != *sha256 {
             return Err(DataError::WholeMismatch("its digest differs"));

@@ -3,7 +3,7 @@
 //! **What it is.** The one place that opens a dataset's file. It shows a consumer the view that a decision allows
 //! ([`Restriction`]) narrowed by what the consumer asks ([`Query`]), as a stream of bytes in one of the
 //! [`OutputFormat`]s, and cuts such a stream into chunks whose digests go into a signed manifest. On the consumer's
-//! side it checks chunks as they come ([`Inbox`]).
+//! side it checks chunks as they come ([`Inbox`]). Chunks may travel [`sealing`]ed.
 //!
 //! **What it is not.** It does not decide (crate `policy`), does not sign (crate `certs`), and knows nothing of
 //! agreements or of the network. It takes no raw SQL: a request is a structure, and there is no EXPLAIN, no
@@ -32,6 +32,7 @@ mod records;
 mod restriction;
 mod run;
 mod schema;
+pub mod sealing;
 mod source;
 mod spool;
 

@@ -2,7 +2,8 @@
 //!
 //! **Promises.** A chunk is visible under its name only when it is complete; it is hashed once; all but the last
 //! have the same size. A spool is durable when it is sealed, and only then: an unfinished one is computed again, so
-//! it is not worth a sync per chunk. The writer's calls block; [`spool`] runs them on blocking threads.
+//! it is not worth a sync per chunk. The writer's calls block; [`spool`] runs them on blocking threads. A writer with a
+//! [`Sealer`] puts nothing but sealed chunks on the disk.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_MAX};
 pub use crate::merkle::ChunkDigest;
 use crate::merkle::{self, Sha256};
+use crate::sealing::{self, Sealer};
 use crate::{Answer, DataError};
 
 /// What a sealed spool holds; a manifest takes its figures from here.
@@ -27,13 +29,13 @@ pub struct SpoolSummary {
     pub chunk_size: u64,
     /// The chunks in order.
     pub chunks: Vec<ChunkDigest>,
-    /// Bytes of the whole.
+    /// Bytes of all chunks.
     pub bytes: u64,
     /// Rows of the whole.
     pub rows: u64,
     /// Whether the answer ends at the restriction's `max_rows` though there was more.
     pub capped: bool,
-    /// Digest of the whole.
+    /// Digest of the whole, before its chunks were sealed if they were.
     pub sha256: Sha256,
     /// Merkle root over the chunks ([`merkle::root`]).
     pub root: Sha256,
@@ -82,6 +84,9 @@ struct Shared {
 pub struct ChunkWriter {
     dir: PathBuf,
     chunk_size: usize,
+    /// How much of a chunk is rows: all, or all but what sealing adds.
+    room: usize,
+    sealer: Option<Sealer>,
     buffer: Vec<u8>,
     whole: sha2::Sha256,
     shared: Arc<Shared>,
@@ -106,6 +111,8 @@ impl ChunkWriter {
         let writer = Self {
             dir: dir.to_owned(),
             chunk_size: size,
+            room: size,
+            sealer: None,
             buffer: Vec::with_capacity(size),
             whole: sha2::Sha256::new(),
             shared,
@@ -114,17 +121,26 @@ impl ChunkWriter {
         Ok((writer, reader))
     }
 
+    /// Lets the chunks be sealed, of which `chunk_size` is then the size with what sealing adds. Before the first byte.
+    #[must_use]
+    pub fn sealed(mut self, sealer: Sealer) -> Self {
+        // The smallest chunk is far longer than a tag.
+        self.room = self.chunk_size.saturating_sub(sealing::OVERHEAD as usize);
+        self.sealer = Some(sealer);
+        self
+    }
+
     /// Adds bytes; each chunk that they complete becomes readable at once. Blocks on the disk.
     ///
     /// # Errors
     /// [`DataError::Io`]; [`DataError::Quota`] past the greatest number of chunks. The spool is then of no use.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), DataError> {
         while !bytes.is_empty() {
-            let room = self.chunk_size - self.buffer.len();
+            let room = self.room.saturating_sub(self.buffer.len());
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.buffer.extend_from_slice(now);
             bytes = later;
-            if self.buffer.len() == self.chunk_size {
+            if self.buffer.len() >= self.room {
                 self.flush_chunk()?;
             }
         }
@@ -163,8 +179,11 @@ impl ChunkWriter {
         if number >= CHUNKS_MAX {
             return Err(DataError::Quota { unit: "chunks", max: CHUNKS_MAX });
         }
-        let digest = ChunkDigest { len: self.buffer.len() as u64, sha256: Sha256::of(&self.buffer) };
         self.whole.update(&self.buffer);
+        if let Some(sealer) = &self.sealer {
+            sealer.seal(number, &mut self.buffer)?;
+        }
+        let digest = ChunkDigest { len: self.buffer.len() as u64, sha256: Sha256::of(&self.buffer) };
         let path = chunk_path(&self.dir, number);
         let part = path.with_extension("part");
         fs::write(&part, &self.buffer).map_err(DataError::io("write a chunk"))?;

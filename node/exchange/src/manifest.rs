@@ -113,6 +113,34 @@ pub struct ObligationsRef {
     pub sha256: Digest,
 }
 
+/// How sealed chunks are sealed: AES-256-GCM, 12-byte nonce (four zero bytes, the chunk's number as u64 big-endian).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sealing {
+    /// AES-256-GCM (NIST SP 800-38D) with a tag of 16 bytes behind each chunk.
+    #[serde(rename = "aes-256-gcm")]
+    Aes256Gcm,
+}
+
+impl Sealing {
+    /// Bytes that sealing adds to each chunk.
+    #[must_use]
+    pub fn overhead(self) -> u64 {
+        match self {
+            Self::Aes256Gcm => 16,
+        }
+    }
+}
+
+/// What a manifest says of sealed chunks: the key comes after the acknowledgement, and must have this digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// How.
+    pub algorithm: Sealing,
+    /// SHA-256 of the key's 32 bytes.
+    pub key_sha256: Digest,
+}
+
 /// Everything that the provider states about a transfer. Made by [`Manifest::seal`] or [`SignedManifest::parse`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,7 +169,7 @@ pub struct Manifest {
     pub obligations: ObligationsRef,
     /// Rows of the whole.
     pub rows: u64,
-    /// Bytes of the whole.
+    /// Bytes of the whole: of the rows, also when the chunks are longer because they are sealed.
     pub bytes: u64,
     /// The digest algorithm; always `sha-256`.
     pub alg: Algorithm,
@@ -151,8 +179,11 @@ pub struct Manifest {
     pub chunks: Vec<Chunk>,
     /// Merkle root over the chunks.
     pub root: Digest,
-    /// SHA-256 of the whole.
+    /// SHA-256 of the whole: of the rows, also when the chunks are sealed.
     pub sha256: Digest,
+    /// How the chunks are sealed; absent where they travel as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
     /// When the manifest was made.
     pub created: Timestamp,
 }
@@ -184,6 +215,7 @@ pub struct Draft {
     pub chunk_size: u64,
     pub chunks: Vec<Chunk>,
     pub sha256: Digest,
+    pub sealed: Option<Sealed>,
     /// Unix seconds.
     pub created: i64,
 }
@@ -239,7 +271,9 @@ pub enum ManifestError {
 impl Manifest {
     /// Compute the digests and the root, and check the whole.
     pub fn seal(draft: Draft) -> Result<Manifest, ManifestError> {
-        let bytes = draft.chunks.iter().fold(0_u64, |sum, chunk| sum.saturating_add(chunk.len));
+        let added = draft.sealed.map_or(0, |sealed| sealed.algorithm.overhead());
+        let rows = |chunk: &Chunk| chunk.len.saturating_sub(added);
+        let bytes = draft.chunks.iter().fold(0_u64, |sum, chunk| sum.saturating_add(rows(chunk)));
         let manifest = Manifest {
             exchange_id: draft.exchange_id,
             provider: draft.provider,
@@ -262,6 +296,7 @@ impl Manifest {
             root: merkle_root(&draft.chunks),
             chunks: draft.chunks,
             sha256: draft.sha256,
+            sealed: draft.sealed,
             created: Timestamp::from_unix(draft.created)?,
         };
         manifest.check()?;

@@ -30,6 +30,7 @@ fn draft(chunks: Vec<Chunk>) -> Draft {
         chunk_size: CHUNK_BYTES_MIN,
         chunks,
         sha256: Digest::of(b"whole"),
+        sealed: None,
         created: 1_790_000_000,
     }
 }
@@ -56,6 +57,47 @@ fn a_sealed_manifest_survives_the_wire_byte_for_byte() {
     let signing = read.manifest.signing_bytes().unwrap();
     assert!(signing.starts_with(b"tram/manifest@v1\n{\"agreement_id\":"));
     assert_eq!(Digest::of(&signing[b"tram/manifest@v1\n".len()..]), read.manifest.digest().unwrap());
+}
+
+fn sealing() -> Sealed {
+    Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::of(&[7; 32]) }
+}
+
+#[test]
+fn a_sealed_manifest_counts_the_rows_and_lists_the_chunks_as_they_travel() {
+    let sealed = |last| Manifest::seal(Draft { sealed: Some(sealing()), ..draft(chunks(3, last)) });
+    let manifest = sealed(17).unwrap();
+    assert_eq!(manifest.bytes, 2 * (CHUNK_BYTES_MIN - 16) + 1);
+    let plain = Manifest::seal(draft(chunks(3, 17))).unwrap();
+    assert_eq!(manifest.root, plain.root);
+    assert_ne!(manifest.digest().unwrap(), plain.digest().unwrap());
+    // A chunk with nothing but a tag holds no rows.
+    for last in [0, 16] {
+        let error = sealed(last).unwrap_err();
+        assert!(matches!(error, ManifestError::ChunkLength { index: 2, .. }), "{error}");
+    }
+    // The size of the chunks is not the size of the rows.
+    let altered = Manifest { bytes: 2 * CHUNK_BYTES_MIN + 17, ..manifest };
+    assert!(matches!(altered.check(), Err(ManifestError::Value { field: "bytes", .. })));
+}
+
+#[test]
+fn how_chunks_are_sealed_is_signed_and_read_strictly() {
+    let manifest = Manifest::seal(Draft { sealed: Some(sealing()), ..draft(chunks(1, 17)) }).unwrap();
+    let signature = DetachedSignature::new("urn:agency:vn:hanoi-env#k1", &[9; 64]).unwrap();
+    let signed = SignedManifest::new(manifest, signature);
+    let text = String::from_utf8(signed.to_bytes().unwrap()).unwrap();
+    assert_eq!(SignedManifest::parse(text.as_bytes()).unwrap(), signed);
+    let digest = Digest::of(&[7; 32]).to_string();
+    let written = format!(r#""sealed":{{"algorithm":"aes-256-gcm","key_sha256":"{digest}"}}"#);
+    assert!(text.contains(&written), "{text}");
+    for (from, to) in [("aes-256-gcm", "aes-128-gcm"), ("\"algorithm\"", "\"more\":1,\"algorithm\"")] {
+        assert!(SignedManifest::parse(text.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
+    }
+    let other = Digest::of(&[8; 32]).to_string();
+    let read = SignedManifest::parse(text.replacen(&digest, &other, 1).as_bytes()).unwrap();
+    assert_ne!(read.manifest.signing_bytes().unwrap(), signed.manifest.signing_bytes().unwrap());
+    assert!(!String::from_utf8(self::signed().to_bytes().unwrap()).unwrap().contains("\"sealed\""));
 }
 
 #[test]

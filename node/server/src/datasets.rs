@@ -222,6 +222,8 @@ pub struct New {
     #[serde(default)]
     dpia: Option<String>,
     #[serde(default)]
+    receipt_first: bool,
+    #[serde(default)]
     in_place: bool,
 }
 
@@ -291,6 +293,7 @@ fn describe(record: &mut DatasetRecord, new: New) -> Result<Vec<catalog::Problem
     record.subject = new.subject;
     record.group_by = new.group_by;
     record.dpia = new.dpia;
+    record.receipt_first = new.receipt_first;
     Ok(new.personal.map(|p| record.set_personal(p)).unwrap_or_default())
 }
 

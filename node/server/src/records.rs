@@ -153,6 +153,10 @@ pub struct Exchange {
     /// Receipts that are held, by side: `provider`, `consumer`.
     #[serde(default)]
     pub receipts: Vec<String>,
+    /// Whether the rows travel sealed and the key comes after the acknowledgement. As the dataset was when the transfer was
+    /// decided; a consumer learns it from the manifest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receipt_first: bool,
     /// When it began, Unix seconds.
     pub created: i64,
     /// When it changed last, Unix seconds.
@@ -203,6 +207,7 @@ impl Exchange {
             interrupted: None,
             erasure: None,
             receipts: Vec::new(),
+            receipt_first: false,
             created: now,
             updated: now,
         }

@@ -8,3 +8,4 @@ mod common;
 mod files;
 mod noninterference;
 mod real;
+mod sealed;

@@ -76,26 +76,28 @@ fn numbers(manifest: &Manifest) -> Result<(), ManifestError> {
     Ok(())
 }
 
-/// All chunks but the last are full, none is empty, and together they are the whole.
+/// All chunks but the last are full, none is empty, and together, without what sealing added, they are the whole.
 fn chunks(manifest: &Manifest) -> Result<(), ManifestError> {
     let count = manifest.chunks.len();
     if count > MANIFEST_CHUNKS_MAX {
         return Err(value("chunks", count, format!("at most {MANIFEST_CHUNKS_MAX} chunks")));
     }
     let size = manifest.chunk_size;
+    let added = manifest.sealed.map_or(0, |sealed| sealed.algorithm.overhead());
+    let least = added + 1;
     let mut sum = 0_u64;
     for (index, chunk) in manifest.chunks.iter().enumerate() {
         let last = index + 1 == count;
-        let fits = if last { (1..=size).contains(&chunk.len) } else { chunk.len == size };
+        let fits = if last { (least..=size).contains(&chunk.len) } else { chunk.len == size };
         if !fits {
-            let expected = if last { format!("1 to {size}") } else { size.to_string() };
+            let expected = if last { format!("{least} to {size}") } else { size.to_string() };
             return Err(ManifestError::ChunkLength { index, found: chunk.len, expected });
         }
-        sum = sum.saturating_add(chunk.len);
+        sum = sum.saturating_add(chunk.len - added);
     }
     if sum == manifest.bytes {
         Ok(())
     } else {
-        Err(value("bytes", manifest.bytes, format!("{sum}, the sum of the chunks")))
+        Err(value("bytes", manifest.bytes, format!("{sum}, the sum of what is in the chunks")))
     }
 }

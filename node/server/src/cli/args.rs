@@ -176,6 +176,9 @@ pub struct DatasetAddArgs {
     /// Reference of the data-protection impact assessment, where one is needed.
     #[arg(long)]
     pub dpia: Option<String>,
+    /// Let consumers acknowledge the rows before they can read them: rows travel sealed, the key comes afterwards.
+    #[arg(long)]
+    pub receipt_first: bool,
     /// Leave the file where it is instead of taking a copy into the node's folder.
     #[arg(long)]
     pub in_place: bool,

@@ -90,6 +90,7 @@ async fn add(client: &Client, args: DatasetAddArgs, out: Out) -> Result<()> {
         "subject": subject,
         "group_by": args.group_by,
         "dpia": args.dpia,
+        "receipt_first": args.receipt_first,
         "in_place": args.in_place,
     });
     let answer = client.post("/v1/datasets", &body).await?;
@@ -139,8 +140,11 @@ fn show_text(answer: &Value) -> String {
             text(dataset, "personal")
         ),
         format!("contract {}", text(answer, "contract")),
-        String::new(),
     ];
+    if dataset["receipt_first"] == json!(true) {
+        lines.push("receipt first: consumers acknowledge the rows before they can read them".to_owned());
+    }
+    lines.push(String::new());
     let rows: Vec<Vec<String>> = list(dataset, "columns")
         .iter()
         .map(|c| vec![text(c, "name"), text(c, "kind"), text(c, "nullable"), text(c, "personal")])

@@ -317,6 +317,10 @@ async fn transfer(node: &Arc<Node>, exchange: &Exchange, pid: &str) -> Result<bo
             return Ok(true);
         }
         TransferState::Started => receive::ensure(node, exchange),
+        // The key is owed for an acknowledgement, whatever became of the transfer.
+        TransferState::Terminated if exchange.receipt_first && exchange.ack.is_some() => {
+            receive::ensure(node, exchange);
+        }
         TransferState::Terminated => return ended(node, exchange, stored.process.cause()).await,
         _ => {}
     }
@@ -346,6 +350,12 @@ pub async fn forget_agreement(node: &Node, row: &crate::outbox::Row) -> Result<b
     .await?;
     node.changed.send_modify(|n| *n += 1);
     Ok(true)
+}
+
+/// The same for an exchange whose acknowledgement came too late: the provider had ended it, and took none.
+pub async fn ended_before_ack(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+    let pid = exchange.transfer.as_deref().unwrap_or_default();
+    ended(node, exchange, known::<Transfer>(node, pid)?.process.cause()).await.map(|_| ())
 }
 
 /// The provider ended it. A refusal is evidence: its statement goes into this ledger, too, and the receipts are kept.

@@ -204,7 +204,8 @@ pub fn destroy(node: &Node, exchange: &Exchange) -> Result<()> {
     if exchange.side == Side::Consumer {
         files.extend([wish_path(node, &exchange.id), asked_path(node, &exchange.id)]);
     }
-    files.iter().try_for_each(|file| files::remove(file))
+    files.iter().try_for_each(|file| files::remove(file))?;
+    super::sealing::destroy(node, exchange)
 }
 
 fn asked_path(node: &Node, id: &str) -> PathBuf {

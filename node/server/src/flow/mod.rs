@@ -5,8 +5,8 @@
 //! monitor. A node that was killed at any moment therefore goes on where it was: there is no other recovery.
 //!
 //! [`provider`] and [`consumer`] hold the two sides, [`protocol`] what their messages have in common, [`delivery`] how
-//! these go out and come in, [`statement`] the ledger entries, [`receipts`] the receipts, [`view`]
-//! what people see.
+//! these go out and come in, [`statement`] the ledger entries, [`receipts`] the receipts,
+//! [`sealing`] rows that must be acknowledged before they can be read, [`view`] what people see.
 
 pub mod agreement;
 pub mod consumer;
@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod provider;
 pub mod receipts;
 pub mod receive;
+pub mod sealing;
 pub mod statement;
 pub mod view;
 

@@ -9,16 +9,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
+use dataplane::sealing::Sealer;
 use dataplane::{ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
 use exchange::dsp::{Cause, Id};
-use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef};
+use exchange::manifest::{
+    Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef, Sealed, Sealing,
+};
 use exchange::transfer::Transfer;
 use exchange::{DetachedSignature, Digest, Manifest, SignedManifest};
 use store::Space;
 
 use super::delivery::terminate;
 use super::protocol::known;
-use super::{change, provider, statement};
+use super::{change, provider, sealing, statement};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::node::Node;
@@ -120,6 +123,13 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     };
     let (signed, rows) = match sealed(node, exchange, &permit)? {
         Some(done) => done,
+        // The statement commits to a manifest and so to a key. Rows made anew would have another one, and a consumer that
+        // acknowledges the first could not open them.
+        None if exchange.receipt_first && exchange.statement.is_some() => {
+            return Err(Error::conflict(
+                "the sealed rows of this exchange cannot be served any more; ask again",
+            ));
+        }
         None => compute(node, &operation, exchange, &permit, &query).await?,
     };
     let digest = signed.manifest.digest().map_err(Error::internal)?;
@@ -190,13 +200,25 @@ async fn compute(
     }
     files::make_private_dir(&folder)?;
     let (writer, reader) = ChunkWriter::create(&folder, limits::CHUNK_BYTES as u64).map_err(broken)?;
-    node.productions.opened(&exchange.key(), reader);
+    let key = exchange.receipt_first.then(|| sealing::draw(node, exchange)).transpose()?;
+    let writer = match &key {
+        Some(key) => writer.sealed(Sealer::new(key, &exchange.id).map_err(broken)?),
+        None => {
+            node.productions.opened(&exchange.key(), reader.clone());
+            writer
+        }
+    };
     let answer = dataplane::run(job).await.map_err(broken)?;
     let summary = dataplane::spool(answer, writer).await.map_err(broken)?;
     // What was described must be what was read: a file that changed under the view makes no manifest.
     datasets::unchanged(&dataset)?;
-    let signed = sign(node, operation, exchange, permit, &dataset, format, columns, &summary)?;
+    let sealed = key
+        .map(|key| Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::from_bytes(key.sha256().0) });
+    let signed = sign(node, operation, exchange, permit, &dataset, format, columns, &summary, sealed)?;
     files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
+    if sealed.is_some() {
+        node.productions.opened(&exchange.key(), reader);
+    }
     Ok((signed, summary.rows))
 }
 
@@ -276,7 +298,7 @@ pub fn manifest_kind_of_catalog(kind: catalog::ColumnKind) -> ColumnKind {
 
 #[expect(
     clippy::too_many_arguments,
-    reason = "a manifest states eight things; a struct for one call would hide them"
+    reason = "a manifest states nine things; a struct for one call would hide them"
 )]
 fn sign(
     node: &Node,
@@ -287,6 +309,7 @@ fn sign(
     format: OutputFormat,
     columns: Vec<Column>,
     summary: &SpoolSummary,
+    sealed: Option<Sealed>,
 ) -> Result<SignedManifest> {
     use ed25519_dalek::Signer;
     let id = |text: &str| Id::new(text).map_err(Error::internal);
@@ -314,6 +337,7 @@ fn sign(
         chunk_size: summary.chunk_size,
         chunks: chunks.collect(),
         sha256: Digest::from_bytes(summary.sha256.0),
+        sealed,
         created: operation.now,
     };
     let manifest = Manifest::seal(draft).map_err(Error::internal)?;
@@ -348,6 +372,10 @@ pub async fn chunk(
     number: u64,
 ) -> Result<Option<(Bytes, [u8; 32])>> {
     permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
+    // Sealed rows are served when all of them are sealed under the key that the manifest names.
+    if exchange.receipt_first && !manifest_path(node, exchange).exists() {
+        return Ok(None);
+    }
     let reader = match node.productions.reader(&exchange.key()) {
         Some(reader) => reader,
         None => match SpoolReader::open(&folder(node, exchange)) {

@@ -335,6 +335,11 @@ pub async fn ask_again(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     if !runs || row.pending.is_some() {
         return Ok(());
     }
+    // Sealed rows that were acknowledged are the consumer's: ending the transfer now would only keep the key from it.
+    let exchange = &super::receive::current(node, &exchange.key())?;
+    if exchange.receipt_first && exchange.ack.is_some() {
+        return Ok(());
+    }
     let operation = Operation::begin(crate::operation::Actor::Node, &node.clock);
     let cause = match serving(node, &operation, exchange, &row)? {
         Ok(_) => return Ok(()),
@@ -426,12 +431,14 @@ async fn decide_transfer(
             {
                 return terminate(node, exchange, &row.process, Cause::plain("QUERY", &why)).await;
             }
+            let receipt_first = crate::datasets::demand(node, &exchange.dataset)?.record.receipt_first;
             statement::intend(node, operation, exchange, &permit).await?;
             super::notice::tell(node, operation, exchange, &permit)?;
             let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
             change(node, &exchange.key(), |e| {
                 e.stage = Stage::Transferring;
                 e.obligations = obligations.clone();
+                e.receipt_first = receipt_first;
             })
             .await?;
             if let Some((begun, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &exchange.key())?

@@ -1,4 +1,5 @@
 //! Receiving: chunks as they come, each verified, then the manifest, the statement, the acknowledgement, the receipts.
+//! Sealed chunks ([`sealing`]) are opened between acknowledgement and receipts.
 //!
 //! Chunks that are on disk are never asked for again; after a cut the work goes on with the first that is missing.
 
@@ -10,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dataplane::{ChunkDigest, Inbox};
 use exchange::dsp::{Extra, TransferCompletionMessage, TransferMessage};
+use exchange::manifest::Sealed;
 use exchange::transfer::{State as TransferState, Transfer};
 use exchange::{Manifest, SignedManifest};
 use ledger::promise::Promise;
@@ -18,7 +20,7 @@ use store::Space;
 use super::delivery::send;
 use super::protocol::{known, pids};
 use super::receipts::HandedOver;
-use super::{change, consumer, evidence, fail, receipts, statement};
+use super::{change, consumer, evidence, fail, receipts, sealing, statement};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::node::Node;
@@ -188,15 +190,13 @@ impl Line<'_> {
         }
         let manifest = self.fetch_manifest().await?;
         let wanted: Vec<ChunkDigest> = chunks(&manifest);
-        for number in inbox.missing(&wanted) {
-            let answer = self.get(&format!("chunks/{number}"), limits::CHUNK_ANSWER_BYTES_MAX).await?;
-            let answer = answer
-                .ok_or_else(|| Error::Unavailable("a chunk of a closed transfer is not there".to_owned()))?;
-            inbox = accept(inbox, number, answer).await?;
+        let inbox = self.fetch_missing(inbox, &wanted).await?;
+        let sealed = manifest.sealed.is_some();
+        if !sealed {
+            let target = consumer::received_file(self.node, &self.exchange.id);
+            let sha256 = dataplane::merkle::Sha256(*manifest.sha256.as_bytes());
+            blocking(move || inbox.assemble(&wanted, &sha256, &target)).await?;
         }
-        let target = consumer::received_file(self.node, &self.exchange.id);
-        let sha256 = dataplane::merkle::Sha256(*manifest.sha256.as_bytes());
-        blocking(move || inbox.assemble(&wanted, &sha256, &target)).await?;
         let (rows, bytes, sha256) = (manifest.rows, manifest.bytes, manifest.sha256.to_string());
         let obligations = manifest.obligations.applied.clone();
         change(self.node, &self.exchange.key(), |e| {
@@ -205,9 +205,41 @@ impl Line<'_> {
             e.bytes = Some(bytes);
             e.sha256 = Some(sha256.clone());
             e.obligations = obligations.clone();
+            e.receipt_first = sealed;
         })
         .await?;
         Ok(manifest)
+    }
+
+    /// Whatever the manifest lists and the inbox has not, or has otherwise.
+    async fn fetch_missing(&self, mut inbox: Inbox, wanted: &[ChunkDigest]) -> Result<Inbox> {
+        for number in inbox.missing(wanted) {
+            let answer = self.get(&format!("chunks/{number}"), limits::CHUNK_ANSWER_BYTES_MAX).await?;
+            let answer = answer
+                .ok_or_else(|| Error::Unavailable("a chunk of a closed transfer is not there".to_owned()))?;
+            inbox = accept(inbox, number, answer).await?;
+        }
+        Ok(inbox)
+    }
+
+    /// Opens sealed rows with the key that the provider hands over for the acknowledgement; done once.
+    async fn unseal(&self, manifest: &Manifest, sealed: &Sealed) -> Result<()> {
+        if sealing::is_open(self.node, self.exchange, manifest) {
+            return Ok(());
+        }
+        let key = match sealing::known_key(self.node, self.exchange, sealed)? {
+            Some(key) => key,
+            None => {
+                let url = format!("{}/tram/exchanges/{}/key", self.route.endpoint, self.exchange.id);
+                let answer = self.ask(Call::get(url)).await?.success()?;
+                sealing::take_key(self.node, self.exchange, sealed, &answer)?
+            }
+        };
+        let wanted = chunks(manifest);
+        let folder = self.inbox();
+        let inbox = blocking(move || Inbox::open(&folder)).await?;
+        let inbox = self.fetch_missing(inbox, &wanted).await?;
+        sealing::open(self.node, self.exchange, manifest, wanted, inbox, &key).await
     }
 
     async fn fetch_manifest(&self) -> Result<Manifest> {
@@ -266,7 +298,16 @@ impl Line<'_> {
         })
         .await?;
         let url = format!("{}/tram/exchanges/{}/ack", self.route.endpoint, self.exchange.id);
-        self.ask(Call::post(url, ack)).await?.success()?;
+        match (self.ask(Call::post(url, ack)).await?.success(), &manifest.sealed) {
+            (Err(Error::Conflict(_) | Error::Refused(_)), Some(_))
+                if sealing::was_ended(self.node, self.exchange)? =>
+            {
+                return consumer::ended_before_ack(self.node, &current).await;
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(_), Some(sealed)) => self.unseal(manifest, sealed).await?,
+            (Ok(_), None) => {}
+        }
         swap_receipts(self.node, &self.route, &key).await?;
         self.complete().await?;
         change(self.node, &key, |e| {
@@ -291,7 +332,8 @@ impl Line<'_> {
     }
 }
 
-fn current(node: &Node, key: &[u8]) -> Result<Exchange> {
+/// An exchange as it is now: what it says may have changed since the caller looked.
+pub fn current(node: &Node, key: &[u8]) -> Result<Exchange> {
     let found = records::get::<Exchange>(&node.store, Space::Exchange, key)?;
     found.map(|(exchange, _)| exchange).ok_or_else(|| Error::internal("the exchange is gone"))
 }

@@ -191,7 +191,7 @@ pub async fn token(
 }
 
 /// Not written yet: 425 with the time after which to ask again (RFC 8470).
-fn early() -> Response {
+pub fn early() -> Response {
     let mut response = Error::Unavailable("not written yet; ask again".to_owned()).into_response();
     *response.status_mut() = StatusCode::TOO_EARLY;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

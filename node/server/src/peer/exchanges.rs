@@ -11,9 +11,10 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use store::Space;
 
+use super::data::early;
 use super::signed::{Caller, Promise};
 use crate::error::{Error, Result};
-use crate::flow::{evidence, receipts};
+use crate::flow::{evidence, receipts, sealing};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::records::{self, Exchange};
@@ -75,9 +76,27 @@ pub async fn ack(
 ) -> Result<Response> {
     let exchange = of_caller(&node, &caller, &id)?;
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
-    let index = receipts::take_ack(&node, &operation, &exchange, &body).await?;
+    let index = if exchange.receipt_first {
+        // One that is being ended at this moment must not take an acknowledgement for which it then owes the key.
+        let _turn = node.locks.lock(&exchange.key()).await;
+        let exchange = of_caller(&node, &caller, &id)?;
+        sealing::may_acknowledge(&node, &operation, &exchange)?;
+        receipts::take_ack(&node, &operation, &exchange, &body).await?
+    } else {
+        receipts::take_ack(&node, &operation, &exchange, &body).await?
+    };
     crate::flow::nudge(&node, &exchange.key());
     Ok(Json(serde_json::json!({"index": index})).into_response())
+}
+
+/// `GET /tram/exchanges/{id}/key`: the key of sealed rows, once the acknowledgement is in this ledger; 425 before.
+pub async fn key(
+    State(node): State<Arc<Node>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let exchange = of_caller(&node, &caller, &id)?;
+    Ok(sealing::hand_over(&node, &exchange)?.map_or_else(early, |handed| Json(handed).into_response()))
 }
 
 /// `POST /tram/exchanges/{id}/receipts`: the consumer's receipt comes, the provider's goes.

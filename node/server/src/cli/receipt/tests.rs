@@ -62,6 +62,7 @@ impl House {
             chunk_size: 4 << 20,
             chunks: vec![Chunk { len: ROWS.len() as u64, sha256: Digest::of(ROWS) }],
             sha256: Digest::of(ROWS),
+            sealed: None,
             created: 2_000_000,
         };
         Manifest::seal(draft).unwrap()
