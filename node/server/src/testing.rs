@@ -68,3 +68,31 @@ pub(crate) async fn pair(node: &Node, keys: &NodeKeys, descriptor: &SignedDescri
 pub(crate) fn local_door(node: &std::sync::Arc<crate::node::Node>) -> crate::cli::client::Client {
     crate::cli::client::Client::Here(Box::new(crate::local::router(node.clone())), node.clone())
 }
+
+/// A manifest of one sealed chunk that holds 24 bytes of rows.
+pub(crate) fn manifest(sealed: exchange::manifest::Sealed) -> exchange::Manifest {
+    use exchange::Digest;
+    use exchange::dsp::Id;
+    use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef};
+    let id = |text: &str| Id::new(text).unwrap();
+    let draft = Draft {
+        exchange_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
+        provider: id("urn:agency:vn:b"),
+        consumer: id("urn:agency:vn:a"),
+        agreement_id: id("urn:uuid:1"),
+        transfer_id: id("urn:uuid:2"),
+        decision: DecisionRef { id: id("urn:d"), sha256: Digest::of(b"d") },
+        rule_set: RuleSetRef { sha256: Digest::of(b"r"), version: 1 },
+        dataset: DatasetRef { id: id("urn:agency:vn:b/x"), version: 1 },
+        columns: vec![Column { name: "a".into(), kind: ColumnKind::Integer }],
+        media_type: "text/csv".into(),
+        obligations: serde_json::json!({}),
+        rows: 1,
+        chunk_size: 4 << 20,
+        chunks: vec![Chunk { len: 40, sha256: Digest::of(&[1; 40]) }],
+        sha256: Digest::of(b"rows"),
+        sealed: Some(sealed),
+        created: 2_000_000,
+    };
+    exchange::Manifest::seal(draft).unwrap()
+}

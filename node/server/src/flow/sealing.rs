@@ -233,3 +233,135 @@ pub fn was_ended(node: &Node, exchange: &Exchange) -> Result<bool> {
     let row = find::<Transfer>(node, pid)?;
     Ok(row.is_some_and(|row| row.process.state() == State::Terminated))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, StatusCode};
+    use certs::message::SignatureEvidence;
+    use exchange::Digest;
+    use exchange::manifest::Sealing;
+
+    use super::*;
+    use crate::records::{Ask, Leaf};
+
+    const PEER: &str = "urn:agency:vn:b";
+
+    fn exchange(side: Side) -> Exchange {
+        let ask = Ask { action: "query".into(), purpose: None, basis: None, query: serde_json::Value::Null };
+        let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
+        let mut exchange = Exchange::new(id, side, PEER.into(), "x".into(), ask, 1);
+        exchange.receipt_first = true;
+        exchange
+    }
+
+    fn announced(key: [u8; 32]) -> Sealed {
+        Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::of(&key) }
+    }
+
+    fn answer(body: &[u8]) -> Answer {
+        let signed = SignatureEvidence { base: "the base".into(), signature: [9; 64] };
+        Answer {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: body.to_vec().into(),
+            sha256: [0; 32],
+            promise: None,
+            asked: signed.clone(),
+            said: signed,
+        }
+    }
+
+    fn body_of(key: [u8; 32]) -> Vec<u8> {
+        serde_json::to_vec(&HandedKey { key: BASE64.encode(key) }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_announced_key_is_kept_and_found_again() {
+        let (_dir, node) = crate::testing::node().await;
+        let exchange = exchange(Side::Consumer);
+        let sealed = announced([7; 32]);
+        assert!(known_key(&node, &exchange, &sealed).unwrap().is_none());
+        take_key(&node, &exchange, &sealed, &answer(&body_of([7; 32]))).unwrap();
+        assert_eq!(known_key(&node, &exchange, &sealed).unwrap().unwrap().expose(), &[7; 32]);
+        // Of another manifest it is not the key.
+        assert!(known_key(&node, &exchange, &announced([8; 32])).unwrap().is_none());
+        destroy(&node, &exchange).unwrap();
+        assert!(known_key(&node, &exchange, &sealed).unwrap().is_none());
+        crate::boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn another_key_is_the_providers_misdeed_and_kept_with_its_signature() {
+        let (_dir, node) = crate::testing::node().await;
+        let exchange = exchange(Side::Consumer);
+        let sealed = announced([7; 32]);
+        let short = br#"{"key":"AAAA"}"#.to_vec();
+        for body in [body_of([8; 32]), short, b"no".to_vec()] {
+            let error = take_key(&node, &exchange, &sealed, &answer(&body)).unwrap_err();
+            let Error::Verification(told) = error else { panic!("{error}") };
+            assert!(told.contains(PEER) && told.contains("wrong-key-"), "{told}");
+            assert!(!told.contains(&BASE64.encode([8; 32])), "the key is in the error");
+            let path = wrong_key_path(&node, &exchange);
+            let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            assert_eq!(kept["body"], BASE64.encode(&body));
+            assert_eq!(
+                (&kept["signature_base"], &kept["signature"]),
+                (&"the base".into(), &BASE64.encode([9; 64]).into())
+            );
+            assert!(known_key(&node, &exchange, &sealed).unwrap().is_none());
+        }
+        destroy(&node, &exchange).unwrap();
+        assert!(!wrong_key_path(&node, &exchange).exists());
+        crate::boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn the_key_is_handed_over_for_an_acknowledgement_in_the_ledger_and_for_nothing_less() {
+        let (_dir, node) = crate::testing::node().await;
+        let mut exchange = exchange(Side::Provider);
+        let key = draw(&node, &exchange).unwrap();
+        assert!(hand_over(&node, &exchange).unwrap().is_none());
+        // Kept, and not in the ledger yet.
+        exchange.ack = Some(Leaf { bytes: String::new(), from: 0, index: None });
+        assert!(hand_over(&node, &exchange).unwrap().is_none());
+        exchange.ack = Some(Leaf { bytes: String::new(), from: 0, index: Some(3) });
+        let handed = hand_over(&node, &exchange).unwrap().unwrap();
+        assert_eq!(handed.key, BASE64.encode(key.expose()));
+        assert_eq!(format!("{handed:?}"), "HandedKey(secret)");
+        // An exchange whose rows were never sealed has no key to give.
+        exchange.receipt_first = false;
+        assert!(matches!(hand_over(&node, &exchange), Err(Error::NotFound(_))));
+        crate::boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_made_again_get_another_key() {
+        let (_dir, node) = crate::testing::node().await;
+        let exchange = exchange(Side::Provider);
+        let first = draw(&node, &exchange).unwrap();
+        let second = draw(&node, &exchange).unwrap();
+        assert_ne!(first.expose(), second.expose());
+        assert_eq!(kept(&node, &exchange).unwrap().unwrap().expose(), second.expose());
+        crate::boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn chunks_that_hold_something_else_are_the_providers_misdeed_and_lost_ones_are_not() {
+        let (dir, node) = crate::testing::node().await;
+        let exchange = exchange(Side::Consumer);
+        let folder = dir.path().join("inbox");
+        let mut inbox = Inbox::open(&folder).unwrap();
+        let digest = ChunkDigest { len: 40, sha256: dataplane::merkle::Sha256::of(&[1; 40]) };
+        inbox.accept(0, &digest, &[1; 40]).unwrap();
+        let manifest = crate::testing::manifest(announced([7; 32]));
+        let key = SealingKey::new([7; 32]);
+        let told = open(&node, &exchange, &manifest, vec![digest], inbox, &key).await.unwrap_err();
+        assert!(matches!(&told, Error::Verification(why) if why.contains(PEER)), "{told}");
+        std::fs::remove_file(folder.join("0.chunk")).unwrap();
+        let inbox = Inbox::open(&folder).unwrap();
+        let told = open(&node, &exchange, &manifest, vec![digest], inbox, &key).await.unwrap_err();
+        assert!(matches!(told, Error::Internal(_)), "{told}");
+        assert!(!is_open(&node, &exchange, &manifest));
+        crate::boot::close(&node).await;
+    }
+}
