@@ -254,6 +254,24 @@ fn between_acknowledgement_and_rows_either_may_be_killed() {
 }
 
 #[test]
+fn an_exchange_that_ends_before_its_acknowledgement_ends_without_rows() {
+    let middle = Middle::reach();
+    middle.provider.ok(&["dataset", "withdraw", "lon"]);
+    let exchange = wait("the end", || {
+        let exchange = middle.consumer.json(&["exchange", "show", &middle.id]);
+        ["failed", "refused"].iter().any(|stage| exchange["stage"] == *stage).then_some(exchange)
+    });
+    let told = !exchange["refusal"].is_null() || exchange["failure"].is_string();
+    assert!(told, "it ended without a reason: {exchange}");
+    // Given back too late: the key goes to nobody, and the rows stay sealed.
+    middle.give_the_key_back();
+    middle.sealed_at_the_consumer();
+    for node in [&middle.provider, &middle.consumer] {
+        assert_eq!(node.json(&["ledger", "verify"])["ok"], true);
+    }
+}
+
+#[test]
 fn while_chunks_are_made_and_fetched_either_may_be_killed() {
     let mut provider = TestNode::up(PROVIDER, "Kho dữ liệu");
     let mut consumer = TestNode::up(CONSUMER, "Phường thử");

@@ -93,7 +93,7 @@ fn passes(error: &Error) -> bool {
 async fn receive(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     let line = Line { node, route: node.peers.route(&exchange.peer)?, exchange };
     let manifest = match exchange.stage {
-        Stage::Acknowledging => line.known_manifest()?,
+        Stage::Acknowledging => line.known_again().await?,
         _ => line.fetch_all().await?,
     };
     line.conclude(&manifest).await
@@ -119,6 +119,16 @@ impl Line<'_> {
         let path = self.manifest_path();
         let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
         self.checked(&bytes)
+    }
+
+    /// The manifest of rows that were all here before a restart. Sealed chunks are looked at once more before they are
+    /// acknowledged: afterwards the provider need not have them any more.
+    async fn known_again(&self) -> Result<Manifest> {
+        let manifest = self.known_manifest()?;
+        if manifest.sealed.is_some() && self.exchange.ack.is_none() {
+            self.whole_inbox(&chunks(&manifest)).await?;
+        }
+        Ok(manifest)
     }
 
     fn url(&self, address: &DataAddress, tail: &str) -> String {
@@ -222,6 +232,13 @@ impl Line<'_> {
         Ok(inbox)
     }
 
+    /// The inbox as it lies on disk, with whatever it lost fetched again.
+    async fn whole_inbox(&self, wanted: &[ChunkDigest]) -> Result<Inbox> {
+        let folder = self.inbox();
+        let inbox = blocking(move || Inbox::open(&folder)).await?;
+        self.fetch_missing(inbox, wanted).await
+    }
+
     /// Opens sealed rows with the key that the provider hands over for the acknowledgement; done once.
     async fn unseal(&self, manifest: &Manifest, sealed: &Sealed) -> Result<()> {
         if sealing::is_open(self.node, self.exchange, manifest) {
@@ -236,9 +253,7 @@ impl Line<'_> {
             }
         };
         let wanted = chunks(manifest);
-        let folder = self.inbox();
-        let inbox = blocking(move || Inbox::open(&folder)).await?;
-        let inbox = self.fetch_missing(inbox, &wanted).await?;
+        let inbox = self.whole_inbox(&wanted).await?;
         sealing::open(self.node, self.exchange, manifest, wanted, inbox, &key).await
     }
 
