@@ -1,6 +1,9 @@
 //! Two agencies' ledgers of the same exchanges, held against each other: what one has and the other lacks, what differs,
 //! what was begun and never ended, what was never acknowledged.
 //!
+//! Nobody is accused by what nobody signed: an entry counts when a key of its author that is known here signed it; any other
+//! is told as a fault of the ledger that holds it.
+//!
 //! Both parties log the same bytes, so a leaf hash that stands in one log alone is an omission that can be shown. Memory:
 //! some 200 bytes an exchange between the two, in the period.
 
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::filter::Period;
 use super::place::Opened;
+use super::trust::{Judge, Signed, Trust};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -32,6 +36,10 @@ pub enum Reason {
     AckMissingAtA,
     /// Only A has it.
     AckMissingAtB,
+    /// A holds an entry in the name of one of the two that no known key of its author signed.
+    UnsignedAtA,
+    /// B does.
+    UnsignedAtB,
 }
 
 impl Reason {
@@ -45,6 +53,8 @@ impl Reason {
             Self::Unacknowledged => "unacknowledged",
             Self::AckMissingAtA => "ack-missing-at-a",
             Self::AckMissingAtB => "ack-missing-at-b",
+            Self::UnsignedAtA => "unsigned-at-a",
+            Self::UnsignedAtB => "unsigned-at-b",
         }
     }
 
@@ -60,6 +70,12 @@ impl Reason {
             (
                 format!("sổ của {by} có xác nhận đã nhận, sổ của {at} không có"),
                 format!("{by} has the acknowledgement, {at} does not"),
+            )
+        };
+        let unsigned = |at: &str| {
+            (
+                format!("sổ của {at} giữ một bản ghi mà không khóa nào đã biết của người lập ký"),
+                format!("{at} holds an entry that no known key of its author signed"),
             )
         };
         match self {
@@ -79,6 +95,8 @@ impl Reason {
             ),
             Self::AckMissingAtA => ack(a, b),
             Self::AckMissingAtB => ack(b, a),
+            Self::UnsignedAtA => unsigned(a),
+            Self::UnsignedAtB => unsigned(b),
         }
     }
 }
@@ -93,6 +111,10 @@ struct Held {
     intent: Option<u64>,
     interrupted: bool,
     ack: Option<u64>,
+    /// Two statements of one exchange that are not the same.
+    doubled: bool,
+    /// An entry that its author did not sign.
+    unsigned: bool,
 }
 
 /// Consumer and id: an id is unique per consumer.
@@ -105,7 +127,9 @@ pub fn reconcile(a: &Opened, b: &Opened, period: &Period) -> Result<Value> {
     if of_a == of_b {
         return Err(Error::usage(format!("both are ledgers of `{of_a}`; give those of two agencies")));
     }
-    let (held_a, held_b) = (read(a, &of_a, &of_b, period)?, read(b, &of_a, &of_b, period)?);
+    let trusts = [&a.trust, &b.trust];
+    let (held_a, held_b) =
+        (read(a, trusts, [&of_a, &of_b], period)?, read(b, trusts, [&of_a, &of_b], period)?);
     let mut keys: Vec<&Key> = held_a.keys().chain(held_b.keys()).collect();
     keys.sort();
     keys.dedup();
@@ -144,7 +168,14 @@ fn place(held: &Held) -> Value {
 
 fn judge(a: &Held, b: &Held, consumer_is_a: bool) -> Vec<Reason> {
     let mut reasons = Vec::new();
+    if a.unsigned {
+        reasons.push(Reason::UnsignedAtA);
+    }
+    if b.unsigned {
+        reasons.push(Reason::UnsignedAtB);
+    }
     match (a.statement, b.statement) {
+        _ if a.doubled || b.doubled => reasons.push(Reason::Differing),
         (Some((_, one)), Some((_, other))) if one != other => reasons.push(Reason::Differing),
         (Some(_), Some(_)) => {}
         (None, Some(_)) => reasons.push(Reason::MissingAtA),
@@ -166,8 +197,12 @@ fn judge(a: &Held, b: &Held, consumer_is_a: bool) -> Vec<Reason> {
 }
 
 /// What a log has of the exchanges between the two.
-fn read(log: &Opened, a: &str, b: &str, period: &Period) -> Result<Side> {
+fn read(log: &Opened, trusts: [&Trust; 2], [a, b]: [&str; 2], period: &Period) -> Result<Side> {
     let mut side = Side::new();
+    let mut judges = [Judge::default(), Judge::default()];
+    let mut is_signed = |signed: &SignedStatement| {
+        trusts.iter().zip(&mut judges).any(|(trust, judge)| judge.judge(trust, signed) == Signed::Good)
+    };
     // Interruptions name no party; they belong to the intent with their id.
     let mut interrupted = Vec::new();
     for entry in log.entries(0) {
@@ -186,22 +221,38 @@ fn read(log: &Opened, a: &str, b: &str, period: &Period) -> Result<Side> {
                 let question = &intent.question;
                 let Some(key) = key(question.provider.as_str(), question.consumer.as_str()) else { continue };
                 let held = side.entry(key).or_default();
-                held.intent = Some(entry.index);
                 held.inside |= inside;
+                if is_signed(&signed) {
+                    held.intent = Some(entry.index);
+                } else {
+                    held.unsigned = true;
+                }
             }
             Statement::Exchange(exchange) => {
                 let question = &exchange.question;
                 let Some(key) = key(question.provider.as_str(), question.consumer.as_str()) else { continue };
                 let held = side.entry(key).or_default();
-                held.statement = Some((entry.index, entry.leaf));
-                held.permitted = matches!(exchange.decision, Decision::Permit { .. });
                 held.inside |= inside;
+                if !is_signed(&signed) {
+                    held.unsigned = true;
+                    continue;
+                }
+                held.doubled |= held.statement.is_some_and(|(_, leaf)| leaf != entry.leaf);
+                held.statement.get_or_insert((entry.index, entry.leaf));
+                held.permitted = matches!(exchange.decision, Decision::Permit { .. });
             }
             Statement::Ack(ack) => {
                 let of = |log: &str| log.strip_suffix("/ledger").unwrap_or(log).to_owned();
                 let (provider, consumer) = (of(ack.provider.log.as_str()), of(ack.consumer.log.as_str()));
                 let Some(key) = key(&provider, &consumer) else { continue };
-                side.entry(key).or_default().ack = Some(entry.index);
+                let held = side.entry(key).or_default();
+                // The consumer signs it, whoever's ledger holds it.
+                if signed.signer() == consumer && is_signed(&signed) {
+                    held.ack.get_or_insert(entry.index);
+                } else {
+                    held.inside |= inside;
+                    held.unsigned = true;
+                }
             }
             Statement::Interrupted(_) => interrupted.push(id.to_owned()),
             Statement::Own(_) => {}
@@ -223,7 +274,7 @@ mod tests {
 
     fn whole(leaf: u8) -> Held {
         let statement = Some((1, Hash([leaf; 32])));
-        Held { statement, inside: true, permitted: true, intent: Some(0), interrupted: false, ack: Some(2) }
+        Held { statement, inside: true, permitted: true, intent: Some(0), ack: Some(2), ..Held::default() }
     }
 
     #[test]
@@ -242,5 +293,10 @@ mod tests {
         assert_eq!(judge(&begun, &none, true), [], "an intent counts in the provider's log");
         let closed = Held { interrupted: true, ..begun };
         assert_eq!(judge(&none, &closed, true), []);
+        // What its author did not sign says nothing of the other side.
+        let forged = Held { unsigned: true, inside: true, ..none };
+        assert_eq!(judge(&forged, &none, true), [Reason::UnsignedAtA]);
+        let twice = Held { doubled: true, ..whole(1) };
+        assert_eq!(judge(&twice, &whole(1), true), [Reason::Differing]);
     }
 }
