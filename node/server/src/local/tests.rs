@@ -236,6 +236,23 @@ async fn old_entries_go_to_an_archive_and_come_back() {
     assert!(gone.contains("archive"), "{gone}");
     let checked = crate::ledger_check::check(&house.node.dir).unwrap();
     assert_eq!((&checked["ok"], &checked["archived"]), (&json!(true), &json!(256)), "{checked}");
+    // An auditor finds the ledger whole without the archive, and reads all with it.
+    for (given, held) in [
+        (None, checked["entries"].as_u64().unwrap() - 256),
+        (Some(archive.clone()), checked["entries"].as_u64().unwrap()),
+    ] {
+        let place = crate::audit::place::Place::Node(house.node.dir.clone());
+        let plain = crate::audit::place::Access::plain(tokio::runtime::Handle::current());
+        let access = crate::audit::place::Access { archive: given, ..plain };
+        let judged = tokio::task::spawn_blocking(move || crate::audit::check::check(&place, &access))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(judged["ok"], json!(true), "{judged}");
+        let statements = &judged["statements"];
+        let read = statements["signed"].as_u64().unwrap() + statements["unreadable"].as_u64().unwrap();
+        assert_eq!(read, held, "{judged}");
+    }
     assert!(ask("/v1/ledger/restore", json!({"from": house.desk.join("empty")})).await.is_err());
     let told = ask("/v1/ledger/restore", json!({"from": archive})).await.unwrap();
     assert_eq!(told["restored"], json!(256));
