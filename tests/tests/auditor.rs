@@ -401,6 +401,11 @@ fn fork(old: &Path, state: &Path) {
     let told: Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(told["code"], "fork", "{output:?}");
     assert!(output.stderr.contains("THE LOG FORKED"), "{output:?}");
+    // What a monitor caught, a stranger judges.
+    let kept = told["evidence"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let proof = kept.filter(|file| file.ends_with(".conflict")).last().unwrap_or_else(|| panic!("{told}"));
+    let judged = run(&["ledger", "conflict", proof, "--registry", text(&old.join("registry.json"))]);
+    assert!(judged.expect_code(0).stdout.contains("PROVEN"));
 }
 
 /// With modes: a node refuses folders that others may read.

@@ -96,7 +96,7 @@ fn entries(place: &Place, access: &Access, report: &mut Map<String, Value>) -> R
     put("cosignatures", cosignatures(&log, shown));
     put("problem", Value::Null);
     if let Some(policy) = &access.policy {
-        put("quorum", quorum(&log, shown, policy)?);
+        put("quorum", quorum(&log, shown, policy, access.max_age)?);
     }
     if bundle.is_some() {
         put("withheld", json!(log.reader.size().saturating_sub(log.held())));
@@ -232,9 +232,14 @@ fn cosignatures(log: &Opened, signed: &SignedCheckpoint) -> Value {
 }
 
 /// The policy must be met; who counted for it, and when they cosigned.
-fn quorum(log: &Opened, signed: &SignedCheckpoint, policy: &TrustPolicy) -> Result<Value> {
+fn quorum(
+    log: &Opened,
+    signed: &SignedCheckpoint,
+    policy: &TrustPolicy,
+    max_age: Option<u64>,
+) -> Result<Value> {
     let now = u64::try_from(Clock::system().now()).unwrap_or(0);
-    let judged = policy.judge(signed, Freshness { now, max_age: None });
+    let judged = policy.judge(signed, Freshness { now, max_age });
     let time = |t: u64| i64::try_from(t).map_or_else(|_| t.to_string(), crate::operation::rfc3339);
     let counted: Vec<Value> =
         judged.counted().map(|(name, t)| json!({"name": name.to_string(), "time": time(t)})).collect();

@@ -102,6 +102,8 @@ pub struct Access {
     pub stamps: Option<Arc<Roots>>,
     /// Whom to trust for a checkpoint, and how many must have cosigned.
     pub policy: Option<Arc<TrustPolicy>>,
+    /// How old cosignatures may be, seconds.
+    pub max_age: Option<u64>,
     /// Folder with archived entries.
     pub archive: Option<PathBuf>,
     /// Of a node's folder: as far as its witnesses vouch for it, if they do.
@@ -127,6 +129,7 @@ impl Access {
             ca: None,
             stamps: None,
             policy: None,
+            max_age: None,
             archive: None,
             witnessed: false,
             token: None,

@@ -1,12 +1,14 @@
 //! Following a log as a monitor does: each newer checkpoint must continue the one before it, and every new entry must
 //! stand in its tree.
 //!
-//! The state file is the last verified checkpoint as it was signed: with it, a log that goes back or forks has
-//! contradicted itself in two signed notes, which are kept beside it for everybody to see.
+//! The state file is the last verified checkpoint as it was signed. When a log goes back or forks, both notes are kept
+//! beside it, and for a fork the proof that strangers judge (`tram ledger conflict`).
 
 use std::path::{Path, PathBuf};
 
+use ledger::bridge::Bridge;
 use ledger::checkpoint::SignedCheckpoint;
+use ledger::conflict::Evidence;
 use ledger::statement::SignedStatement;
 use serde_json::{Value, json};
 
@@ -101,7 +103,23 @@ fn conflict(code: &str, before: &SignedCheckpoint, log: &Opened, state: &Path) -
     let (first, second) = (beside("first"), beside("second"));
     files::write_atomic(&first, &before.to_bytes())?;
     files::write_atomic(&second, &log.reader.signed().to_bytes())?;
+    let mut kept = vec![first, second];
+    if let Some(proof) = proof(before, log) {
+        let file = beside("conflict");
+        files::write_atomic(&file, &proof.to_bytes())?;
+        kept.push(file);
+    }
+    let kept: Vec<String> = kept.iter().map(|file| file.display().to_string()).collect();
     let tree = |size: u64, root: &ledger::merkle::Hash| json!({"size": size, "root": files::hex(&root.0)});
     Ok(json!({"ok": false, "code": code, "origin": log.origin(), "first": tree(old.size, &old.root),
-        "second": tree(new.size, &new.root), "evidence": [first.display().to_string(), second.display().to_string()]}))
+        "second": tree(new.size, &new.root), "evidence": kept}))
+}
+
+/// The proof of two histories for strangers (`tram ledger conflict`), while the tiles are at hand. A log that went back has
+/// perhaps signed one history only; then there is none.
+fn proof(before: &SignedCheckpoint, log: &Opened) -> Option<Evidence> {
+    let (old, new) = (before.checkpoint(), log.reader.checkpoint());
+    let bridge = Bridge::of(&log.reader, old.size, new.size).ok().flatten();
+    let keys = log.trust.keys_of(old.origin.as_str());
+    Evidence::find(before, log.reader.signed(), bridge.as_ref(), &keys)
 }

@@ -78,6 +78,9 @@ pub struct AccessArgs {
     /// Trust policy (C2SP tlog-policy): logs, witnesses and how many of them must have cosigned; `verify` demands it.
     #[arg(long = "trust", value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// How old cosignatures may be for --trust, in hours [default: any age].
+    #[arg(long, value_name = "HOURS", requires = "policy")]
+    pub max_age: Option<u64>,
     /// Roots of time-stamping authorities, PEM; for a folder that is not of a node with a configuration.
     #[arg(long, value_name = "FILE")]
     pub stamp_roots: Option<PathBuf>,
@@ -178,6 +181,9 @@ pub struct ExportArgs {
     /// Fields to open, of the exchanges named: request, response, user, subject, case. All others stay closed.
     #[arg(long, value_name = "FIELD", value_delimiter = ',', requires = "exchange")]
     pub open: Vec<String>,
+    /// Folder with archived entries, where the period reaches into them.
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<PathBuf>,
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

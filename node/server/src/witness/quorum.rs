@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::outbound::Call;
 
 /// The newest cosigned checkpoint, in the node's folder.
 const FILE: &str = "cosigned";
+/// How old a quorum's word becomes before it is asked for anew, though nothing was written meanwhile, seconds.
+const RENEW_SECONDS: i64 = 3_600;
 /// How long one witness may take (ledger.md §3.3 of the design asks for a short time-out each).
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -36,6 +39,8 @@ pub struct Quorum {
     cosigned: watch::Sender<Option<Arc<SignedCheckpoint>>>,
     wanted: Notify,
     said: Mutex<BTreeMap<String, Said>>,
+    /// When a quorum was met last, Unix seconds.
+    met: AtomicI64,
 }
 
 /// What became of the last question to one witness.
@@ -62,6 +67,7 @@ impl Quorum {
             cosigned: watch::Sender::new(kept.map(Arc::new)),
             wanted: Notify::new(),
             said: Mutex::default(),
+            met: AtomicI64::new(0),
         })
     }
 
@@ -152,10 +158,11 @@ async fn round(node: &Node, section: &WitnessSection) -> Result<()> {
     let Some(policy) = policy(node)? else { return Ok(()) };
     let published = node.ledger.checkpoint().map_err(|e| Error::Unavailable(e.to_string()))?;
     let newest = published.checkpoint().clone();
-    if node.watch.quorum.cosigned().is_some_and(|cosigned| *cosigned.checkpoint() == newest) {
+    let now = node.clock.now();
+    let fresh = now.saturating_sub(node.watch.quorum.met.load(Ordering::Acquire)) < RENEW_SECONDS;
+    if fresh && node.watch.quorum.cosigned().is_some_and(|cosigned| *cosigned.checkpoint() == newest) {
         return Ok(());
     }
-    let now = node.clock.now();
     let mut signed = published.signed.clone();
     let asked = section.peers.iter().map(|witness| async {
         let lines = show(node, witness, &published).await?;
@@ -183,6 +190,7 @@ fn keep(node: &Node, policy: &TrustPolicy, signed: SignedCheckpoint) -> Result<(
         return Ok(());
     }
     files::write_atomic(&node.dir.join(FILE), &signed.to_bytes())?;
+    node.watch.quorum.met.store(node.clock.now(), Ordering::Release);
     node.watch.quorum.cosigned.send_replace(Some(Arc::new(signed)));
     Ok(())
 }

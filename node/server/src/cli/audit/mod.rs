@@ -59,6 +59,7 @@ fn access(args: &AccessArgs) -> Result<Access> {
         ca: args.ca.clone(),
         stamps: args.stamp_roots.as_deref().map(roots).transpose()?,
         policy: policy.map(Arc::new),
+        max_age: args.max_age.map(|hours| hours.saturating_mul(3_600)),
         archive: args.archive.clone(),
         token,
         handle: Handle::current(),
@@ -162,7 +163,8 @@ pub async fn export(dir: &Path, args: ExportArgs, out: Out) -> Result<u8> {
 
 /// The ledger says that the file is given before it is.
 async fn export_with(client: &Client, dir: &Path, order: Order, args: &ExportArgs) -> Result<Value> {
-    let (folder, own) = (dir.to_owned(), Access::plain(Handle::current()));
+    let own = Access { archive: args.archive.clone(), ..Access::plain(Handle::current()) };
+    let folder = dir.to_owned();
     let (log, plan) = blocking(move || {
         let place = Place::Node(folder.clone());
         let log = Opened::open(&place, &own)?;
