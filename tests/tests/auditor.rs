@@ -402,8 +402,8 @@ fn fork(old: &Path, state: &Path) {
     assert_eq!(told["code"], "fork", "{output:?}");
     assert!(output.stderr.contains("THE LOG FORKED"), "{output:?}");
     // What a monitor caught, a stranger judges.
-    let kept = told["evidence"].as_array().unwrap().iter().filter_map(Value::as_str);
-    let proof = kept.filter(|file| file.ends_with(".conflict")).last().unwrap_or_else(|| panic!("{told}"));
+    let mut kept = told["evidence"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let proof = kept.rfind(|file| file.ends_with(".conflict")).unwrap_or_else(|| panic!("{told}"));
     let judged = run(&["ledger", "conflict", proof, "--registry", text(&old.join("registry.json"))]);
     assert!(judged.expect_code(0).stdout.contains("PROVEN"));
 }
