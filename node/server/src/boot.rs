@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,9 +11,9 @@ use certs::keys::CertificateDetails;
 use certs::message::{LastStop, NonceCache};
 use certs::{NodeKeys, ParticipantId, Period};
 use ledger::log::Log;
-use ledger::{KeyName, Signer};
+use ledger::{KeyName, LedgerError, Signer};
 use policy::RuleSet;
-use store::{Space, Store};
+use store::{Space, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -30,6 +31,10 @@ use crate::{local, peer, records, rules, witness};
 
 /// Validity of keys and certificate made by `init`, seconds (ten years): revocation is by the registry.
 const KEY_SECONDS: i64 = 3_652 * 86_400;
+
+/// How long a node that is to serve waits for another process to leave its folder, and how often it looks.
+const FOLDER_WAIT: Duration = Duration::from_secs(30);
+const FOLDER_POLL: Duration = Duration::from_millis(100);
 
 /// Which doors open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +123,24 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         }
     }
     Ok(node)
+}
+
+/// Opens a node, and waits a while for a command that has just opened it for itself: it goes as soon as it is done.
+pub async fn open_when_free(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
+    let until = tokio::time::Instant::now() + FOLDER_WAIT;
+    let mut told = false;
+    loop {
+        match open(dir, doors).await {
+            Err(Error::InUse(why)) if tokio::time::Instant::now() < until => {
+                if !told {
+                    tracing::info!(why, seconds = FOLDER_WAIT.as_secs(), "waiting for the node's folder");
+                }
+                told = true;
+            }
+            opened => return opened,
+        }
+        tokio::time::sleep(FOLDER_POLL).await;
+    }
 }
 
 async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
@@ -215,7 +238,10 @@ async fn open_store(dir: &Path) -> Result<Store> {
     tokio::task::spawn_blocking(move || Store::open(&path, store::OpenOptions::default()))
         .await
         .map_err(Error::internal)?
-        .map_err(|e| Error::Unavailable(format!("the store cannot be opened: {e}")))
+        .map_err(|e| {
+            let text = format!("the store cannot be opened: {e}");
+            if matches!(e, StoreError::Locked { .. }) { Error::InUse(text) } else { Error::Unavailable(text) }
+        })
 }
 
 async fn open_ledger(
@@ -236,7 +262,10 @@ async fn open_ledger(
     tokio::task::spawn_blocking(move || Log::open(&path, signer, now, options))
         .await
         .map_err(Error::internal)?
-        .map_err(|e| Error::Unavailable(format!("the ledger cannot be opened: {e}")))
+        .map_err(|e| {
+            let text = format!("the ledger cannot be opened: {e}");
+            if matches!(e, LedgerError::InUse(_)) { Error::InUse(text) } else { Error::Unavailable(text) }
+        })
 }
 
 /// The memory of nonces. Up to which second messages may have been accepted by the process before this one is kept in
@@ -304,4 +333,24 @@ pub async fn close(node: &Arc<Node>) {
 /// The rule set to begin with.
 pub fn first_rules() -> Result<RuleSet> {
     RuleSet::builtin(1).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_is_to_serve_waits_until_a_command_leaves_the_folder() {
+        let (_dir, command) = crate::testing::node().await;
+        let folder = command.dir.clone();
+        assert!(matches!(open(&folder, Doors::Closed).await, Err(Error::InUse(_))));
+        let waiting = tokio::spawn(async move { open_when_free(&folder, Doors::Closed).await });
+        // Long enough for several looks; each of them must find the folder held.
+        tokio::time::sleep(FOLDER_POLL * 5).await;
+        assert!(!waiting.is_finished(), "it must not end while the folder is held");
+        close(&command).await;
+        drop(command);
+        let node = waiting.await.unwrap().unwrap();
+        close(&node).await;
+    }
 }

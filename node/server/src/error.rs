@@ -49,6 +49,9 @@ pub enum Error {
     /// The node is busy or stopping; try again.
     #[error("{0}")]
     Unavailable(String),
+    /// Another process works in this node's folder: a server, or a command that opened the node for its own length.
+    #[error("{0}")]
+    InUse(String),
     /// A file or folder could not be used.
     #[error("`{}`: {source}; check that the path exists and that this user may use it", path.display())]
     Io {
@@ -149,7 +152,7 @@ impl Error {
             Self::Peer(_) => (StatusCode::BAD_GATEWAY, "peer-error"),
             Self::Queued(_) => (StatusCode::ACCEPTED, "queued"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Unavailable(_) | Self::InUse(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Io { .. } | Self::Internal(_) => INTERNAL,
         }
     }

@@ -88,6 +88,24 @@ pub fn make_private_dir(path: &Path) -> Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| Error::io(path, e))
 }
 
+/// Reads a file of at most `max` bytes.
+///
+/// # Errors
+/// [`Error::TooLarge`] for a longer one, [`Error::Io`].
+pub fn read_limited(path: &Path, max: usize) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    file.take(max as u64 + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    if bytes.len() > max {
+        return Err(Error::TooLarge(format!(
+            "`{}` is over {max} bytes; it is not the right file",
+            path.display()
+        )));
+    }
+    Ok(bytes)
+}
+
 /// Removes a file durably; one that is not there is fine.
 pub fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {

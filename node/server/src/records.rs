@@ -213,6 +213,11 @@ impl Exchange {
         }
     }
 
+    /// Origin of the other side's ledger, as [`certs::descriptor::default_origin`] names it.
+    pub fn peer_ledger(&self) -> String {
+        format!("{}/ledger", self.peer)
+    }
+
     /// The key under which it is kept.
     pub fn key(&self) -> Vec<u8> {
         match self.side {

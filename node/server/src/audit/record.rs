@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ledger::statement::{Deed, ExchangeId, Own, Party, Read, Statement, Word};
+use ledger::statement::{Deed, Read, Word};
 
 use crate::error::{Error, Result};
 use crate::flow::statement;
@@ -36,7 +36,6 @@ pub struct Reading {
 
 /// Writes the entry; durable when it returns its index.
 pub async fn record(node: &Node, reading: &Reading) -> Result<u64> {
-    let now = node.clock.now();
     let deed = Read {
         reader: word(&reading.reader)?,
         action: word(reading.action)?,
@@ -46,13 +45,7 @@ pub async fn record(node: &Node, reading: &Reading) -> Result<u64> {
         opened: reading.opened,
         user: None,
     };
-    let own = Own {
-        id: ExchangeId::new(&ulid::Ulid::generate().to_string()).map_err(Error::internal)?,
-        time: statement::seconds(now)?,
-        agency: Party::new(&node.config.node.id).map_err(Error::internal)?,
-        deed: Deed::Read(deed),
-    };
-    node.append(statement::signed(node, &Statement::Own(own))?).await
+    statement::own(node, node.clock.now(), None, Deed::Read(deed)).await.map(|(_, index)| index)
 }
 
 /// When each reader's last session of tiles began, Unix seconds.

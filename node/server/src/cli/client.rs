@@ -19,9 +19,9 @@ use crate::error::{Error, Problem, Result};
 use crate::limits::LOCAL_BODY_BYTES_MAX;
 use crate::node::Node;
 
-/// How often and how long a command waits for a node that is just starting.
-const STARTING_TRIES: u32 = 25;
-const STARTING_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+/// How often and how long a command waits while another process holds the node's folder.
+const BUSY_TRIES: u32 = 25;
+const BUSY_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Where a running node says how to reach it: `DIR/run/local.json`, mode 0600, because the token is a secret.
 #[derive(Serialize, Deserialize)]
@@ -55,28 +55,21 @@ pub enum Client {
 }
 
 impl Client {
-    /// The running node of `dir`, or one opened here with `doors`.
+    /// The running node of `dir`, or one opened here with `doors`. While somebody else holds the folder (a server that
+    /// is just starting, another command), it waits a few seconds for either.
     pub async fn connect(dir: &Path, doors: Doors) -> Result<Self> {
-        if let Some(running) = Self::running(dir).await {
-            return Ok(running);
-        }
-        match boot::open(dir, doors).await {
-            Ok(node) => Ok(Self::Here(Box::new(crate::local::router(node.clone())), node)),
-            // Somebody else holds the node's folder: most likely `tram serve` that is just starting.
-            Err(error @ Error::Unavailable(_)) => Self::starting(dir).await.ok_or(error),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A node that answers within a few seconds.
-    async fn starting(dir: &Path) -> Option<Self> {
-        for _ in 0..STARTING_TRIES {
-            tokio::time::sleep(STARTING_PAUSE).await;
+        let mut tries = 0;
+        loop {
             if let Some(running) = Self::running(dir).await {
-                return Some(running);
+                return Ok(running);
             }
+            match boot::open(dir, doors).await {
+                Ok(node) => return Ok(Self::Here(Box::new(crate::local::router(node.clone())), node)),
+                Err(Error::InUse(_)) if tries < BUSY_TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(BUSY_PAUSE).await;
         }
-        None
     }
 
     /// The running node of `dir`, if it answers.

@@ -71,7 +71,7 @@ fn configured(args: InitArgs) -> Result<Config> {
 pub async fn serve(dir: &Path, out: Out) -> Result<u8> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
-    let node = boot::open(dir, Doors::All).await?;
+    let node = boot::open_when_free(dir, Doors::All).await?;
     let (peer, local) = (node.config.peer.listen, node.config.local.listen);
     say(&format!(
         "{} serves: peers on https://{peer} ({}), local door http://{local}",

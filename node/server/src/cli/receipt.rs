@@ -3,7 +3,6 @@
 //! The keys come from a registry that the reader trusts, or from the receipt itself; then their fingerprints are shown,
 //! because keys that ride in a receipt prove only that it is whole, and not whose it is.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use certs::registry::{Anchor, Registry, SignedRegistry, VerifiedRegistry};
@@ -47,7 +46,7 @@ fn verify_by(
     data: Option<&Path>,
     trust: Option<TrustPolicy>,
 ) -> Result<Value> {
-    let bytes = read_limited(file, certs::note::NOTE_BYTES_MAX as u64)?;
+    let bytes = read_limited(file, certs::note::NOTE_BYTES_MAX)?;
     let receipt = Receipt::parse(&bytes).map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
     let keys = Keys::of(file, &receipt, registries)?;
     let mut expected = Expectation::default();
@@ -72,7 +71,7 @@ fn verify_by(
 
 /// Decides the question of a decision's receipt anew, under the rule set in a folder. The receipt was verified before.
 fn replay(file: &Path, folder: &Path) -> Result<()> {
-    let receipt = Receipt::parse(&read_limited(file, certs::note::NOTE_BYTES_MAX as u64)?)
+    let receipt = Receipt::parse(&read_limited(file, certs::note::NOTE_BYTES_MAX)?)
         .map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
     let opened = receipt.keys.as_ref().map(Book::of_excerpt).transpose()?.and_then(|(_, e)| e.decision);
     let Statement::Own(Own { deed: Deed::Decided(said), .. }) = receipt.statement.statement() else {
@@ -137,7 +136,7 @@ pub(super) fn registry_book(paths: &[PathBuf]) -> Result<(Book, String)> {
 
 /// A registry must be signed by the operators that it names itself.
 fn registry_of(path: &Path) -> Result<VerifiedRegistry> {
-    let bytes = read_limited(path, certs::registry::REGISTRY_BYTES_MAX as u64)?;
+    let bytes = read_limited(path, certs::registry::REGISTRY_BYTES_MAX)?;
     let wrong = |why: String| Error::Verification(format!("the registry `{}`: {why}", path.display()));
     let signed = SignedRegistry::parse(&bytes).map_err(|e| wrong(e.to_string()))?;
     let said = signed.unverified();
@@ -145,14 +144,11 @@ fn registry_of(path: &Path) -> Result<VerifiedRegistry> {
     signed.verify_first(&anchor).map_err(|e| wrong(e.to_string()))
 }
 
-pub(super) fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(not_valid(path, "malformed", &format!("it is over {bytes_max} bytes")));
-    }
-    Ok(bytes)
+pub(super) fn read_limited(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
+    files::read_limited(path, bytes_max).map_err(|error| match error {
+        Error::TooLarge(_) => not_valid(path, "malformed", &format!("it is over {bytes_max} bytes")),
+        other => other,
+    })
 }
 
 fn not_valid(file: &Path, verdict: &str, why: &str) -> Error {

@@ -85,7 +85,7 @@ pub fn alarms(told: &Value) -> Vec<String> {
 
 /// `tram ledger conflict FILE`: judges a proof against a ledger with nothing but files.
 pub fn judge(file: &Path, registries: &[PathBuf], out: Out) -> Result<u8> {
-    let bytes = super::receipt::read_limited(file, conflict::CONFLICT_BYTES_MAX.max(PROOF_BYTES_MAX) as u64)?;
+    let bytes = super::receipt::read_limited(file, conflict::CONFLICT_BYTES_MAX.max(PROOF_BYTES_MAX))?;
     if bytes.first() == Some(&b'{') {
         return judge_promise(file, &bytes, registries, out);
     }
@@ -165,6 +165,6 @@ fn vkeys(book: &Book, origin: &ledger::KeyName) -> Result<Vec<ledger::Vkey>> {
 
 /// A trust policy from a file.
 pub fn policy_of(file: &Path) -> Result<TrustPolicy> {
-    let bytes = super::receipt::read_limited(file, ledger::trust::POLICY_BYTES_MAX as u64)?;
+    let bytes = files::read_limited(file, ledger::trust::POLICY_BYTES_MAX)?;
     TrustPolicy::parse(&bytes).map_err(|e| Error::usage(format!("`{}`: {e}", file.display())))
 }

@@ -79,7 +79,7 @@ pub fn acknowledge(
         id: signed.statement().id().clone(),
         time: statement::seconds(operation.now)?,
         leaf: signed.leaf(),
-        provider: place(&format!("{}/ledger", exchange.peer), provider_index)?,
+        provider: place(&exchange.peer_ledger(), provider_index)?,
         consumer: place(&node.ledger_origin(), index)?,
     };
     statement::signed(node, &Statement::Ack(ack))
@@ -99,7 +99,7 @@ pub async fn take_ack(node: &Node, operation: &Operation, exchange: &Exchange, b
         && ack.leaf == ours.leaf()
         && ack.provider.index == index
         && ack.provider.log.as_str() == node.ledger_origin()
-        && ack.consumer.log.as_str() == format!("{}/ledger", exchange.peer)
+        && ack.consumer.log.as_str() == exchange.peer_ledger()
         && signed.signer() == exchange.peer;
     if !fits {
         return Err(wrong("it is about another statement or another place".to_owned()));
@@ -194,7 +194,7 @@ async fn note(node: &Node, exchange: &Exchange, of: Side) -> Result<()> {
 pub async fn keep_theirs(node: &Node, exchange: &Exchange, bytes: &[u8]) -> Result<()> {
     let wrong = |why: String| Error::Verification(format!("the receipt of {}: {why}", exchange.peer));
     let book = Book::of_registry(node.peers.keys().registry());
-    conflicts::refuse(node, &format!("{}/ledger", exchange.peer))?;
+    conflicts::refuse(node, &exchange.peer_ledger())?;
     let (ours, _) = statement_of(exchange)?;
     match receipt::verify_receipt(bytes, &book) {
         Verdict::Valid(summary) if summary.leaf == ours.leaf() && summary.log_of == exchange.peer => {}

@@ -300,7 +300,7 @@ impl Line<'_> {
 
     /// Statement, acknowledgement, receipts, completion. Each step is found done after a restart.
     async fn conclude(&self, manifest: &Manifest) -> Result<()> {
-        conflicts::refuse(self.node, &format!("{}/ledger", self.exchange.peer))?;
+        conflicts::refuse(self.node, &self.exchange.peer_ledger())?;
         let digest = manifest.digest().map_err(Error::internal)?;
         let response = format!("sha-256=:{}:", BASE64.encode(digest.as_bytes()));
         let exchange = take_statement(self.node, &self.route, self.exchange, &response).await?;
@@ -392,7 +392,7 @@ pub async fn take_statement(
     let now = node.clock.now();
     let signed = statement::check(node, exchange, &bytes, &handed.openings, response, now)?;
     // The provider's signed word that the leaf stands in its ledger must be about this leaf.
-    let origin = format!("{}/ledger", exchange.peer);
+    let origin = exchange.peer_ledger();
     let promised = answer
         .promise
         .filter(|p| p.origin == origin && p.index == handed.index && p.leaf_hash == signed.leaf().0);

@@ -76,15 +76,12 @@ pub async fn ack(
 ) -> Result<Response> {
     let exchange = of_caller(&node, &caller, &id)?;
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
-    let index = if exchange.receipt_first {
-        // One that is being ended at this moment must not take an acknowledgement for which it then owes the key.
-        let _turn = node.locks.lock(&exchange.key()).await;
-        let exchange = of_caller(&node, &caller, &id)?;
-        sealing::may_acknowledge(&node, &operation, &exchange)?;
-        receipts::take_ack(&node, &operation, &exchange, &body).await?
-    } else {
-        receipts::take_ack(&node, &operation, &exchange, &body).await?
-    };
+    // One that is being ended at this moment must not take an acknowledgement for which it then owes the key.
+    let turn = if exchange.receipt_first { Some(node.locks.lock(&exchange.key()).await) } else { None };
+    let exchange = of_caller(&node, &caller, &id)?;
+    sealing::may_acknowledge(&node, &operation, &exchange)?;
+    let index = receipts::take_ack(&node, &operation, &exchange, &body).await?;
+    drop(turn);
     crate::flow::nudge(&node, &exchange.key());
     Ok(Json(serde_json::json!({"index": index})).into_response())
 }

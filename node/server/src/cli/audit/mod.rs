@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use certs::NodeKeys;
 use ledger::timestamp::Roots;
-use ledger::trust::{POLICY_BYTES_MAX, TrustPolicy};
 use ledger::{KeyName, Signer};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -25,6 +24,7 @@ use crate::audit::place::{Access, Opened, Place};
 use crate::audit::{bundle, check, reconcile as both, watch as monitor};
 use crate::boot::Doors;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::operation::Clock;
 
 /// Environment variable with the bearer token.
@@ -37,7 +37,9 @@ const ROOTS_BYTES_MAX: usize = 1 << 20;
 /// The token comes from a file or the environment: a command line is seen by every user of the machine.
 fn access(args: &AccessArgs) -> Result<Access> {
     let token = match &args.token_file {
-        Some(path) => Some(String::from_utf8_lossy(&read_limited(path, TOKEN_BYTES_MAX)?).into_owned()),
+        Some(path) => {
+            Some(String::from_utf8_lossy(&files::read_limited(path, TOKEN_BYTES_MAX)?).into_owned())
+        }
         None => std::env::var(TOKEN_VARIABLE).ok(),
     };
     let token = token.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
@@ -46,7 +48,7 @@ fn access(args: &AccessArgs) -> Result<Access> {
             "the token is over {TOKEN_BYTES_MAX} bytes; it is not the right file"
         )));
     }
-    let policy = args.policy.as_deref().map(policy).transpose()?;
+    let policy = args.policy.as_deref().map(super::witness::policy_of).transpose()?;
     let mut vkeys = args.vkey.clone();
     if let Some(policy) = &policy {
         vkeys.extend(policy.logs().iter().map(|log| log.key.to_string()));
@@ -66,29 +68,10 @@ fn access(args: &AccessArgs) -> Result<Access> {
     })
 }
 
-fn policy(path: &Path) -> Result<TrustPolicy> {
-    let bytes = read_limited(path, POLICY_BYTES_MAX)?;
-    TrustPolicy::parse(&bytes).map_err(|e| Error::usage(format!("`{}`: {e}", path.display())))
-}
-
 fn roots(path: &Path) -> Result<Arc<Roots>> {
-    let bytes = read_limited(path, ROOTS_BYTES_MAX)?;
+    let bytes = files::read_limited(path, ROOTS_BYTES_MAX)?;
     let roots = Roots::from_pem(&bytes).map_err(|e| Error::usage(format!("`{}`: {e}", path.display())))?;
     Ok(Arc::new(roots))
-}
-
-fn read_limited(path: &Path, max: usize) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-    file.take(max as u64 + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
-    if bytes.len() > max {
-        return Err(Error::TooLarge(format!(
-            "`{}` is over {max} bytes; it is not the right file",
-            path.display()
-        )));
-    }
-    Ok(bytes)
 }
 
 fn place(dir: &Path, place: Option<&str>) -> Result<Place> {
