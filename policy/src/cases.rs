@@ -7,22 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
 use crate::engine::Engine;
-use crate::ids::RuleId;
+use crate::ids::{PlaceId, RoleId, RouteId, RuleId, UnitId};
 use crate::minute::Minute;
 use crate::obligations::Obligations;
-use crate::question::Question;
+use crate::question::{Facts, Question};
+use crate::quota::Usage;
 use crate::registry::Registry;
+use crate::rule::Class;
 
 /// One row of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Wire")]
 pub struct Case {
     /// What it shows, in a few words.
-    #[serde(rename = "n")]
     pub name: String,
-    /// The question: subject, dataset, action, purpose, agreement, legal basis, network, time; `-` for none.
-    #[serde(rename = "q", deserialize_with = "question")]
+    /// The question.
     pub question: Question,
+    /// What the party has had so far.
+    pub usage: Usage,
     /// The wanted effect.
     pub want: Want,
     /// The rule that must decide.
@@ -31,6 +33,45 @@ pub struct Case {
     pub ground: Option<String>,
     /// The obligations that must come with the permit, exactly.
     pub obligations: Option<Obligations>,
+}
+
+/// A row as a file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    n: String,
+    /// Subject, dataset, action, purpose, agreement, legal basis, network, time; `-` for none.
+    q: [String; 8],
+    unit: Option<UnitId>,
+    role: Option<RoleId>,
+    #[serde(default)]
+    clearance: Class,
+    place: Option<PlaceId>,
+    #[serde(default)]
+    route: RouteId,
+    #[serde(default)]
+    usage: Usage,
+    want: Want,
+    rule: Option<RuleId>,
+    ground: Option<String>,
+    obligations: Option<Obligations>,
+}
+
+impl TryFrom<Wire> for Case {
+    type Error = String;
+    fn try_from(wire: Wire) -> Result<Self, String> {
+        let asked = read_question(&wire.q)?;
+        let Wire { unit, role, clearance, place, route, .. } = wire;
+        Ok(Self {
+            name: wire.n,
+            question: Question { unit, role, clearance, place, route, ..asked },
+            usage: wire.usage,
+            want: wire.want,
+            rule: wire.rule,
+            ground: wire.ground,
+            obligations: wire.obligations,
+        })
+    }
 }
 
 /// The wanted effect.
@@ -75,7 +116,7 @@ impl Report {
 #[must_use]
 pub fn run(engine: &Engine, cases: &[Case], registry: &Registry) -> Report {
     let failed = cases.iter().filter_map(|case| {
-        let decision = engine.decide(&case.question, &registry.facts(&case.question));
+        let decision = engine.decide(&case.question, &case.facts(registry));
         let differs = case.differs(&decision);
         (!differs.is_empty()).then(|| Failure { name: case.name.clone(), differs, decision })
     });
@@ -83,6 +124,12 @@ pub fn run(engine: &Engine, cases: &[Case], registry: &Registry) -> Report {
 }
 
 impl Case {
+    /// What the question is decided on.
+    #[must_use]
+    pub fn facts(&self, registry: &Registry) -> Facts {
+        Facts { usage: self.usage.clone(), ..registry.facts(&self.question) }
+    }
+
     /// What of this row the decision does not meet, in words.
     #[must_use]
     pub fn differs(&self, decision: &Decision) -> Vec<String> {
@@ -105,17 +152,15 @@ impl Case {
     }
 }
 
-fn question<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Question, D::Error> {
-    let fields = <[String; 8]>::deserialize(d)?;
-    read_question(&fields).map_err(serde::de::Error::custom)
-}
-
 fn read_question(
     [subject, dataset, action, purpose, agreement, basis, network, now]: &[String; 8],
 ) -> Result<Question, String> {
     let text = |error: crate::IdError| error.to_string();
     Ok(Question {
         subject: subject.parse().map_err(text)?,
+        unit: None,
+        role: None,
+        clearance: Class::OPEN,
         dataset: dataset.parse().map_err(text)?,
         action: crate::Action::read(action)
             .ok_or_else(|| format!("`{}` is no action", crate::ids::shown(action)))?,
@@ -123,6 +168,8 @@ fn read_question(
         agreement: or_none(agreement)?,
         basis: or_none(basis)?,
         network: network.parse().map_err(text)?,
+        place: None,
+        route: RouteId::default(),
         now: Minute::parse(now).map_err(|error| error.to_string())?.unix(),
     })
 }

@@ -107,7 +107,13 @@ impl Engine {
         trail.duties = duties.iter().map(|duty| duty.id.clone()).collect();
         let tier = grants.iter().filter(|grant| grant.tier == deciding.tier);
         let obligations = self.join(tier.chain(&duties), question, &cleared)?;
-        if obligations.deliverable() { Ok(obligations) } else { Err(ReasonCode::ObligationConflict) }
+        if !obligations.deliverable() {
+            return Err(ReasonCode::ObligationConflict);
+        }
+        if question.action.moves_content() && obligations.quota.is_used_up(&facts.usage) {
+            return Err(ReasonCode::Quota);
+        }
+        Ok(obligations)
     }
 
     fn prepare(
@@ -126,6 +132,8 @@ impl Engine {
             network: question.network.as_str().to_owned(),
             class: cleared.dataset.class.to_string(),
             now: now.to_string(),
+            clearance: question.clearance.to_string(),
+            route: question.route.as_str().to_owned(),
         };
         Ok(Prepared {
             grants: self.grants.candidates(&self.rules.grants, &standing, question.action)?,

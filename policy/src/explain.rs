@@ -16,7 +16,7 @@ use crate::limits::{HELPS_MAX, NEAR_RULES_MAX};
 use crate::minute::Minute;
 use crate::question::{AgreementFacts, Facts, Question};
 use crate::rule::{Action, Class, Pattern, Rule, RuleEffect, Tier};
-use crate::standing::Standing;
+use crate::standing::{Named, Standing};
 
 /// An explanation for the provider's staff and auditors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -109,6 +109,16 @@ pub enum Field {
     LegalBasis,
     /// Through which network.
     Network,
+    /// For which unit.
+    Unit,
+    /// In which role.
+    Role,
+    /// Up to which class the person is cleared.
+    Clearance,
+    /// Where the data is used.
+    Place,
+    /// Which way the data takes.
+    Route,
     /// The dataset's class.
     Class,
     /// When.
@@ -263,15 +273,32 @@ pub(crate) fn conditions(
         row(Field::Class, in_class, &class.to_string(), &classes),
         row(Field::Time, in_time, &now.to_string(), &times),
     ]);
+    all.extend(when_conditions(rule, standing, question));
     all
+}
+
+/// The conditions that most rules leave open.
+fn when_conditions(rule: &Rule, standing: &Standing, question: &Question) -> [Condition; 5] {
+    let when = &rule.when;
+    let named =
+        |field, own: &Named, pattern: &Pattern| row(field, own.fits(pattern), &own.name, pattern.written());
+    let cleared = (when.clearance_from..=when.clearance_to).contains(&question.clearance);
+    let clearances = format!("{} to {}", when.clearance_from, when.clearance_to);
+    let route = question.route.as_str();
+    let same_route = when.route == Pattern::Any || when.route.written() == route;
+    [
+        named(Field::Unit, &standing.unit, &when.unit),
+        named(Field::Role, &standing.role, &when.role),
+        row(Field::Clearance, cleared, &question.clearance.to_string(), &clearances),
+        named(Field::Place, &standing.place, &when.place),
+        row(Field::Route, same_route, route, when.route.written()),
+    ]
 }
 
 /// The columns that name something or what stands above it, and the action.
 fn name_conditions(rule: &Rule, standing: &Standing, question: &Question) -> Vec<Condition> {
-    let under = |field, name: &str, pattern: &Pattern| {
-        let holds = *pattern == Pattern::Any || standing.is_under(name, pattern.written());
-        row(field, holds, name, pattern.written())
-    };
+    let under =
+        |field, own: &Named, pattern: &Pattern| row(field, own.fits(pattern), &own.name, pattern.written());
     let action = question.action;
     let same_action = rule.action.is_none_or(|wanted| wanted == action);
     vec![

@@ -4,14 +4,16 @@
 //! that such a rule wants, and puts the combinations to the engine, fewest changes first, up to a limit.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
+use crate::closure::Closure;
 use crate::engine::Engine;
 use crate::explain::{Change, Condition, Field, conditions};
 use crate::ids::{AgreementId, BASIS_EMERGENCY, BasisId, PurposeId, RuleId, ZoneId};
 use crate::limits::{ALTERNATIVES_MAX, TRIALS_MAX};
 use crate::minute::Minute;
 use crate::question::{AgreementFacts, Dpia, Facts, Question};
-use crate::rule::{Pattern, Recorded, Rule, RuleEffect};
+use crate::rule::{Pattern, Recorded, Rule, RuleEffect, When};
 
 /// Name of an agreement that does not exist yet.
 const TO_BE_MADE: &str = "agr:to-be-made";
@@ -84,7 +86,14 @@ impl<'s> Search<'s> {
         };
         let fixed = |condition: &Condition| match condition.field {
             Field::Subject | Field::Dataset | Field::Action | Field::Class => true,
-            Field::Purpose | Field::Network | Field::Time => self.reach == Reach::Documents,
+            Field::Purpose
+            | Field::Network
+            | Field::Time
+            | Field::Unit
+            | Field::Role
+            | Field::Clearance
+            | Field::Place
+            | Field::Route => self.reach == Reach::Documents,
             _ => false,
         };
         let reachable = |rule: &&Rule| {
@@ -151,6 +160,7 @@ impl<'s> Search<'s> {
         {
             question.network = zone;
         }
+        steer_when(&mut question, &rule.when, closure);
         let now = Minute::from_unix(question.now);
         if !now.is_some_and(|now| (rule.not_before..rule.expires).contains(&now)) {
             question.now = rule.not_before.unix();
@@ -231,12 +241,51 @@ impl<'s> Search<'s> {
                 text(question.basis.as_ref().map(|b| b.as_str())),
             ),
             (Field::Network, was.network.to_string(), question.network.to_string()),
+            (
+                Field::Unit,
+                text(was.unit.as_ref().map(|u| u.as_str())),
+                text(question.unit.as_ref().map(|u| u.as_str())),
+            ),
+            (
+                Field::Role,
+                text(was.role.as_ref().map(|r| r.as_str())),
+                text(question.role.as_ref().map(|r| r.as_str())),
+            ),
+            (Field::Clearance, was.clearance.to_string(), question.clearance.to_string()),
+            (
+                Field::Place,
+                text(was.place.as_ref().map(|p| p.as_str())),
+                text(question.place.as_ref().map(|p| p.as_str())),
+            ),
+            (Field::Route, was.route.to_string(), question.route.to_string()),
             (Field::Time, minute(was.now), minute(question.now)),
             (Field::ImpactAssessment, assessment(self.facts), assessment(facts)),
             (Field::TransferDossier, dossier(self.facts), dossier(facts)),
         ];
         let changed = pairs.into_iter().filter(|(_, from, to)| from != to);
         changed.map(|(field, from, to)| Change { field, from, to }).collect()
+    }
+}
+
+/// Unit, role, clearance, place and route as the rule wants them, where they do not fit yet.
+fn steer_when(question: &mut Question, when: &When, closure: &Closure) {
+    question.unit = steered_name(question.unit.take(), &when.unit, closure);
+    question.role = steered_name(question.role.take(), &when.role, closure);
+    question.place = steered_name(question.place.take(), &when.place, closure);
+    question.clearance = question.clearance.clamp(when.clearance_from, when.clearance_to);
+    if let Pattern::Name(wanted) = &when.route
+        && let Ok(route) = wanted.parse()
+    {
+        question.route = route;
+    }
+}
+
+fn steered_name<T: FromStr + AsRef<str>>(asked: Option<T>, wanted: &Pattern, closure: &Closure) -> Option<T> {
+    match wanted {
+        Pattern::Name(wanted) if !asked.as_ref().is_some_and(|a| closure.is_under(a.as_ref(), wanted)) => {
+            wanted.parse().ok()
+        }
+        _ => asked,
     }
 }
 

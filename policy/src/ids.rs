@@ -111,6 +111,12 @@ macro_rules! name {
             }
         }
 
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
@@ -172,9 +178,49 @@ name!(
     BasisId, "a legal basis", "bas:"
 );
 name!(
+    /// A unit inside the asking agency: `un:…`.
+    UnitId, "a unit", "un:"
+);
+name!(
+    /// The role of the person who asks, as its agency states it: `ro:…`.
+    RoleId, "a role", "ro:"
+);
+name!(
+    /// Where the data will be used: `pl:…`.
+    PlaceId, "a place", "pl:"
+);
+name!(
+    /// The way that data takes from node to node: `via:direct`, `via:platform`, …
+    RouteId, "a route", "via:"
+);
+name!(
+    /// The sector of a dataset: `se:…`.
+    SectorId, "a sector", "se:"
+);
+name!(
     /// A named network zone the request came through: `net:…`.
     ZoneId, "a network zone", "net:"
 );
+
+/// Prefix of the name that a dataset's owner puts above it: `ow:<participant id>`.
+pub(crate) const OWNER_PREFIX: &str = "ow:";
+/// The way straight from node to node.
+const DIRECT: &str = "via:direct";
+
+impl Default for RouteId {
+    /// Straight from node to node.
+    fn default() -> Self {
+        Self(DIRECT.to_owned())
+    }
+}
+
+impl RouteId {
+    /// True when data goes straight from node to node.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.0 == DIRECT
+    }
+}
 
 /// The legal basis that the emergency exceptions of the law rest on.
 pub(crate) const BASIS_EMERGENCY: &str = "bas:emergency";

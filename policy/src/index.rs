@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::limits::CANDIDATES_MAX;
 use crate::reason::ReasonCode;
-use crate::rule::{Action, Pattern, Rule};
+use crate::rule::{Action, Rule};
 use crate::standing::Standing;
 
 /// Positions of rules by object column. `*` stands under its own name.
@@ -48,14 +48,7 @@ impl Index {
         action: Action,
     ) -> Result<Vec<&'r Rule>, ReasonCode> {
         let mut fit = self.about(rules, standing);
-        fit.retain(|rule| rule.action.is_none_or(|a| a == action) && subject_fits(&rule.subject, standing));
+        fit.retain(|rule| rule.action.is_none_or(|a| a == action) && standing.subject.fits(&rule.subject));
         if fit.len() > CANDIDATES_MAX { Err(ReasonCode::Limit) } else { Ok(fit) }
-    }
-}
-
-fn subject_fits(subject: &Pattern, standing: &Standing) -> bool {
-    match subject {
-        Pattern::Any => true,
-        Pattern::Name(name) => standing.has_subject(name),
     }
 }

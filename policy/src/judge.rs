@@ -19,6 +19,12 @@ pub(crate) const GRANT_MODEL: &str = include_str!("../models/grant.conf");
 /// Model of duties.
 pub(crate) const DUTY_MODEL: &str = include_str!("../models/duty.conf");
 
+/// The models before rules could speak of unit, role, clearance, place and route. A rule set that does not speak of them
+/// means the same under both, and keeps the digest that it had: receipts of years ago still name it.
+pub(crate) const GRANT_MODEL_1: &str = include_str!("../models/1/grant.conf");
+/// The same for duties.
+pub(crate) const DUTY_MODEL_1: &str = include_str!("../models/1/duty.conf");
+
 /// The lines of a model that mean something: neither blank nor comment, without blanks at the ends.
 pub(crate) fn meaning(model: &str) -> impl Iterator<Item = &str> {
     model.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -52,6 +58,8 @@ pub(crate) struct Columns {
     pub network: String,
     pub class: String,
     pub now: String,
+    pub clearance: String,
+    pub route: String,
 }
 
 /// casbin's answer.
@@ -98,17 +106,7 @@ impl Judge {
             return Err(JudgeError::NoRules);
         }
         self.links.write().0 = Some(Arc::clone(standing));
-        let answer = self.enforcer.enforce((
-            standing.subject.as_str(),
-            standing.dataset.as_str(),
-            columns.action,
-            standing.purpose.as_str(),
-            columns.agreement.as_str(),
-            columns.basis.as_str(),
-            columns.network.as_str(),
-            columns.class.as_str(),
-            columns.now.as_str(),
-        ));
+        let answer = self.enforcer.enforce(request(standing, columns));
         // A judge goes back to the pool knowing nothing of the question.
         self.links.write().0 = None;
         let allowed = answer.map_err(Box::new)?;
@@ -123,6 +121,28 @@ impl Judge {
         policy.extend(rows);
         Ok(policy.len())
     }
+}
+
+/// The question in the order of the model's request definition.
+fn request(standing: &Standing, columns: &Columns) -> Vec<String> {
+    [
+        &standing.subject.name,
+        &standing.dataset.name,
+        columns.action,
+        &standing.purpose.name,
+        &columns.agreement,
+        &columns.basis,
+        &columns.network,
+        &columns.class,
+        &columns.now,
+        &standing.unit.name,
+        &standing.role.name,
+        &columns.clearance,
+        &standing.place.name,
+        &columns.route,
+    ]
+    .map(str::to_owned)
+    .into()
 }
 
 /// Runs a future that only works in memory: it must be ready at the first poll.
@@ -204,6 +224,8 @@ mod tests {
             network: "net:gov".into(),
             class: "1".into(),
             now: "2026-11-20T08:00Z".into(),
+            clearance: "0".into(),
+            route: "via:direct".into(),
         }
     }
 

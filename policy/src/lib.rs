@@ -33,6 +33,7 @@ mod minute;
 mod obligations;
 mod predicate;
 mod question;
+mod quota;
 mod reason;
 mod registry;
 mod rule;
@@ -49,8 +50,8 @@ pub use explain::{
     Change, Condition, ConsumerExplanation, Explanation, Field, Help, MissingDocument, NearRule,
 };
 pub use ids::{
-    AgreementId, BasisId, CollectionId, DatasetId, GroupId, IdError, ObligationSetId, PurposeId, RuleId,
-    SubjectId, TagId, ZoneId,
+    AgreementId, BasisId, CollectionId, DatasetId, GroupId, IdError, ObligationSetId, PlaceId, PurposeId,
+    RoleId, RouteId, RuleId, SectorId, SubjectId, TagId, UnitId, ZoneId,
 };
 pub use invariants::INVARIANTS;
 pub use judge::JudgeError;
@@ -63,8 +64,9 @@ pub use question::{
     AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Personal, Question,
     SharingKind,
 };
+pub use quota::{Measure, Quota, Usage};
 pub use reason::{ReasonCode, Refusal};
 pub use registry::Registry;
-pub use rule::{Action, Class, Link, LinkKind, Pattern, Recorded, Rule, RuleEffect, Tier};
+pub use rule::{Action, Class, Link, LinkKind, Pattern, Recorded, Rule, RuleEffect, Tier, When};
 pub use rule_set::{Reason, RuleSet};
 pub use text::{Citation, SourceMark, Text, TextError};

@@ -1,7 +1,7 @@
 //! Masks: what is done to one column before a row leaves, ordered by how much they hide.
 //!
-//! The kinds are a chain, `partial < generalize < hash < constant < null < drop`; inside a kind the parameters form a
-//! small lattice of their own. So any two masks have exactly one least mask that is at least as strict as both, and
+//! The kinds are a chain, `partial < truncate < generalize < hash < constant < null < drop`; inside a kind the
+//! parameters form a small lattice of their own, and a partial mask under a truncation shortens what that shows. So any two masks have exactly one least mask that is at least as strict as both, and
 //! the order in which rules are met can never change what leaves.
 
 use std::num::NonZeroU64;
@@ -16,6 +16,8 @@ use crate::limits::LITERAL_BYTES_MAX;
 pub enum Mask {
     /// Only the first and last characters stay; the rest is replaced. Bare `partial` shows the last four.
     Partial(Shown),
+    /// Only so many first characters stay, and nothing tells how many there were.
+    Truncate(u8),
     /// A coarser value. Bare `generalize` is [`Generalization::Coarsest`].
     Generalize(Generalization),
     /// HMAC with a key of the agreement: equal values stay equal under one agreement and mean nothing outside it.
@@ -53,12 +55,22 @@ pub enum Generalization {
     Year,
     /// A number to the lower edge of its bucket of this width.
     Bucket(NonZeroU64),
+    /// A number cut to so many decimals, towards the lower: two decimals of a coordinate are about a kilometre.
+    Decimals(u8),
+    /// An address to so many of its last parts, which commas separate: 1 leaves the province.
+    Place(u8),
     /// As coarse as the column's kind allows: dates to the year, anything else to no value.
     Coarsest,
 }
 
 /// Most characters a partial mask may show at either end.
 pub const SHOWN_MAX: u8 = 16;
+/// Most characters that a truncation leaves.
+const TRUNCATE_MAX: u8 = 64;
+/// Most decimals that a generalised number keeps: six of a coordinate are a tenth of a metre.
+const DECIMALS_MAX: u8 = 6;
+/// Most parts that a generalised address keeps.
+const PLACE_PARTS_MAX: u8 = 4;
 
 impl Mask {
     /// The least mask that is at least as strict as both.
@@ -67,6 +79,10 @@ impl Mask {
         match (self, other) {
             (Self::Partial(a), Self::Partial(b)) => {
                 Self::Partial(Shown { first: a.first.min(b.first), last: a.last.min(b.last) })
+            }
+            (Self::Truncate(a), Self::Truncate(b)) => Self::Truncate(*a.min(b)),
+            (Self::Partial(shown), Self::Truncate(n)) | (Self::Truncate(n), Self::Partial(shown)) => {
+                Self::Truncate(*n.min(&shown.first))
             }
             (Self::Generalize(a), Self::Generalize(b)) => Self::Generalize(a.join(*b)),
             // Two different constants: neither hides more, so the next kind up hides both.
@@ -79,11 +95,12 @@ impl Mask {
     fn strength(&self) -> u8 {
         match self {
             Self::Partial(_) => 0,
-            Self::Generalize(_) => 1,
-            Self::Hash => 2,
-            Self::Constant(_) => 3,
-            Self::Null => 4,
-            Self::Drop => 5,
+            Self::Truncate(_) => 1,
+            Self::Generalize(_) => 2,
+            Self::Hash => 3,
+            Self::Constant(_) => 4,
+            Self::Null => 5,
+            Self::Drop => 6,
         }
     }
 }
@@ -94,6 +111,12 @@ impl Generalization {
             _ if self == other => self,
             // Buckets nest only when one width divides the other, so the least that hides both is the common multiple.
             (Self::Bucket(a), Self::Bucket(b)) => common_multiple(a, b).map_or(Self::Coarsest, Self::Bucket),
+            // A whole bucket is coarser than any decimals.
+            (Self::Bucket(width), Self::Decimals(_)) | (Self::Decimals(_), Self::Bucket(width)) => {
+                Self::Bucket(width)
+            }
+            (Self::Decimals(a), Self::Decimals(b)) => Self::Decimals(a.min(b)),
+            (Self::Place(a), Self::Place(b)) => Self::Place(a.min(b)),
             (Self::Day, Self::Month) | (Self::Month, Self::Day) => Self::Month,
             (Self::Day | Self::Month, Self::Year) | (Self::Year, Self::Day | Self::Month) => Self::Year,
             _ => Self::Coarsest,
@@ -114,8 +137,8 @@ fn common_multiple(a: NonZeroU64, b: NonZeroU64) -> Option<NonZeroU64> {
 #[serde(
     untagged,
     expecting = "expected a mask: `partial`, `generalize`, `hash`, `null`, `drop`, {\"partial\": {\"first\": 1, \
-                 \"last\": 0}}, {\"generalize\": \"day\" | \"month\" | \"year\" | {\"bucket\": 1000}} or {\"constant\": \
-                 \"…\"}"
+                 \"last\": 0}}, {\"truncate\": 3}, {\"generalize\": \"day\" | \"month\" | \"year\" | {\"bucket\": 1000} | \
+                 {\"decimals\": 2} | {\"place\": 1}} or {\"constant\": \"…\"}"
 )]
 enum Wire {
     Word(Word),
@@ -136,6 +159,7 @@ enum Word {
 #[serde(rename_all = "snake_case")]
 enum Detail {
     Partial(Shown),
+    Truncate(u8),
     Generalize(Generalization),
     Constant(String),
 }
@@ -153,6 +177,18 @@ impl TryFrom<Wire> for Mask {
                 return Err(format!("a partial mask shows at most {SHOWN_MAX} characters at either end"));
             }
             Wire::Detail(Detail::Partial(shown)) => Self::Partial(shown),
+            Wire::Detail(Detail::Truncate(n)) if n > TRUNCATE_MAX => {
+                return Err(format!("a truncation leaves at most {TRUNCATE_MAX} characters"));
+            }
+            Wire::Detail(Detail::Truncate(n)) => Self::Truncate(n),
+            Wire::Detail(Detail::Generalize(Generalization::Decimals(n))) if n == 0 || n > DECIMALS_MAX => {
+                return Err(format!(
+                    "`decimals` keeps 1 to {DECIMALS_MAX}; whole numbers are {{\"bucket\": 1}}"
+                ));
+            }
+            Wire::Detail(Detail::Generalize(Generalization::Place(n))) if n == 0 || n > PLACE_PARTS_MAX => {
+                return Err(format!("`place` keeps the last 1 to {PLACE_PARTS_MAX} parts of an address"));
+            }
             Wire::Detail(Detail::Generalize(to)) => Self::Generalize(to),
             Wire::Detail(Detail::Constant(text)) if text.len() > LITERAL_BYTES_MAX => {
                 return Err(format!("a constant mask has at most {LITERAL_BYTES_MAX} bytes"));

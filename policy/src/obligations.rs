@@ -13,6 +13,7 @@ use crate::digest::{CanonError, Digest};
 use crate::limits::{COLUMNS_MAX, PREDICATES_MAX, ROLES_MAX};
 use crate::mask::Mask;
 use crate::predicate::{Column, Predicate};
+use crate::quota::{Measure, Quota};
 use crate::unique::UniqueMap;
 
 /// A set of obligations. The default is none.
@@ -37,6 +38,12 @@ pub struct Obligations {
     /// Most requests in a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_min: Option<NonZeroU32>,
+    /// Most that one party may have in a day or a month.
+    #[serde(skip_serializing_if = "Quota::is_empty")]
+    pub quota: Quota,
+    /// Rows leave only once the time in this column is so many hours past; a row without that time does not leave.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub delay_hours: BTreeMap<Column, NonZeroU32>,
     /// Days after which the consumer deletes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<NonZeroU32>,
@@ -188,6 +195,8 @@ impl Obligations {
             },
             max_rows: least(self.max_rows, other.max_rows),
             rate_per_min: least(self.rate_per_min, other.rate_per_min),
+            quota: self.quota.join(&other.quota),
+            delay_hours: longer(&self.delay_hours, &other.delay_hours),
             retention_days: least(self.retention_days, other.retention_days),
             watermark: self.watermark || other.watermark,
             no_onward: self.no_onward || other.no_onward,
@@ -247,6 +256,17 @@ fn stronger(a: &BTreeMap<Column, Mask>, b: &BTreeMap<Column, Mask>) -> BTreeMap<
     all
 }
 
+fn longer(
+    a: &BTreeMap<Column, NonZeroU32>,
+    b: &BTreeMap<Column, NonZeroU32>,
+) -> BTreeMap<Column, NonZeroU32> {
+    let mut all = a.clone();
+    for (column, hours) in b {
+        all.entry(column.clone()).and_modify(|own| *own = (*own).max(*hours)).or_insert(*hours);
+    }
+    all
+}
+
 fn least<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -266,6 +286,8 @@ struct Wire {
     aggregate_k: Option<GroupSize>,
     max_rows: Option<NonZeroU64>,
     rate_per_min: Option<NonZeroU32>,
+    quota: UniqueMap<Measure, NonZeroU64>,
+    delay_hours: UniqueMap<Column, NonZeroU32>,
     retention_days: Option<NonZeroU32>,
     watermark: bool,
     no_onward: bool,
@@ -291,6 +313,8 @@ impl TryFrom<Wire> for Obligations {
             aggregate,
             max_rows: wire.max_rows,
             rate_per_min: wire.rate_per_min,
+            quota: Quota::new(wire.quota.0),
+            delay_hours: wire.delay_hours.0,
             retention_days: wire.retention_days,
             watermark: wire.watermark,
             no_onward: wire.no_onward,
@@ -308,6 +332,7 @@ impl Wire {
         let sizes = [
             ("columns", self.columns.as_ref().map_or(0, Vec::len), COLUMNS_MAX),
             ("mask", self.mask.0.len(), COLUMNS_MAX),
+            ("delay_hours", self.delay_hours.0.len(), COLUMNS_MAX),
             ("aggregate.group_by", group_by, COLUMNS_MAX),
             ("row_filter", self.row_filter.len(), PREDICATES_MAX),
             ("notify", self.notify.len(), ROLES_MAX),

@@ -6,17 +6,28 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    AgreementId, BasisId, CollectionId, DatasetId, GroupId, PurposeId, SubjectId, TagId, ZoneId,
+    AgreementId, BasisId, CollectionId, DatasetId, GroupId, PlaceId, PurposeId, RoleId, RouteId, SectorId,
+    SubjectId, TagId, UnitId, ZoneId,
 };
 use crate::predicate::Predicate;
+use crate::quota::Usage;
 use crate::rule::{Action, Class};
 
 /// May this subject do this to that dataset?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// Who asks.
+    /// Which agency (or person of this node) asks.
     pub subject: SubjectId,
+    /// For which of its units, as the agency states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitId>,
+    /// In which role the person acts, as the agency states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleId>,
+    /// Up to which class that person is cleared, as the agency states it; 0 when nothing is stated.
+    #[serde(default, skip_serializing_if = "Class::is_open")]
+    pub clearance: Class,
     /// What it wants to do.
     pub action: Action,
     /// With which dataset.
@@ -29,6 +40,12 @@ pub struct Question {
     pub basis: Option<BasisId>,
     /// Through which network zone, as this node observed it.
     pub network: ZoneId,
+    /// Where the data will be used, as the agency states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceId>,
+    /// Which way the data takes.
+    #[serde(default, skip_serializing_if = "RouteId::is_direct")]
+    pub route: RouteId,
     /// When, Unix seconds.
     pub now: i64,
 }
@@ -46,6 +63,9 @@ pub struct Facts {
     /// A dossier for sending data abroad is filed, exempt or approved for this agreement.
     #[serde(default)]
     pub transfer_dossier: bool,
+    /// What this party has had of this dataset so far; held against quotas.
+    #[serde(default, skip_serializing_if = "Usage::is_empty")]
+    pub usage: Usage,
 }
 
 /// A party as the registry has it.
@@ -97,7 +117,7 @@ impl From<Country> for String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetFacts {
-    /// The agency that answers for it.
+    /// The agency that answers for it. Puts `ow:<participant id>` above the dataset.
     pub owner: SubjectId,
     /// Its classification.
     pub class: Class,
@@ -105,6 +125,9 @@ pub struct DatasetFacts {
     pub personal: Personal,
     /// How it is shared. Puts `co:open`, `co:default-shared` or `co:special` on it.
     pub kind: SharingKind,
+    /// Its sector, which then stands above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sector: Option<SectorId>,
     /// Class under the law on data. Puts `tag:important` or `tag:core` on it.
     #[serde(default)]
     pub data_class: DataClass,

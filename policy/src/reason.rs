@@ -52,6 +52,9 @@ pub enum ReasonCode {
     /// Permitted, but the obligations leave nothing to deliver.
     #[serde(rename = "OBLIGATION-CONFLICT")]
     ObligationConflict,
+    /// Permitted, but the quota is used up.
+    #[serde(rename = "QUOTA")]
+    Quota,
     /// More rules or facts than one question may have.
     #[serde(rename = "LIMIT")]
     Limit,
@@ -65,7 +68,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// All codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Party,
         Self::Dataset,
         Self::Record,
@@ -80,6 +83,7 @@ impl ReasonCode {
         Self::RuleDenies,
         Self::NoRule,
         Self::ObligationConflict,
+        Self::Quota,
         Self::Limit,
         Self::Clock,
         Self::Engine,
@@ -103,6 +107,7 @@ impl ReasonCode {
             Self::RuleDenies => "RULE-DENIES",
             Self::NoRule => "NO-RULE",
             Self::ObligationConflict => "OBLIGATION-CONFLICT",
+            Self::Quota => "QUOTA",
             Self::Limit => "LIMIT",
             Self::Clock => "CLOCK",
             Self::Engine => "ENGINE-ERROR",
@@ -327,6 +332,10 @@ fn standing_rules(code: ReasonCode) -> (Citation, Text) {
         ReasonCode::ObligationConflict => Text::fixed(
             "Các nghĩa vụ áp dụng không để lại dữ liệu nào có thể cung cấp.",
             "The obligations that apply leave nothing to deliver.",
+        ),
+        ReasonCode::Quota => Text::fixed(
+            "Yêu cầu được phép, nhưng hạn mức của kỳ này đã dùng hết; hãy thử lại ở kỳ sau hoặc xin nâng hạn mức.",
+            "The request is permitted, but this period's quota is used up; try again in the next one or ask for a higher quota.",
         ),
         ReasonCode::Limit => Text::fixed(
             "Yêu cầu chạm quá nhiều quy tắc hoặc nhãn; bên cung cấp cần sửa bộ quy tắc. Hãy liên hệ bên cung cấp.",

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::ids::{AgreementId, CollectionId, DatasetId, PurposeId, SubjectId, TagId};
+use crate::ids::{AgreementId, CollectionId, DatasetId, PurposeId, SectorId, SubjectId, TagId};
 use crate::minute::Minute;
 use crate::predicate::Predicate;
 use crate::question::{
     AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Personal, Question,
     SharingKind,
 };
+use crate::quota::Usage;
 use crate::rule::Class;
 use crate::unique::UniqueMap;
 
@@ -33,6 +34,8 @@ struct Dataset {
     cls: Class,
     personal: Personal,
     kind: SharingKind,
+    #[serde(default)]
+    sector: Option<SectorId>,
     #[serde(default)]
     data_class: DataClass,
     #[serde(default)]
@@ -79,6 +82,7 @@ impl Registry {
                 .agreement
                 .as_ref()
                 .is_some_and(|id| self.transfer_dossiers.contains(id)),
+            usage: Usage::default(),
         }
     }
 
@@ -115,6 +119,7 @@ impl Dataset {
             class: self.cls,
             personal: self.personal,
             kind: self.kind,
+            sector: self.sector.clone(),
             data_class: self.data_class,
             tags: self.tags.clone(),
             collections: self.collections.clone(),

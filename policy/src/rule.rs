@@ -73,11 +73,14 @@ pub enum Action {
     Download,
     /// Get changes as they come.
     Subscribe,
+    /// Call a data service.
+    Call,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 5] = [Self::Discover, Self::Metadata, Self::Query, Self::Download, Self::Subscribe];
+    pub const ALL: [Self; 6] =
+        [Self::Discover, Self::Metadata, Self::Query, Self::Download, Self::Subscribe, Self::Call];
 
     /// The word used in files.
     #[must_use]
@@ -88,6 +91,7 @@ impl Action {
             Self::Query => "query",
             Self::Download => "download",
             Self::Subscribe => "subscribe",
+            Self::Call => "call",
         }
     }
 
@@ -105,11 +109,13 @@ impl Action {
 }
 
 /// Classification of a dataset: one digit, 0 open to 9 state secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Class(u8);
 
 impl Class {
+    /// Open to anyone.
+    pub const OPEN: Self = Self(0);
     /// State secret: never in this exchange.
     pub const SECRET: Self = Self(9);
 
@@ -123,6 +129,12 @@ impl Class {
     #[must_use]
     pub fn get(self) -> u8 {
         self.0
+    }
+
+    /// True for class 0.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self == Self::OPEN
     }
 }
 
@@ -235,6 +247,80 @@ pub struct Rule {
     pub obligations: Option<ObligationSetId>,
     /// Allow or deny. A duty is always an allow.
     pub effect: RuleEffect,
+    /// Further conditions on who asks, from where and which way.
+    pub when: When,
+}
+
+/// How many of casbin's columns [`When`] fills.
+pub(crate) const WHEN_COLUMNS: usize = 6;
+
+/// Conditions that most rules leave open. The default is "any".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct When {
+    /// Which unit of the asking agency, or what stands above it.
+    pub unit: Pattern,
+    /// Which role of the person, or what stands above it.
+    pub role: Pattern,
+    /// Lowest clearance it is about.
+    pub clearance_from: Class,
+    /// Highest clearance it is about.
+    pub clearance_to: Class,
+    /// Where the data is used, or what stands above it.
+    pub place: Pattern,
+    /// Which way the data takes.
+    pub route: Pattern,
+}
+
+impl Default for When {
+    fn default() -> Self {
+        Self {
+            unit: Pattern::Any,
+            role: Pattern::Any,
+            clearance_from: Class::OPEN,
+            clearance_to: Class::SECRET,
+            place: Pattern::Any,
+            route: Pattern::Any,
+        }
+    }
+}
+
+impl When {
+    /// True when it leaves everything open.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As the last column of a file has it: `role=ro:doctor clearance=3-9`; blank when everything is open.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let mut parts = Vec::new();
+        let mut name = |key: &str, pattern: &Pattern| {
+            if let Pattern::Name(name) = pattern {
+                parts.push(format!("{key}={name}"));
+            }
+        };
+        name("unit", &self.unit);
+        name("role", &self.role);
+        name("place", &self.place);
+        name("route", &self.route);
+        if (self.clearance_from, self.clearance_to) != (Class::OPEN, Class::SECRET) {
+            parts.push(format!("clearance={}-{}", self.clearance_from, self.clearance_to));
+        }
+        parts.join(" ")
+    }
+
+    /// The columns as casbin's model names them: `unt rol qlo qhi plc via`.
+    fn columns(&self) -> [String; WHEN_COLUMNS] {
+        [
+            self.unit.written().to_owned(),
+            self.role.written().to_owned(),
+            self.clearance_from.to_string(),
+            self.clearance_to.to_string(),
+            self.place.written().to_owned(),
+            self.route.written().to_owned(),
+        ]
+    }
 }
 
 impl Rule {
@@ -245,7 +331,7 @@ impl Rule {
     }
 
     /// The columns of a grant as casbin's model names them:
-    /// `id tier sub obj act pur agr bas net clo chi nbf exp obl eft`.
+    /// `id tier sub obj act pur agr bas net clo chi nbf exp obl eft unt rol qlo qhi plc via`.
     #[must_use]
     pub fn grant_row(&self) -> Vec<String> {
         let (mut row, end) = (self.first_columns(), self.last_columns());
@@ -253,14 +339,16 @@ impl Rule {
             [self.agreement.written(), self.basis.written(), self.network.written()].map(str::to_owned),
         );
         row.extend(end);
+        row.extend(self.when.columns());
         row
     }
 
-    /// The columns of a duty: `id tier sub obj act pur clo chi nbf exp obl eft`.
+    /// The columns of a duty: `id tier sub obj act pur clo chi nbf exp obl eft unt rol qlo qhi plc via`.
     #[must_use]
     pub fn duty_row(&self) -> Vec<String> {
         let mut row = self.first_columns();
         row.extend(self.last_columns());
+        row.extend(self.when.columns());
         row
     }
 
@@ -290,10 +378,10 @@ impl Rule {
     }
 }
 
-/// Which of the three link sections a link stands in.
+/// Which of the link sections a link stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum LinkKind {
-    /// `g`: agency, person, group or role to group or role.
+    /// `g`: agency, person, unit, group or role to group, unit or role.
     #[serde(rename = "g")]
     Subject,
     /// `g2`: dataset, collection or tag to collection or tag.
@@ -302,6 +390,9 @@ pub enum LinkKind {
     /// `g3`: purpose to broader purpose.
     #[serde(rename = "g3")]
     Purpose,
+    /// `g4`: place to broader place.
+    #[serde(rename = "g4")]
+    Place,
 }
 
 impl LinkKind {
@@ -312,6 +403,7 @@ impl LinkKind {
             Self::Subject => "g",
             Self::Object => "g2",
             Self::Purpose => "g3",
+            Self::Place => "g4",
         }
     }
 }

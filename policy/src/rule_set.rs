@@ -8,12 +8,12 @@ use crate::cases::Case;
 use crate::closure::Closure;
 use crate::digest::Digest;
 use crate::ids::{ObligationSetId, RuleId};
-use crate::judge::{DUTY_MODEL, GRANT_MODEL, meaning};
+use crate::judge::{DUTY_MODEL, DUTY_MODEL_1, GRANT_MODEL, GRANT_MODEL_1, meaning};
 use crate::load::{Files, LoadError};
 use crate::obligations::Obligations;
 use crate::reason::{ReasonCode, Refusal};
 use crate::registry::Registry;
-use crate::rule::{Link, Rule};
+use crate::rule::{Link, LinkKind, Rule, WHEN_COLUMNS};
 use crate::text::{Citation, Text};
 
 /// Why a rule says what it says: its legal basis and plain words.
@@ -66,22 +66,46 @@ struct Canonical<'a> {
     reasons: &'a BTreeMap<String, Reason>,
 }
 
+impl Parts {
+    /// True when the rules mean the same under the first model.
+    fn is_of_the_first_model(&self) -> bool {
+        self.grants.iter().chain(&self.duties).all(|rule| rule.when.is_any())
+            && self.links.iter().all(|link| link.kind != LinkKind::Place)
+    }
+
+    fn canonical(&self) -> Canonical<'_> {
+        let first = self.is_of_the_first_model();
+        let (format, grant_model, duty_model) = if first {
+            ("tram-rule-set/1", GRANT_MODEL_1, DUTY_MODEL_1)
+        } else {
+            ("tram-rule-set/2", GRANT_MODEL, DUTY_MODEL)
+        };
+        let row = |mut row: Vec<String>| {
+            if first {
+                row.truncate(row.len() - WHEN_COLUMNS);
+            }
+            row
+        };
+        Canonical {
+            format,
+            grant_model: meaning(grant_model).collect(),
+            duty_model: meaning(duty_model).collect(),
+            grants: self.grants.iter().map(|rule| row(rule.grant_row())).collect(),
+            duties: self.duties.iter().map(|rule| row(rule.duty_row())).collect(),
+            links: &self.links,
+            obligations: &self.obligations,
+            reasons: &self.reasons,
+        }
+    }
+}
+
 impl RuleSet {
     /// Puts checked parts in order and fixes the digest.
     pub(crate) fn assemble(mut parts: Parts, version: u64) -> Result<Self, crate::CanonError> {
         parts.grants.sort_by(|a, b| a.order().cmp(&b.order()));
         parts.duties.sort_by(|a, b| a.order().cmp(&b.order()));
         parts.links.sort();
-        let digest = Digest::of_canonical(&Canonical {
-            format: "tram-rule-set/1",
-            grant_model: meaning(GRANT_MODEL).collect(),
-            duty_model: meaning(DUTY_MODEL).collect(),
-            grants: parts.grants.iter().map(Rule::grant_row).collect(),
-            duties: parts.duties.iter().map(Rule::duty_row).collect(),
-            links: &parts.links,
-            obligations: &parts.obligations,
-            reasons: &parts.reasons,
-        })?;
+        let digest = Digest::of_canonical(&parts.canonical())?;
         let Parts { grants, duties, links, obligations, reasons, closure, cases, fixture } = parts;
         Ok(Self { grants, duties, links, obligations, reasons, closure, cases, fixture, digest, version })
     }

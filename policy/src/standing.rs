@@ -6,9 +6,11 @@
 use std::collections::HashSet;
 
 use crate::closure::Closure;
+use crate::ids::OWNER_PREFIX;
 use crate::limits::FACT_LINKS_MAX;
 use crate::question::{Country, DataClass, DatasetFacts, Facts, PartyFacts, Personal, Question, SharingKind};
 use crate::reason::ReasonCode;
+use crate::rule::Pattern;
 
 /// Names that a catalog record alone decides: they may stand on a dataset only as its record says.
 const RESERVED: [&str; 7] = [
@@ -23,15 +25,22 @@ const RESERVED: [&str; 7] = [
 /// The group that every party with its seat abroad is in.
 const FOREIGN: &str = "gr:foreign";
 
+/// One name of the question with all names it stands under.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Named {
+    pub name: String,
+    above: HashSet<String>,
+}
+
 /// Ancestors of one question's names.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Standing {
-    pub subject: String,
-    pub dataset: String,
-    pub purpose: String,
-    above_subject: HashSet<String>,
-    above_dataset: HashSet<String>,
-    above_purpose: HashSet<String>,
+    pub subject: Named,
+    pub dataset: Named,
+    pub purpose: Named,
+    pub unit: Named,
+    pub role: Named,
+    pub place: Named,
 }
 
 impl Standing {
@@ -40,17 +49,18 @@ impl Standing {
     /// # Errors
     /// `LIMIT` when the facts carry too many links, `INV-RECORD` when reserved names contradict the record.
     pub fn of(closure: &Closure, question: &Question, facts: &Facts) -> Result<Self, ReasonCode> {
-        let (subject, dataset) = (question.subject.as_str(), question.dataset.as_str());
-        let purpose = question.purpose.as_ref().map_or("-", |p| p.as_str());
         let groups = facts.party.as_ref().map_or(Ok(Vec::new()), groups_of)?;
-        let marks = facts.dataset.as_ref().map_or(Ok(Vec::new()), marks_of)?;
+        let owner = facts.dataset.as_ref().map(owner_name);
+        let mut marks = facts.dataset.as_ref().map_or(Ok(Vec::new()), marks_of)?;
+        marks.extend(owner.as_deref());
+        let plain = |name: Option<&str>| Named::under(closure, name.unwrap_or("-"), &[]);
         let standing = Self {
-            above_subject: with_ancestors(closure, subject, &groups),
-            above_dataset: with_ancestors(closure, dataset, &marks),
-            above_purpose: with_ancestors(closure, purpose, &[]),
-            subject: subject.to_owned(),
-            dataset: dataset.to_owned(),
-            purpose: purpose.to_owned(),
+            subject: Named::under(closure, question.subject.as_str(), &groups),
+            dataset: Named::under(closure, question.dataset.as_str(), &marks),
+            purpose: plain(question.purpose.as_ref().map(|p| p.as_str())),
+            unit: plain(question.unit.as_ref().map(|u| u.as_str())),
+            role: plain(question.role.as_ref().map(|r| r.as_str())),
+            place: plain(question.place.as_ref().map(|p| p.as_str())),
         };
         if let Some(record) = &facts.dataset {
             standing.agrees_with(record)?;
@@ -62,46 +72,47 @@ impl Standing {
     fn agrees_with(&self, record: &DatasetFacts) -> Result<(), ReasonCode> {
         let warranted = derived(record);
         let stray =
-            RESERVED.iter().any(|name| self.above_dataset.contains(*name) && !warranted.contains(name));
+            RESERVED.iter().any(|name| self.dataset.above.contains(*name) && !warranted.contains(name));
         if stray { Err(ReasonCode::Record) } else { Ok(()) }
     }
 
     /// casbin's question: is `name` the same as `broader` or under it? Only names of this question can be.
     pub fn is_under(&self, name: &str, broader: &str) -> bool {
-        if name == broader {
-            return true;
-        }
-        let above = if name == self.subject {
-            &self.above_subject
-        } else if name == self.dataset {
-            &self.above_dataset
-        } else if name == self.purpose {
-            &self.above_purpose
-        } else {
-            return false;
-        };
-        above.contains(broader)
+        let own = [&self.subject, &self.dataset, &self.purpose, &self.unit, &self.role, &self.place];
+        name == broader || own.iter().any(|own| own.name == name && own.above.contains(broader))
     }
 
     /// The dataset and everything above it.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.dataset.as_str()).chain(self.above_dataset.iter().map(String::as_str))
-    }
-
-    /// Whether a subject column could match.
-    pub fn has_subject(&self, name: &str) -> bool {
-        self.is_under(&self.subject, name)
+        std::iter::once(self.dataset.name.as_str()).chain(self.dataset.above.iter().map(String::as_str))
     }
 }
 
-fn with_ancestors(closure: &Closure, name: &str, added: &[&str]) -> HashSet<String> {
-    let mut all: HashSet<String> = closure.above(name).map(str::to_owned).collect();
-    for link in added {
-        if all.insert((*link).to_owned()) {
-            all.extend(closure.above(link).map(str::to_owned));
+impl Named {
+    fn under(closure: &Closure, name: &str, added: &[&str]) -> Self {
+        let mut above: HashSet<String> = closure.above(name).map(str::to_owned).collect();
+        for link in added {
+            if above.insert((*link).to_owned()) {
+                above.extend(closure.above(link).map(str::to_owned));
+            }
+        }
+        Self { name: name.to_owned(), above }
+    }
+
+    /// Whether a rule's column could match this name.
+    pub fn fits(&self, pattern: &Pattern) -> bool {
+        match pattern {
+            Pattern::Any => true,
+            Pattern::Name(name) => self.name == *name || self.above.contains(name),
         }
     }
-    all
+}
+
+/// `ow:<participant id>`: what the owner puts above its dataset.
+fn owner_name(record: &DatasetFacts) -> String {
+    let owner = record.owner.as_str();
+    let bare = owner.split_once(':').map_or(owner, |(_, bare)| bare);
+    format!("{OWNER_PREFIX}{bare}")
 }
 
 fn groups_of(party: &PartyFacts) -> Result<Vec<&str>, ReasonCode> {
@@ -120,6 +131,7 @@ fn marks_of(record: &DatasetFacts) -> Result<Vec<&str>, ReasonCode> {
         return Err(ReasonCode::Limit);
     }
     let mut marks = derived(record);
+    marks.extend(record.sector.iter().map(|s| s.as_str()));
     marks.extend(record.tags.iter().map(|t| t.as_str()));
     marks.extend(record.collections.iter().map(|c| c.as_str()));
     Ok(marks)

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroU64};
 
 use policy::{
-    Aggregate, Column, CountedBy, Generalization, GroupSize, Level, Mask, Obligations, Op, Predicate,
+    Aggregate, Column, CountedBy, Generalization, GroupSize, Level, Mask, Measure, Obligations, Op,
+    Predicate, Quota,
 };
 use policy::{RoleName, Shown, Value};
 use proptest::collection::{btree_map, btree_set};
@@ -24,10 +25,13 @@ fn mask() -> impl Strategy<Value = Mask> {
         Just(Generalization::Year),
         Just(Generalization::Coarsest),
         (1u64..40).prop_map(|n| Generalization::Bucket(NonZeroU64::new(n).unwrap())),
+        (1u8..4).prop_map(Generalization::Decimals),
+        (1u8..4).prop_map(Generalization::Place),
         (u64::MAX - 9..u64::MAX).prop_map(|n| Generalization::Bucket(NonZeroU64::new(n).unwrap())),
     ];
     prop_oneof![
         (0u8..4, 0u8..4).prop_map(|(first, last)| Mask::Partial(Shown { first, last })),
+        (0u8..4).prop_map(Mask::Truncate),
         coarser.prop_map(Mask::Generalize),
         Just(Mask::Hash),
         "[ab]".prop_map(Mask::Constant),
@@ -52,29 +56,42 @@ fn roles() -> impl Strategy<Value = BTreeSet<RoleName>> {
     btree_set("[a-c]".prop_map(|name| RoleName::try_from(name).unwrap()), 0..3)
 }
 
+fn quota() -> impl Strategy<Value = Quota> {
+    let limits = (0usize..6, 1u64..9).prop_map(|(at, n)| (Measure::ALL[at], NonZeroU64::new(n).unwrap()));
+    proptest::collection::vec(limits, 0..4).prop_map(|limits| Quota::new(limits.into_iter().collect()))
+}
+
+fn delays() -> impl Strategy<Value = BTreeMap<Column, NonZeroU32>> {
+    btree_map(column(), (1u32..99).prop_map(|hours| NonZeroU32::new(hours).unwrap()), 0..3)
+}
+
 fn obligations() -> impl Strategy<Value = Obligations> {
     let views =
         (of(btree_set(column(), 0..4)), btree_map(column(), mask(), 0..4), btree_set(predicate(), 0..3));
-    let limits = (of(aggregate()), of(1u64..9), of(1u32..9), of(1u32..9));
+    let limits = (of(aggregate()), of(1u64..9), of(1u32..9), of(1u32..9), quota(), delays());
     let rest = (any::<bool>(), any::<bool>(), roles(), roles(), 0u8..4, 0u8..4);
-    (views, limits, rest).prop_map(|((columns, mask, row_filter), (aggregate, rows, rate, days), rest)| {
-        let (watermark, no_onward, notify, approval, encrypt, audit) = rest;
-        Obligations {
-            columns,
-            mask,
-            row_filter,
-            aggregate,
-            max_rows: rows.and_then(NonZeroU64::new),
-            rate_per_min: rate.and_then(NonZeroU32::new),
-            retention_days: days.and_then(NonZeroU32::new),
-            watermark,
-            no_onward,
-            notify,
-            approval,
-            encrypt: Level::try_from(encrypt).unwrap(),
-            audit: Level::try_from(audit).unwrap(),
-        }
-    })
+    (views, limits, rest).prop_map(
+        |((columns, mask, row_filter), (aggregate, rows, rate, days, quota, delay_hours), rest)| {
+            let (watermark, no_onward, notify, approval, encrypt, audit) = rest;
+            Obligations {
+                columns,
+                mask,
+                row_filter,
+                aggregate,
+                max_rows: rows.and_then(NonZeroU64::new),
+                rate_per_min: rate.and_then(NonZeroU32::new),
+                quota,
+                delay_hours,
+                retention_days: days.and_then(NonZeroU32::new),
+                watermark,
+                no_onward,
+                notify,
+                approval,
+                encrypt: Level::try_from(encrypt).unwrap(),
+                audit: Level::try_from(audit).unwrap(),
+            }
+        },
+    )
 }
 
 proptest! {
@@ -147,6 +164,14 @@ fn an_obligation_that_is_not_understood_is_refused() {
         r#"{"max_rows": -1}"#,
         r#"{"max_rows": 1.5}"#,
         r#"{"retention_days": "30"}"#,
+        r#"{"quota": {"rows_per_hour": 1}}"#,
+        r#"{"quota": {"rows_per_day": 0}}"#,
+        r#"{"quota": {"rows_per_day": 1, "rows_per_day": 2}}"#,
+        r#"{"delay_hours": {"t": 0}}"#,
+        r#"{"delay_hours": 24}"#,
+        r#"{"mask": {"a": {"truncate": 65}}}"#,
+        r#"{"mask": {"a": {"generalize": {"decimals": 0}}}}"#,
+        r#"{"mask": {"a": {"generalize": {"place": 5}}}}"#,
         r#"{"rate_per_min": 4294967296}"#,
         r#"{"encrypt": 4}"#,
         r#"{"notify": ["DPO"]}"#,

@@ -29,7 +29,52 @@ fn refused(from: &str, to: &str, code: ProblemCode) {
 #[test]
 fn the_good_row_is_good() {
     let rules = load(&files(GOOD)).unwrap();
-    assert_eq!(rules.grants()[0].grant_row().join(", "), GOOD.trim()[3..]);
+    let row = rules.grants()[0].grant_row().join(", ");
+    assert_eq!(row, format!("{}, *, *, 0, 9, *, *", &GOOD.trim()[3..]));
+}
+
+#[test]
+fn further_conditions_stand_in_a_last_column() {
+    let text = "unit=un:a/cards role=ro:doctor place=pl:vn route=via:platform clearance=3-9";
+    let rules = load(&files(&GOOD.replace(", allow", &format!(", allow, {text}")))).unwrap();
+    assert_eq!(rules.grants()[0].when.written(), text);
+    let row = rules.grants()[0].grant_row();
+    assert_eq!(row[15..], ["un:a/cards", "ro:doctor", "3", "9", "pl:vn", "via:platform"]);
+    let one = load(&files(&GOOD.replace(", allow", ", allow, clearance=4 role=*"))).unwrap();
+    assert_eq!(one.grants()[0].when.written(), "clearance=4-4");
+}
+
+#[test]
+fn a_condition_that_is_not_understood_is_refused() {
+    use ProblemCode as P;
+    refused(", allow", ", allow, ", P::FieldBlank);
+    refused(", allow", ", allow, roles=ro:doctor", P::When);
+    refused(", allow", ", allow, role", P::Name);
+    refused(", allow", ", allow, role=", P::Name);
+    refused(", allow", ", allow, role=ag:a", P::Name);
+    refused(", allow", ", allow, role=ro:a role=ro:b", P::When);
+    refused(", allow", ", allow, clearance=10", P::Class);
+    refused(", allow", ", allow, clearance=5-3", P::Class);
+    refused(", allow", ", allow, place=VN", P::Name);
+    refused(", allow", ", allow, route=platform", P::Name);
+    refused(", allow", ", allow, unit=un:x, role=ro:y", P::FieldCount);
+}
+
+#[test]
+fn rules_without_further_conditions_keep_the_digest_of_the_first_model() {
+    let plain = load(&files(GOOD)).unwrap();
+    let with = load(&files(&GOOD.replace(", allow", ", allow, role=ro:x"))).unwrap();
+    assert_ne!(plain.digest(), with.digest());
+    // Worked out before rules had a last column: a receipt of then names it.
+    assert_eq!(
+        plain.digest().to_string(),
+        "e03d82231ba89ebe88b4d21efdf1b3dfc1390c0fb68f5ab38047be4720217548"
+    );
+    let first = files(GOOD).with("grant.conf", include_str!("../models/1/grant.conf"));
+    assert_eq!(load(&first).unwrap().digest(), plain.digest());
+    let mixed = files(&GOOD.replace(", allow", ", allow, role=ro:x"))
+        .with("grant.conf", include_str!("../models/1/grant.conf"));
+    assert!(load(&mixed).unwrap_err().has(ProblemCode::ModelDiffers));
 }
 
 #[test]
@@ -76,7 +121,7 @@ fn every_column_is_checked() {
 fn short_and_long_rows_are_refused() {
     use ProblemCode as P;
     refused(", OB, allow", "", P::FieldCount);
-    refused(", allow", ", allow, deny", P::FieldCount);
+    refused(", allow", ", allow, deny", P::When);
     refused("pu:p", "", P::FieldBlank);
     refused("ag:a", "  ", P::FieldBlank);
     assert!(load(&files("p\n")).unwrap_err().has(P::FieldCount));
@@ -85,7 +130,7 @@ fn short_and_long_rows_are_refused() {
 
 #[test]
 fn sections_that_casbin_would_drop_are_refused() {
-    for row in ["p2, a, b", "e, some(where (p.eft == allow))", "P, R2", "policy", ", R2", "g4, a, b"] {
+    for row in ["p2, a, b", "e, some(where (p.eft == allow))", "P, R2", "policy", ", R2", "g5, a, b"] {
         let error = load(&files(&format!("{GOOD}{row}\n"))).expect_err(row);
         assert!(error.has(ProblemCode::SectionUnknown), "{row}: {:?}", error.problems);
     }

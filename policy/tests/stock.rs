@@ -39,17 +39,22 @@ fn stock(rules: &RuleSet, more_links: &[(&str, &str, &str)]) -> Enforcer {
 fn ask(stock: &Enforcer, question: &Question, facts: &Facts) -> bool {
     let none = "-".to_owned();
     stock
-        .enforce((
+        .enforce(vec![
             question.subject.to_string(),
             question.dataset.to_string(),
-            question.action.written(),
+            question.action.written().to_owned(),
             question.purpose.as_ref().map_or(none.clone(), ToString::to_string),
             question.agreement.as_ref().map_or(none.clone(), ToString::to_string),
-            question.basis.as_ref().map_or(none, ToString::to_string),
+            question.basis.as_ref().map_or(none.clone(), ToString::to_string),
             question.network.to_string(),
             facts.dataset.as_ref().unwrap().class.to_string(),
             Minute::from_unix(question.now).unwrap().to_string(),
-        ))
+            question.unit.as_ref().map_or(none.clone(), ToString::to_string),
+            question.role.as_ref().map_or(none.clone(), ToString::to_string),
+            question.clearance.to_string(),
+            question.place.as_ref().map_or(none, ToString::to_string),
+            question.route.to_string(),
+        ])
         .unwrap()
 }
 
@@ -156,7 +161,18 @@ const TIMES: [&str; 4] = ["2026-01-01T00:00Z", "2026-11-20T08:00Z", "2026-11-20T
 /// A rule with random columns of a small world, so that many rules meet each question.
 fn random_rule(id: usize, dice: &mut Dice) -> String {
     let subject = *dice.pick(&["*", "ag:a", "ag:b", "gr:g", "gr:h", "ro:r", "us:d", "*"]);
-    let object = *dice.pick(&["*", "ds:w", "ds:x", "co:c", "co:d", "tag:t", "tag:u", "co:default-shared"]);
+    let object = *dice.pick(&[
+        "*",
+        "ds:w",
+        "ds:x",
+        "co:c",
+        "co:d",
+        "tag:t",
+        "tag:u",
+        "co:default-shared",
+        "se:health",
+        "ow:owner",
+    ]);
     let action = *dice.pick(&["*", "*", "*", "query", "download", "discover", "metadata"]);
     let purpose = *dice.pick(&["*", "*", "*", "pu:1", "pu:11", "pu:2"]);
     let agreement = *dice.pick(&["*", "*", "*", "+", "-", "agr:1"]);
@@ -166,8 +182,21 @@ fn random_rule(id: usize, dice: &mut Dice) -> String {
     let (from, until) = *dice.pick(&[(0, 3), (0, 3), (0, 3), (0, 1), (1, 2), (1, 3), (2, 3), (0, 2)]);
     let tier = *dice.pick(&["00", "10", "20", "30"]);
     let effect = if dice.chance(3) { "deny" } else { "allow" };
+    let when = *dice.pick(&[
+        "",
+        "",
+        "",
+        "",
+        ", unit=un:u",
+        ", role=ro:doctor",
+        ", role=ro:medic clearance=2-9",
+        ", clearance=0-2",
+        ", place=pl:vn",
+        ", place=pl:vn:hn route=via:direct",
+        ", route=via:platform",
+    ]);
     format!(
-        "p, R{id}, {tier}, {subject}, {object}, {action}, {purpose}, {agreement}, {basis}, {network}, {low}, {high}, {}, {}, -, {effect}\n",
+        "p, R{id}, {tier}, {subject}, {object}, {action}, {purpose}, {agreement}, {basis}, {network}, {low}, {high}, {}, {}, -, {effect}{when}\n",
         TIMES[from], TIMES[until]
     )
 }
@@ -179,6 +208,11 @@ fn random_question(dice: &mut Dice) -> Question {
     asked.agreement = dice.chance(2).then(|| dice.pick(&["agr:1", "agr:2"]).parse().unwrap());
     asked.basis = dice.chance(2).then(|| dice.pick(&["bas:law", "bas:treaty"]).parse().unwrap());
     asked.network = dice.pick(&["net:gov", "net:internet"]).parse().unwrap();
+    asked.unit = dice.chance(2).then(|| dice.pick(&["un:u", "un:u:v", "un:w"]).parse().unwrap());
+    asked.role = dice.chance(2).then(|| dice.pick(&["ro:doctor", "ro:medic", "ro:clerk"]).parse().unwrap());
+    asked.clearance = policy::Class::new(dice.below(5) as u8).unwrap();
+    asked.place = dice.chance(2).then(|| dice.pick(&["pl:vn", "pl:vn:hn", "pl:la"]).parse().unwrap());
+    asked.route = dice.pick(&["via:direct", "via:platform"]).parse().unwrap();
     asked.now = NOW + [-60, -1, 0, 59, 60, 61][dice.below(6)];
     asked
 }
@@ -187,6 +221,7 @@ fn random_question(dice: &mut Dice) -> Question {
 fn random_facts(asked: &Question) -> Facts {
     let mut record = dataset(1, SharingKind::Default);
     let mut member = party(&[]);
+    record.sector = (asked.dataset.as_str() == "ds:z").then(|| "se:health".parse().unwrap());
     match asked.dataset.as_str() {
         "ds:w" => record.tags = vec!["tag:u".parse().unwrap()],
         "ds:x" => record.collections = vec!["co:d".parse().unwrap()],
@@ -203,8 +238,13 @@ fn random_facts(asked: &Question) -> Facts {
     known
 }
 
-const LINKS: &str = "g, ag:a, gr:g\ng, gr:h, gr:g\ng2, co:d, co:c\ng2, tag:u, tag:t\ng2, ds:z, co:c\ng3, pu:11, pu:1\ng3, pu:12, pu:1\n";
-const FACT_LINKS: [(&str, &str, &str); 8] = [
+const LINKS: &str = "g, un:u:v, un:u\ng, ro:doctor, ro:medic\ng4, pl:vn:hn, pl:vn\ng, ag:a, gr:g\ng, gr:h, gr:g\ng2, co:d, co:c\ng2, tag:u, tag:t\ng2, ds:z, co:c\ng3, pu:11, pu:1\ng3, pu:12, pu:1\n";
+const FACT_LINKS: [(&str, &str, &str); 13] = [
+    ("g2", "ds:z", "se:health"),
+    ("g2", "ds:w", "ow:owner"),
+    ("g2", "ds:x", "ow:owner"),
+    ("g2", "ds:y", "ow:owner"),
+    ("g2", "ds:z", "ow:owner"),
     ("g2", "ds:w", "tag:u"),
     ("g2", "ds:x", "co:d"),
     ("g2", "ds:w", "co:default-shared"),

@@ -158,6 +158,7 @@ pub fn facts(node: &Node, dataset: &Dataset) -> Result<DatasetFacts> {
             SharingKind::Special => PolicyKind::Special,
             SharingKind::Secret => PolicyKind::Secret,
         },
+        sector: None,
         data_class,
         tags: named(&record.tags, policy::TagId::named).map_err(|e| bad("tag", e))?,
         collections: named(&record.collections, policy::CollectionId::named)

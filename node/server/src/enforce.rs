@@ -68,9 +68,9 @@ fn mask(
             Generalization::Day => Mask::Truncate(TimeUnit::Day),
             Generalization::Month => Mask::Truncate(TimeUnit::Month),
             Generalization::Year | Generalization::Coarsest => Mask::Truncate(TimeUnit::Year),
-            Generalization::Bucket(_) => Mask::Null,
+            Generalization::Bucket(_) | Generalization::Decimals(_) | Generalization::Place(_) => Mask::Null,
         },
-        Rule::Generalize(_) => Mask::Null,
+        Rule::Generalize(_) | Rule::Truncate(_) => Mask::Null,
         Rule::Partial(shown) => match (shown.first, shown.last) {
             (0, 0) => Mask::Null,
             (first, 0) => Mask::ShowFirst(u32::from(first)),

@@ -241,15 +241,21 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         dataset: dataset_facts(node, asked.dataset)?,
         agreement: asked.agreement.map(|a| agreement_facts(node, &subject, &dataset, a)).transpose()?,
         transfer_dossier: false,
+        usage: policy::Usage::default(),
     };
     let question = Question {
         subject,
+        unit: None,
+        role: None,
+        clearance: Class::OPEN,
         action: asked.action,
         dataset,
         purpose,
         agreement,
         basis,
         network,
+        place: None,
+        route: policy::RouteId::default(),
         now: operation.now,
     };
     Ok((question, facts))
@@ -357,6 +363,12 @@ fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
         return Some(undeliverable(
             "the rules demand a watermark, which this node cannot make yet",
             "quy tắc đòi đóng dấu chìm, nút này chưa làm được",
+        ));
+    }
+    if !obligations.quota.is_empty() || !obligations.delay_hours.is_empty() {
+        return Some(undeliverable(
+            "the rules set a quota or a delay, which this node cannot keep yet",
+            "quy tắc đặt hạn mức hoặc độ trễ, nút này chưa làm được",
         ));
     }
     if obligations.encrypt.get() >= 3 {

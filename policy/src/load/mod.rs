@@ -16,7 +16,7 @@ pub use problem::{LoadError, Problem, ProblemCode};
 
 use crate::closure::Closure;
 use crate::ids::{ObligationSetId, RuleId};
-use crate::judge::{DUTY_MODEL, GRANT_MODEL, meaning};
+use crate::judge::{DUTY_MODEL, DUTY_MODEL_1, GRANT_MODEL, GRANT_MODEL_1, meaning};
 use crate::limits::{LINKS_MAX, RULES_MAX};
 use crate::obligations::Obligations;
 use crate::rule::{Link, Rule, RuleEffect};
@@ -42,10 +42,11 @@ pub(crate) mod name {
 pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError> {
     let mut problems = Problems::default();
     files.check_names(&mut problems);
-    check_model(files, name::GRANT_MODEL, GRANT_MODEL, &mut problems);
-    check_model(files, name::DUTY_MODEL, DUTY_MODEL, &mut problems);
     let policy = rows::read(files, name::POLICY, Section::POLICY, &mut problems);
     let duties = rows::read(files, name::DUTIES, Section::DUTIES, &mut problems);
+    let plain = policy.rules.iter().chain(&duties.rules).all(|Placed { item, .. }| item.when.is_any());
+    check_model(files, name::GRANT_MODEL, GRANT_MODEL, plain.then_some(GRANT_MODEL_1), &mut problems);
+    check_model(files, name::DUTY_MODEL, DUTY_MODEL, plain.then_some(DUTY_MODEL_1), &mut problems);
     let obligations = json::obligations(files, &mut problems);
     let reasons = json::reasons(files, &mut problems);
     let cases = json::cases(files, &mut problems);
@@ -74,10 +75,12 @@ fn rules_of(placed: Vec<Placed<Rule>>) -> Vec<Rule> {
     placed.into_iter().map(|placed| placed.item).collect()
 }
 
-/// The model is fixed: a folder may carry it for readers, but only in the very words of this crate.
-fn check_model(files: &Files, file: &'static str, own: &str, problems: &mut Problems) {
+/// The model is fixed: a folder may carry it for readers, but only in the very words of this crate, or in `earlier` ones
+/// that mean the same for its rules.
+fn check_model(files: &Files, file: &'static str, own: &str, earlier: Option<&str>, problems: &mut Problems) {
     let Some(text) = files.text(file, problems) else { return };
-    if !meaning(text).eq(meaning(own)) {
+    let is = |model: &str| meaning(text).eq(meaning(model));
+    if !is(own) && !earlier.is_some_and(is) {
         let message = "this is not the model that this version knows: delete the file or take it from the documentation";
         problems.add(Problem::new(file, ProblemCode::ModelDiffers, message));
     }

@@ -33,6 +33,8 @@ pub enum ProblemCode {
     IdTwice,
     /// Not one of the four tiers.
     Tier,
+    /// A condition of the last column is not known or malformed.
+    When,
     /// Neither `allow` nor `deny`.
     Effect,
     /// Not an action.

@@ -5,9 +5,9 @@
 
 use super::files::Files;
 use super::problem::{Problem, ProblemCode, Problems};
-use crate::ids::{RuleId, check, shown};
+use crate::ids::{RoleId, RouteId, RuleId, UnitId, check, shown};
 use crate::minute::Minute;
-use crate::rule::{Action, Class, Link, LinkKind, Pattern, Recorded, Rule, RuleEffect, Tier};
+use crate::rule::{Action, Class, Link, LinkKind, Pattern, Recorded, Rule, RuleEffect, Tier, When};
 
 /// Something with the line it stood on.
 #[derive(Debug, Clone)]
@@ -31,6 +31,7 @@ impl Section {
         ("g", Self::Link(LinkKind::Subject)),
         ("g2", Self::Link(LinkKind::Object)),
         ("g3", Self::Link(LinkKind::Purpose)),
+        ("g4", Self::Link(LinkKind::Place)),
     ];
     /// Sections of `duties.csv`.
     pub const DUTIES: &'static [(&'static str, Self)] = &[("p", Self::Duty)];
@@ -44,10 +45,14 @@ pub(crate) struct Rows {
 }
 
 const AGENCIES: &[&str] = &["ag:", "us:", "gr:", "ro:"];
-const GROUPS: &[&str] = &["gr:", "ro:"];
-const OBJECTS: &[&str] = &["ds:", "co:", "tag:"];
+const MEMBERS: &[&str] = &["ag:", "us:", "gr:", "ro:", "un:"];
+const GROUPS: &[&str] = &["gr:", "ro:", "un:"];
+const OBJECTS: &[&str] = &["ds:", "co:", "tag:", "se:", "ow:"];
+/// What a dataset's record alone decides (`se:` and `ow:`) may stand under something, but nothing is put under an owner.
+const MARKED: &[&str] = &["ds:", "co:", "tag:", "se:", "ow:"];
 const MARKS: &[&str] = &["co:", "tag:"];
 const PURPOSES: &[&str] = &["pu:"];
+const PLACES: &[&str] = &["pl:"];
 
 /// Reads all rows of a file.
 pub(crate) fn read(
@@ -68,6 +73,15 @@ pub(crate) fn read(
         row.read(&fields, sections, &mut rows);
     }
     rows
+}
+
+/// The optional last column apart from the fields that every row has; `with` is how many fields a row with it has,
+/// besides the section.
+fn split_when<'f>(fields: &'f [&'f str], with: usize) -> (&'f [&'f str], Option<&'f str>) {
+    match fields.split_last() {
+        Some((when, rest)) if fields.len() == with + 1 => (rest, Some(when)),
+        _ => (fields, None),
+    }
 }
 
 /// One row while it is read. A field that cannot be read is reported; reading goes on, so that all are.
@@ -97,11 +111,13 @@ impl Row<'_> {
                 rows.links.extend(link.map(|item| Placed { line, item }));
             }
             Section::Grant => {
-                let rule = self.fields::<15>(fields).and_then(|f| self.grant(f));
+                let (fields, when) = split_when(fields, 16);
+                let rule = self.fields::<15>(fields).and_then(|f| self.grant(f, when));
                 rows.rules.extend(rule.map(|item| Placed { line, item }));
             }
             Section::Duty => {
-                let rule = self.fields::<12>(fields).and_then(|f| self.duty(f));
+                let (fields, when) = split_when(fields, 13);
+                let rule = self.fields::<12>(fields).and_then(|f| self.duty(f, when));
                 rows.rules.extend(rule.map(|item| Placed { line, item }));
             }
         }
@@ -137,18 +153,19 @@ impl Row<'_> {
     fn link(&mut self, kind: LinkKind, [from, to]: [&str; 2]) -> Option<Link> {
         self.rule = None;
         let (narrow, broad) = match kind {
-            LinkKind::Subject => (AGENCIES, GROUPS),
-            LinkKind::Object => (OBJECTS, MARKS),
+            LinkKind::Subject => (MEMBERS, GROUPS),
+            LinkKind::Object => (MARKED, MARKS),
             LinkKind::Purpose => (PURPOSES, PURPOSES),
+            LinkKind::Place => (PLACES, PLACES),
         };
         self.name(from, "a name that this section links", narrow);
         self.name(to, "a name that this section links to", broad);
         self.sound.then(|| Link { kind, from: from.to_owned(), to: to.to_owned() })
     }
 
-    fn grant(&mut self, fields: [&str; 15]) -> Option<Rule> {
+    fn grant(&mut self, fields: [&str; 15], when: Option<&str>) -> Option<Rule> {
         let [id, tier, sub, obj, act, pur, agr, bas, net, clo, chi, nbf, exp, obl, eft] = fields;
-        let mut rule = self.common([id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl])?;
+        let mut rule = self.common([id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl], when)?;
         let agreement = self.recorded(agr, "an agreement", &["agr:"]);
         let basis = self.recorded(bas, "a legal basis", &["bas:"]);
         let network = self.pattern(net, "a network zone", &["net:"]);
@@ -169,9 +186,9 @@ impl Row<'_> {
         self.sound.then_some(rule)
     }
 
-    fn duty(&mut self, fields: [&str; 12]) -> Option<Rule> {
+    fn duty(&mut self, fields: [&str; 12], when: Option<&str>) -> Option<Rule> {
         let [id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl, eft] = fields;
-        let rule = self.common([id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl]);
+        let rule = self.common([id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl], when);
         if eft != "allow" {
             self.report(ProblemCode::Duty, format!("`{}` in a duty: a duty always says `allow`", shown(eft)));
         }
@@ -182,7 +199,7 @@ impl Row<'_> {
     }
 
     /// The columns that grants and duties share, with `*` in those they do not.
-    fn common(&mut self, fields: [&str; 11]) -> Option<Rule> {
+    fn common(&mut self, fields: [&str; 11], when: Option<&str>) -> Option<Rule> {
         let [id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl] = fields;
         let id = self.id(id);
         let tier = self.tier(tier);
@@ -192,6 +209,7 @@ impl Row<'_> {
         let purpose = self.pattern(pur, "a purpose", PURPOSES);
         let classes = self.classes(clo, chi);
         let times = self.times(nbf, exp);
+        let when = self.when(when);
         let obligations = if obl == "-" { Some(None) } else { self.id(obl).map(Some) };
         let ((class_from, class_to), (not_before, expires)) = (classes?, times?);
         Some(Rule {
@@ -210,7 +228,48 @@ impl Row<'_> {
             expires,
             obligations: obligations?,
             effect: RuleEffect::Allow,
+            when: when?,
         })
+    }
+
+    /// The last column: `key=value` conditions with blanks between.
+    fn when(&mut self, text: Option<&str>) -> Option<When> {
+        if text == Some("") {
+            self.report(
+                ProblemCode::FieldBlank,
+                "the last column is blank: write conditions or leave the comma out",
+            );
+            return None;
+        }
+        let mut when = When::default();
+        let mut seen: Vec<&str> = Vec::new();
+        for condition in text.into_iter().flat_map(str::split_ascii_whitespace) {
+            let (key, value) = condition.split_once('=').unwrap_or((condition, ""));
+            if seen.contains(&key) {
+                self.report(ProblemCode::When, format!("`{}` stands twice: keep one", shown(key)));
+                return None;
+            }
+            seen.push(key);
+            match key {
+                "unit" => when.unit = self.pattern(value, "a unit", UnitId::PREFIXES)?,
+                "role" => when.role = self.pattern(value, "a role", RoleId::PREFIXES)?,
+                "place" => when.place = self.pattern(value, "a place", PLACES)?,
+                "route" => when.route = self.pattern(value, "a route", RouteId::PREFIXES)?,
+                "clearance" => {
+                    let (from, to) = value.split_once('-').unwrap_or((value, value));
+                    (when.clearance_from, when.clearance_to) = self.classes(from, to)?;
+                }
+                other => {
+                    let message = format!(
+                        "`{}` is no condition: write unit=un:…, role=ro:…, clearance=2-9, place=pl:… or route=via:…",
+                        shown(other)
+                    );
+                    self.report(ProblemCode::When, message);
+                    return None;
+                }
+            }
+        }
+        Some(when)
     }
 
     fn name(&mut self, text: &str, kind: &'static str, prefixes: &[&str]) -> Option<String> {

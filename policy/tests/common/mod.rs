@@ -46,12 +46,17 @@ pub const NOW: i64 = 1_795_161_600;
 pub fn question(subject: &str, action: Action, dataset: &str) -> Question {
     Question {
         subject: subject.parse().unwrap(),
+        unit: None,
+        role: None,
+        clearance: Class::OPEN,
         action,
         dataset: dataset.parse().unwrap(),
         purpose: None,
         agreement: None,
         basis: None,
         network: "net:gov".parse().unwrap(),
+        place: None,
+        route: policy::RouteId::default(),
         now: NOW,
     }
 }
@@ -70,6 +75,7 @@ pub fn dataset(class: u8, kind: SharingKind) -> DatasetFacts {
         class: Class::new(class).unwrap(),
         personal: Personal::None,
         kind,
+        sector: None,
         data_class: DataClass::Other,
         tags: Vec::new(),
         collections: Vec::new(),
@@ -78,7 +84,7 @@ pub fn dataset(class: u8, kind: SharingKind) -> DatasetFacts {
 }
 
 pub fn facts(party: PartyFacts, dataset: DatasetFacts) -> Facts {
-    Facts { party: Some(party), dataset: Some(dataset), agreement: None, transfer_dossier: false }
+    Facts { party: Some(party), dataset: Some(dataset), ..Facts::default() }
 }
 
 /// An agreement in force for this question's subject and dataset.
