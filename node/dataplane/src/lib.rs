@@ -43,7 +43,7 @@ pub use inspect::{FileReport, Inspection, inspect, validate};
 pub use limits::Limits;
 pub use predicate::{Op, Predicate, Value};
 pub use query::{Function, Measure, Query};
-pub use restriction::{AggregateOnly, HashKey, Mask, Restriction, Subject, TimeUnit};
+pub use restriction::{AggregateOnly, HashKey, Mask, Restriction, Subject, TimeUnit, WATERMARK};
 pub use run::{Answer, Job, Outcome, output_schema, run, visible_schema};
 pub use schema::{Column, ColumnKind, Schema};
 pub use source::{Format, Source};

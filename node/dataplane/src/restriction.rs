@@ -52,6 +52,12 @@ pub enum Mask {
     Truncate(TimeUnit),
     /// A number becomes the lower end of its bucket of this width (> 0). Integer and number columns only.
     Bucket(f64),
+    /// A number is cut to so many decimals (1 to 12), towards the lower. Number columns only.
+    Decimals(u32),
+    /// The first `n` characters stay and nothing tells how many there were. String columns only.
+    Cut(u32),
+    /// The last `n` parts stay of a text that commas separate, such as an address. String columns only.
+    LastParts(u32),
     /// The first `n` characters stay, each other one becomes `*`. String columns only.
     ShowFirst(u32),
     /// The last `n` characters stay, each other one becomes `*`. String columns only.
@@ -95,4 +101,10 @@ pub struct Restriction {
     pub aggregate_only: Option<AggregateOnly>,
     /// Most rows of an answer: it ends there, and its outcome says so.
     pub max_rows: Option<u64>,
+    /// A text that stands in a last column [`WATERMARK`] of every row, whatever the query asks for.
+    pub watermark: Option<String>,
 }
+
+/// Name of the column that a watermark adds. It is visible, and whoever wants to can cut it off: it marks copies that are
+/// passed on unchanged, it does not find those that are not.
+pub const WATERMARK: &str = "tram_watermark";

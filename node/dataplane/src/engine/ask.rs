@@ -6,6 +6,7 @@ use datafusion::logical_expr::Expr;
 use super::compare::{check_count, compile};
 use super::view::{View, VisibleColumn};
 use crate::limits::{COLUMNS_MAX, GROUP_BY_MAX, MEASURES_MAX};
+use crate::restriction::WATERMARK;
 use crate::schema::check_name;
 use crate::{Column, ColumnKind, DataError, Function, Measure, Op, Query, Schema};
 
@@ -47,7 +48,10 @@ impl Ask {
         }
         let grouped =
             !query.group_by.is_empty() || !query.measures.is_empty() || view.aggregate_only.is_some();
-        let (shape, output) = if grouped { groups(view, query)? } else { rows(view, query)? };
+        let (shape, mut output) = if grouped { groups(view, query)? } else { rows(view, query)? };
+        if view.watermark.is_some() {
+            output.push(Column::new(WATERMARK, ColumnKind::String, false));
+        }
         // A limit beyond what the engine counts (63 bits) is no limit.
         let limit = query.limit.filter(|n| i64::try_from(*n).is_ok()).and_then(|n| usize::try_from(n).ok());
         Ok(Self { filter, shape, limit, output: Schema::new(output).map_err(as_query)? })

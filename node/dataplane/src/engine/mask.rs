@@ -46,9 +46,17 @@ pub(crate) fn masked(
             Some(kernel) => (kernel, kind),
             None => return wrong("a bucket needs a number column and a width above 0, whole for integers"),
         },
-        Mask::ShowFirst(_) | Mask::ShowLast(_) if kind != ColumnKind::String => {
+        Mask::Decimals(n) if kind != ColumnKind::Number || !(1..=12).contains(n) => {
+            return wrong("only a number can be cut to decimals, 1 to 12 of them");
+        }
+        Mask::Decimals(n) => (Kernel::Decimals(*n), kind),
+        Mask::ShowFirst(_) | Mask::ShowLast(_) | Mask::Cut(_) | Mask::LastParts(_)
+            if kind != ColumnKind::String =>
+        {
             return wrong("only a string can be shown in part");
         }
+        Mask::Cut(n) => (Kernel::Cut(*n as usize), kind),
+        Mask::LastParts(n) => (Kernel::LastParts(*n as usize), kind),
         Mask::ShowFirst(n) => (Kernel::ShowFirst(*n as usize), kind),
         Mask::ShowLast(n) => (Kernel::ShowLast(*n as usize), kind),
     };
@@ -87,6 +95,9 @@ enum Kernel {
     Truncate(TimeUnit),
     BucketInteger(i64),
     BucketNumber(u64),
+    Decimals(u32),
+    Cut(usize),
+    LastParts(usize),
     ShowFirst(usize),
     ShowLast(usize),
 }
@@ -117,6 +128,9 @@ impl ScalarUDFImpl for MaskFunction {
             Kernel::Hash(_) => "mask_hash",
             Kernel::Truncate(_) => "mask_truncate",
             Kernel::BucketInteger(_) | Kernel::BucketNumber(_) => "mask_bucket",
+            Kernel::Decimals(_) => "mask_decimals",
+            Kernel::Cut(_) => "mask_cut",
+            Kernel::LastParts(_) => "mask_last_parts",
             Kernel::ShowFirst(_) | Kernel::ShowLast(_) => "mask_partial",
         }
     }
@@ -162,10 +176,35 @@ impl Kernel {
                         .collect::<Float64Array>(),
                 )
             }
+            Self::Decimals(places) => {
+                let scale = (0..*places).fold(1.0, |scale, _| scale * 10.0);
+                let cut = |n: f64| decimals(n, scale);
+                let numbers = input.as_primitive::<Float64Type>();
+                Arc::new(numbers.iter().map(|n| n.map(cut)).collect::<Float64Array>())
+            }
+            Self::Cut(n) => Arc::new(texts(input, |text| text.chars().take(*n).collect())),
+            Self::LastParts(n) => Arc::new(texts(input, |text| last_parts(text, *n))),
             Self::ShowFirst(n) => Arc::new(partial(input, |i, _| i < *n)),
             Self::ShowLast(n) => Arc::new(partial(input, |i, len| i + n >= len)),
         })
     }
+}
+
+/// The number cut after so many decimals, downwards. One too large to be scaled has no decimals.
+fn decimals(number: f64, scale: f64) -> f64 {
+    let scaled = (number * scale).floor();
+    if scaled.is_finite() { scaled / scale } else { number.floor() }
+}
+
+/// The last parts of a text between commas. One with no more parts than that is broader than it says, so nothing stays.
+fn last_parts(text: &str, n: usize) -> String {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let first = parts.len().saturating_sub(n);
+    if first == 0 { String::new() } else { parts.get(first..).unwrap_or_default().join(", ") }
+}
+
+fn texts(input: &ArrayRef, mask: impl Fn(&str) -> String) -> StringArray {
+    input.as_string::<i32>().iter().map(|t| t.map(&mask)).collect()
 }
 
 fn partial(input: &ArrayRef, shown: impl Fn(usize, usize) -> bool) -> StringArray {
@@ -211,5 +250,29 @@ fn period(day: i32, unit: TimeUnit) -> String {
     match unit {
         TimeUnit::Year => format!("{year:04}"),
         TimeUnit::Month | TimeUnit::Day => format!("{year:04}-{month:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_loses_its_narrow_parts() {
+        let address = "Số 1, Phường Nghĩa Đô, Quận Cầu Giấy,  Hà Nội";
+        assert_eq!(last_parts(address, 1), "Hà Nội");
+        assert_eq!(last_parts(address, 2), "Quận Cầu Giấy, Hà Nội");
+        // A text without a narrow part may be the narrow part itself.
+        assert_eq!(last_parts("Số 1 Hoàng Quốc Việt", 1), "");
+        assert_eq!(last_parts(address, 4), "");
+        assert_eq!(last_parts("", 1), "");
+    }
+
+    #[test]
+    fn a_coordinate_is_cut_downwards_and_stays_readable() {
+        assert_eq!(decimals(21.028_511, 100.0), 21.02);
+        assert_eq!(decimals(-0.001, 100.0), -0.01);
+        assert_eq!(decimals(f64::MAX, 1e6), f64::MAX);
+        assert!(decimals(f64::NAN, 100.0).is_nan());
     }
 }

@@ -16,6 +16,7 @@ use super::ask::{Ask, Figure, Shape};
 use super::column;
 use super::governed::{GovernedColumn, GovernedTable};
 use super::view::View;
+use crate::restriction::WATERMARK;
 use crate::{AggregateOnly, Function, Subject};
 
 /// Names inside the plan that no column can have (`schema::RESERVED_PREFIX`).
@@ -39,6 +40,10 @@ pub(crate) fn request(
     let mut plan = LogicalPlanBuilder::scan("view", provider_as_source(Arc::new(governed)), None)?;
     if view.aggregate_only.is_none() {
         plan = asked(plan, ask)?;
+    }
+    if let Some(text) = &view.watermark {
+        let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        plan = plan.project(columns.into_iter().chain([lit(text.clone()).alias(WATERMARK)]))?;
     }
     match ask.limit {
         Some(limit) => plan.limit(0, Some(limit))?.build(),

@@ -6,7 +6,8 @@ use datafusion::logical_expr::Expr;
 use super::column;
 use super::compare::{check_count, compile};
 use super::mask::masked;
-use crate::limits::COLUMNS_MAX;
+use crate::limits::{COLUMNS_MAX, TEXT_BYTES_MAX};
+use crate::restriction::WATERMARK;
 use crate::{AggregateOnly, Column, ColumnKind, DataError, Restriction, Schema, Subject};
 
 /// One column that may be seen.
@@ -29,6 +30,7 @@ pub(crate) struct View {
     pub row_filter: Vec<Expr>,
     pub aggregate_only: Option<AggregateOnly>,
     pub max_rows: Option<u64>,
+    pub watermark: Option<String>,
 }
 
 impl View {
@@ -45,7 +47,16 @@ impl View {
             row_filter: row_filter(schema, restriction)?,
             aggregate_only: restriction.aggregate_only.clone(),
             max_rows: restriction.max_rows,
+            watermark: restriction.watermark.clone(),
         };
+        if view.watermark.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(format!("its watermark is longer than {TEXT_BYTES_MAX} bytes"));
+        }
+        if view.watermark.is_some() && view.column(WATERMARK).is_some() {
+            return Err(format!(
+                "it has a watermark, and a column of the data is named `{WATERMARK}` already"
+            ));
+        }
         if let Some(aggregate) = &view.aggregate_only {
             view.check_aggregate(schema, aggregate)?;
         }

@@ -187,6 +187,11 @@ fn a_restriction_that_does_not_fit_means_no() {
         mask("id", Mask::Bucket(0.0)),
         mask("Rate", Mask::Bucket(f64::NAN)),
         mask("full name", Mask::Bucket(1.0)),
+        mask("full name", Mask::Decimals(2)),
+        mask("Rate", Mask::Decimals(0)),
+        mask("id", Mask::Cut(1)),
+        mask("id", Mask::LastParts(1)),
+        Restriction { watermark: Some("x".repeat(2_000)), ..good.clone() },
         mask("id", Mask::Constant("x".repeat(2_000))),
         grant(&["id", "gone"]),
         grant(&["id", "id"]),
@@ -328,9 +333,47 @@ async fn every_mask_gives_what_it_says() {
     assert_eq!(shown("born", Mask::Truncate(TimeUnit::Day)).await, "1980-02-01|1985-01-01|1990-03-01|");
     assert_eq!(shown("full name", Mask::ShowFirst(1)).await, "A*|S************|B***|");
     assert_eq!(shown("full name", Mask::ShowLast(2)).await, "An|***********EN|**nh|");
+    assert_eq!(shown("Rate", Mask::Decimals(1)).await, "1.5|0.0|2.5|");
+    assert_eq!(shown("full name", Mask::Cut(2)).await, "An|SE|Bi|");
+    assert_eq!(shown("full name", Mask::LastParts(1)).await, "|||");
     let a = shown("salary", Mask::Hash(HashKey::new([1; 32]))).await;
     let b = shown("salary", Mask::Hash(HashKey::new([2; 32]))).await;
     assert!(a != b && a.split('|').next().is_some_and(|h| h.len() == 64), "{a} {b}");
+}
+
+#[tokio::test]
+async fn a_watermark_is_in_every_row_whatever_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let marked = |query: Query, aggregate: bool| {
+        let mut job = if aggregate {
+            aggregate_only(dir.path(), Subject::Rows)
+        } else {
+            let mut job = table(dir.path());
+            job.restriction.columns = Some(vec!["id".into(), "province".into()]);
+            job
+        };
+        job.restriction.watermark = Some("for urn:agency:vn:b".into());
+        Job { query, ..job }
+    };
+    let all = text(marked(Query::default(), false)).await.unwrap();
+    assert!(all.starts_with("id,province,tram_watermark\n1,Ankara,for urn:agency:vn:b\n"), "{all}");
+    let some = Query { limit: Some(1), ..columns(&["id"]) };
+    assert_eq!(text(marked(some, false)).await.unwrap(), "id,tram_watermark\n1,for urn:agency:vn:b\n");
+    let groups = text(marked(grouped(&["ward"], Function::Count, None), true)).await.unwrap();
+    assert!(groups.lines().count() > 1, "{groups}");
+    for line in groups.lines().skip(1) {
+        assert!(line.ends_with(",for urn:agency:vn:b"), "{groups}");
+    }
+    // It is told before any row is read, and it is no column that a query could name.
+    let job = marked(Query::default(), false);
+    let schema = output_schema(&job.schema, &job.restriction, &job.query).unwrap();
+    assert_eq!(schema.columns().last().unwrap().name, dataplane::WATERMARK);
+    let asked = text(marked(columns(&["tram_watermark"]), false)).await.unwrap_err();
+    assert!(matches!(asked, DataError::NotVisible { .. }), "{asked}");
+    let mut taken = table(dir.path());
+    taken.schema = Schema::new(vec![Column::new("tram_watermark", ColumnKind::String, true)]).unwrap();
+    taken.restriction.watermark = Some("x".into());
+    assert!(matches!(text(taken).await.unwrap_err(), DataError::Restriction(_)));
 }
 
 #[tokio::test]

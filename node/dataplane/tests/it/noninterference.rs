@@ -91,6 +91,7 @@ fn restriction(aggregate: Option<Subject>) -> Restriction {
             group_by: vec!["id".into(), "Rate".into(), "born".into()],
         }),
         max_rows: Some(15),
+        watermark: Some("copy of ag:b".into()),
     }
 }
 
