@@ -1,7 +1,6 @@
 //! Quotas: how much of a dataset one party may have in a day or a month, and how much it has had.
 //!
-//! The store counts, the engine compares; days and months are those of the node's own time zone, as the store keeps
-//! them. A quota that is used up refuses; what is left bounds the next answer.
+//! The store counts, the engine compares; days and months are those of UTC. A quota that is used up refuses; what is left bounds the next answer.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;

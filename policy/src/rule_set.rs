@@ -153,6 +153,12 @@ impl RuleSet {
         self.version
     }
 
+    /// True when some obligation set limits what one party may have in a day or a month.
+    #[must_use]
+    pub fn has_quotas(&self) -> bool {
+        self.obligations.values().any(|set| !set.quota.is_empty())
+    }
+
     /// Grants in the order in which they are met.
     #[must_use]
     pub fn grants(&self) -> &[Rule] {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Space, Tx};
 
+use crate::approvals::Approval;
 use crate::error::{Error, Result};
 use crate::flow::{evidence, statement};
 use crate::gate::{Asked, Verdict};
@@ -55,6 +56,9 @@ pub struct Grounds {
     pub question: Question,
     /// The facts.
     pub facts: Facts,
+    /// The approvals by people that a permit rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
 }
 
 impl Opened {
@@ -187,6 +191,7 @@ pub fn view(kept: &Kept) -> Value {
         "entry": kept.entry,
         "question": kept.asked.question,
         "facts": kept.asked.facts,
+        "approvals": kept.asked.approvals,
         "decision": kept.decision,
     })
 }

@@ -8,19 +8,35 @@ use dataplane::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use policy::{Aggregate, CountedBy, Generalization, Mask as Rule, Obligations};
+use time::OffsetDateTime;
 
 use crate::datasets::Dataset;
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::query::{Condition, Function, Op, QueryDoc};
 
-/// The restriction that a permit puts on a dataset. `secret` is the node's masking secret, `agreement` the id of the
-/// agreement: pseudonyms are the same within an agreement and different between agreements.
+/// Whose copy it is, and as of when.
+#[derive(Debug, Clone, Copy)]
+pub struct Copy<'a> {
+    /// The exchange.
+    pub exchange: &'a str,
+    /// Participant id of the consumer.
+    pub consumer: &'a str,
+    /// The agreement: pseudonyms are the same within one and different between two.
+    pub agreement: &'a str,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// A day, seconds.
+const DAY_SECONDS: i64 = 86_400;
+
+/// The restriction that a permit puts on a dataset. `secret` is the node's masking secret.
 pub fn restriction(
     permit: &Permit,
     dataset: &Dataset,
     secret: &[u8; 32],
-    agreement: &str,
+    copy: &Copy<'_>,
 ) -> Result<Restriction> {
     permit.demand(dataset.record.id.as_str())?;
     let obligations = permit.obligations();
@@ -29,15 +45,47 @@ pub fn restriction(
     for (column, rule) in &obligations.mask {
         // A rule set is written for many datasets: a mask for a column that this one does not have masks nothing here.
         let Some(kind) = schema.column(column.as_str()).map(|c| c.kind) else { continue };
-        masks.insert(column.as_str().to_owned(), mask(rule, kind, secret, agreement, column.as_str())?);
+        masks.insert(column.as_str().to_owned(), mask(rule, kind, secret, copy.agreement, column.as_str())?);
     }
+    let mut row_filter: Vec<Predicate> =
+        obligations.row_filter.iter().map(predicate).collect::<Result<_>>()?;
+    for (column, hours) in &obligations.delay_hours {
+        row_filter.push(delay(&schema, column.as_str(), hours.get(), copy.now)?);
+    }
+    let most = obligations.max_rows.map(std::num::NonZeroU64::get);
     Ok(Restriction {
         columns: granted(obligations, &schema),
         masks,
-        row_filter: obligations.row_filter.iter().map(predicate).collect::<Result<_>>()?,
+        row_filter,
         aggregate_only: obligations.aggregate.as_ref().map(|a| aggregate(a, dataset)).transpose()?,
-        max_rows: obligations.max_rows.map(std::num::NonZeroU64::get),
+        max_rows: [most, permit.left().rows].into_iter().flatten().min(),
+        watermark: obligations
+            .watermark
+            .then(|| format!("{} {} {}", copy.consumer, copy.agreement, copy.exchange)),
     })
+}
+
+/// Only rows whose time lies so many hours back. Times without an offset are read as UTC; a day counts once it is over.
+/// A dataset without that column cannot keep the delay, so nothing of it leaves.
+fn delay(schema: &Schema, column: &str, hours: u32, now: i64) -> Result<Predicate> {
+    use dataplane::ColumnKind::{Date, Timestamp};
+    let kind = schema.column(column).map(|c| c.kind);
+    let back = i64::from(hours) * 3_600 + if kind == Some(Date) { DAY_SECONDS } else { 0 };
+    let latest = OffsetDateTime::from_unix_timestamp(now.saturating_sub(back)).map_err(Error::internal)?;
+    let day = format!("{:04}-{:02}-{:02}", latest.year(), u8::from(latest.month()), latest.day());
+    let text = match kind {
+        Some(Date) => day,
+        Some(Timestamp) => {
+            format!("{day}T{:02}:{:02}:{:02}", latest.hour(), latest.minute(), latest.second())
+        }
+        _ => {
+            return Err(Error::conflict(format!(
+                "the rules hold rows back by the time in column `{column}`, and this dataset has no such time; \
+correct the obligation set or the contract"
+            )));
+        }
+    };
+    Ok(Predicate::new(column, dataplane::Op::Le, vec![Value::Text(text)]))
 }
 
 /// Granted columns in the dataset's own order; a list that names none of them grants none, which the engine refuses.
@@ -54,7 +102,7 @@ fn mask(
     agreement: &str,
     column: &str,
 ) -> Result<Mask> {
-    use dataplane::ColumnKind::{Date, Integer, Number, Timestamp};
+    use dataplane::ColumnKind::{Date, Integer, Number, String as Text, Timestamp};
     Ok(match rule {
         Rule::Drop => Mask::Drop,
         Rule::Null => Mask::Null,
@@ -70,6 +118,11 @@ fn mask(
             Generalization::Year | Generalization::Coarsest => Mask::Truncate(TimeUnit::Year),
             Generalization::Bucket(_) | Generalization::Decimals(_) | Generalization::Place(_) => Mask::Null,
         },
+        Rule::Generalize(Generalization::Decimals(places)) if kind == Number => {
+            Mask::Decimals(u32::from(*places))
+        }
+        Rule::Generalize(Generalization::Place(parts)) if kind == Text => Mask::LastParts(u32::from(*parts)),
+        Rule::Truncate(left) if kind == Text => Mask::Cut(u32::from(*left)),
         Rule::Generalize(_) | Rule::Truncate(_) => Mask::Null,
         Rule::Partial(shown) => match (shown.first, shown.last) {
             (0, 0) => Mask::Null,

@@ -4,15 +4,17 @@
 //! private and it is made here alone, so no deed can be done without a decision, and none with a decision about
 //! something else. Doubt means no: whatever is missing, unknown or unreadable is a refusal with its reason.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use policy::{Action, Class};
 use policy::{AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Question};
 use policy::{AgreementId, BasisId, DatasetId, GroupId, PurposeId, SubjectId, ZoneId};
-use policy::{Decision, Engine, Obligations, RuleSet};
+use policy::{Decision, Engine, Obligations, RuleSet, Usage};
 use serde_json::{Value, json};
 
+use crate::approvals::{self, State};
 use crate::decisions::Grounds;
 use crate::error::{Error, RefusalInfo, Result};
 use crate::flow::agreement::Standing;
@@ -32,6 +34,24 @@ pub struct Permit {
     obligations: Obligations,
     rule_set: ([u8; 32], u64),
     decision: [u8; 32],
+    left: Left,
+}
+
+/// What quotas leave for one answer; none is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Rows.
+    pub rows: Option<u64>,
+    /// Bytes.
+    pub bytes: Option<u64>,
+}
+
+impl Left {
+    fn of(quota: &policy::Quota, usage: &Usage) -> Self {
+        use policy::Measure::{BytesPerDay, BytesPerMonth, RowsPerDay, RowsPerMonth};
+        let least = |a, b| [quota.left(usage, a), quota.left(usage, b)].into_iter().flatten().min();
+        Self { rows: least(RowsPerDay, RowsPerMonth), bytes: least(BytesPerDay, BytesPerMonth) }
+    }
 }
 
 impl Permit {
@@ -50,6 +70,10 @@ impl Permit {
     /// What must be done.
     pub fn obligations(&self) -> &Obligations {
         &self.obligations
+    }
+    /// What quotas leave for this answer.
+    pub fn left(&self) -> Left {
+        self.left
     }
     /// SHA-256 and version of the rule set.
     pub fn rule_set(&self) -> ([u8; 32], u64) {
@@ -95,6 +119,8 @@ pub struct Asked<'a> {
     pub basis: Option<&'a str>,
     /// The agreement under which, or the one that would be made.
     pub agreement: Option<&'a Standing>,
+    /// The exchange that asks: what it has already is not held against its quota.
+    pub exchange: Option<&'a str>,
 }
 
 /// A decision and, when it said yes, the proof.
@@ -106,12 +132,19 @@ pub struct Verdict {
     pub grounds: Grounds,
     permit: Option<Permit>,
     refusal: Option<RefusalInfo>,
+    waits_for: BTreeSet<String>,
 }
 
 impl Verdict {
     /// The code of the refusal, if it is one.
     pub fn refused(&self) -> Option<&str> {
         self.refusal.as_ref().map(|refusal| refusal.code.as_str())
+    }
+
+    /// Roles that have to approve this and have not spoken yet. Not empty only where there is no permit for that reason
+    /// alone.
+    pub fn waits_for(&self) -> &BTreeSet<String> {
+        &self.waits_for
     }
 
     /// The permit, or the refusal as the asker may see it.
@@ -189,7 +222,8 @@ impl Gate {
         dataset: &str,
         action: Action,
     ) -> Result<Verdict> {
-        let asked = Asked { subject, action, dataset, purpose: None, basis: None, agreement: None };
+        let asked =
+            Asked { subject, action, dataset, purpose: None, basis: None, agreement: None, exchange: None };
         weigh(&self.engine.load_full(), node, operation, &asked)
     }
 
@@ -207,6 +241,7 @@ impl Gate {
             obligations: Obligations::default(),
             rule_set: (*rules.rule_set().digest().as_bytes(), rules.rule_set().version()),
             decision: [0; 32],
+            left: Left::default(),
         })
     }
 }
@@ -241,7 +276,7 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         dataset: dataset_facts(node, asked.dataset)?,
         agreement: asked.agreement.map(|a| agreement_facts(node, &subject, &dataset, a)).transpose()?,
         transfer_dossier: false,
-        usage: policy::Usage::default(),
+        usage: usage(node, operation, asked)?,
     };
     let question = Question {
         subject,
@@ -259,6 +294,14 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         now: operation.now,
     };
     Ok((question, facts))
+}
+
+/// What the asker has had; looked up only where a rule could ask for it.
+fn usage(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Usage> {
+    if !asked.action.moves_content() || !node.gate.engine().rule_set().has_quotas() {
+        return Ok(Usage::default());
+    }
+    crate::usage::of(node, asked.subject, asked.dataset, asked.exchange, operation.now)
 }
 
 fn party(node: &Node, participant: &str) -> Result<Option<PartyFacts>> {
@@ -310,8 +353,19 @@ fn agreement_facts(
 fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Verdict> {
     let (question, facts) = question(node, operation, asked)?;
     let decision = engine.decide(&question, &facts);
+    let (mut waits_for, mut approvals) = (BTreeSet::new(), Vec::new());
     let refusal = match decision.obligations() {
-        Some(obligations) => unsupported(obligations),
+        Some(obligations) => match approvals::state(node, operation.now, asked, obligations)? {
+            State::Given(given) => {
+                approvals = given;
+                unsupported(obligations)
+            }
+            State::Open(roles) => {
+                waits_for = roles;
+                Some(approvals::pending())
+            }
+            State::Refused(why) => Some(approvals::denied(&why)),
+        },
         None => {
             // Exactly what the catalog asks: without purpose, basis and agreement. What it shows is no secret here.
             let plain = Asked {
@@ -319,6 +373,7 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
                 purpose: None,
                 basis: None,
                 agreement: None,
+                exchange: None,
                 ..asked.clone()
             };
             let (question, facts) = self::question(node, operation, &plain)?;
@@ -333,10 +388,11 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
             obligations: obligations.clone(),
             rule_set: (*decision.rule_set_digest.as_bytes(), decision.rule_set_version),
             decision: *decision.digest().map_err(Error::internal)?.as_bytes(),
+            left: Left::of(&obligations.quota, &facts.usage),
         }),
         _ => None,
     };
-    Ok(Verdict { decision, grounds: Grounds { question, facts }, permit, refusal })
+    Ok(Verdict { decision, grounds: Grounds { question, facts, approvals }, permit, refusal, waits_for })
 }
 
 /// The refusal as the asker may see it.
@@ -353,24 +409,6 @@ fn told(decision: &Decision, visible: bool) -> Option<RefusalInfo> {
 
 /// An obligation that this node cannot keep makes the permit a refusal: never a permit under a broken promise.
 fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
-    if !obligations.approval.is_empty() {
-        return Some(undeliverable(
-            "a person must approve this first, and no approval is on record",
-            "việc này phải có người phê duyệt trước, và chưa có phê duyệt nào",
-        ));
-    }
-    if obligations.watermark {
-        return Some(undeliverable(
-            "the rules demand a watermark, which this node cannot make yet",
-            "quy tắc đòi đóng dấu chìm, nút này chưa làm được",
-        ));
-    }
-    if !obligations.quota.is_empty() || !obligations.delay_hours.is_empty() {
-        return Some(undeliverable(
-            "the rules set a quota or a delay, which this node cannot keep yet",
-            "quy tắc đặt hạn mức hoặc độ trễ, nút này chưa làm được",
-        ));
-    }
     if obligations.encrypt.get() >= 3 {
         return Some(undeliverable(
             "the rules demand encryption to the recipient's key, which this node cannot do yet",

@@ -10,6 +10,7 @@
 //! Begin with [`boot::open`], which builds the world in order, then [`node::Node`], which is the world.
 
 pub mod answer;
+pub mod approvals;
 pub mod audit;
 pub mod boot;
 pub mod cli;
@@ -43,6 +44,7 @@ pub mod statement_view;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod usage;
 pub mod web;
 pub mod witness;
 

@@ -157,6 +157,9 @@ pub struct Exchange {
     /// decided; a consumer learns it from the manifest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipt_first: bool,
+    /// When its answer was counted against quotas, Unix seconds (provider).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<i64>,
     /// When it began, Unix seconds.
     pub created: i64,
     /// When it changed last, Unix seconds.
@@ -208,6 +211,7 @@ impl Exchange {
             erasure: None,
             receipts: Vec::new(),
             receipt_first: false,
+            counted: None,
             created: now,
             updated: now,
         }

@@ -58,6 +58,55 @@ pub enum Command {
     /// Rules: who may have what, for which purpose.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Requests that wait for a person's approval.
+    #[command(subcommand)]
+    Approval(ApprovalCommand),
+}
+
+/// `tram approval …`
+#[derive(Debug, Subcommand)]
+pub enum ApprovalCommand {
+    /// What waits, and what was said.
+    List,
+    /// Say yes in a role.
+    Give {
+        /// Id, as the list shows it.
+        approval: String,
+        /// In which role, as the list shows it.
+        #[arg(long)]
+        role: String,
+        /// Who says it.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Say no in a role; the reason is told to the asker.
+    Refuse {
+        /// Id, as the list shows it.
+        approval: String,
+        /// In which role, as the list shows it.
+        #[arg(long)]
+        role: String,
+        /// Who says it.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
+    /// Take an answer back: running transfers that rest on it end, and the next request asks anew.
+    Withdraw {
+        /// Id, as the list shows it.
+        approval: String,
+        /// Who takes it back.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
 }
 
 /// `tram init`

@@ -3,6 +3,7 @@
 //! A verb talks to the node through [`client::Client`] and prints through [`out::Out`]; what a node does is decided in
 //! the node, not here. Begin with [`run`].
 
+mod approval;
 pub mod args;
 mod audit;
 pub mod client;
@@ -58,6 +59,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Demo(args) => crate::demo::run(args, out).await,
         Command::Dataset(verb) => dataset::run(dir, verb, out).await,
         Command::Peer(verb) => peer::run(dir, verb, out).await,
+        Command::Approval(verb) => approval::run(dir, verb, out).await,
         Command::Catalog(verb) => peer::catalog(dir, verb, out).await,
         Command::Exchange(verb) => exchange::run(dir, verb, out).await,
         Command::Receipt(verb) => receipt::run(verb, out),

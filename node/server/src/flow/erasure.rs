@@ -4,17 +4,19 @@
 //! and every proof of the log still verifies. It begins with the files and ends with the entry, so an entry never says what
 //! is not so; killed in between, it is done again from the start.
 //!
-//! What it is not: the other party keeps its own copy and erases for itself, and rows that were taken home are not touched.
+//! Rows that were received go with it. What it is not: the other party keeps its own copy and erases for itself, and copies
+//! that people took out of the node's folder are not touched.
 
 use ledger::receipt::Receipt;
 use serde_json::{Value, json};
 
-use super::{evidence, receipts, statement};
+use super::{consumer, evidence, receipts, statement};
 use crate::decisions;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::node::Node;
 use crate::operation::Operation;
-use crate::records::Exchange;
+use crate::records::{Exchange, Side};
 use store::{Space, Tx};
 
 /// Reasons that an erasure may have.
@@ -37,6 +39,9 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
         close_receipt(node, exchange, side)?;
     }
     evidence::destroy(node, exchange)?;
+    if exchange.side == Side::Consumer {
+        files::remove(&consumer::received_file(node, &exchange.id))?;
+    }
     forget_contents(node, exchange).await?;
     // An exchange that ended without a statement has nothing in the ledger that could be opened.
     let entry = match &exchange.statement {

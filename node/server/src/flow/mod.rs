@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod provider;
 pub mod receipts;
 pub mod receive;
+pub mod retention;
 pub mod sealing;
 pub mod statement;
 pub mod view;

@@ -28,6 +28,7 @@ use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::query::QueryDoc;
 use crate::records::{self, Exchange};
+use crate::usage::{self, Made};
 use crate::{datasets, enforce, files, limits};
 
 /// Views that are being computed, and the readers of spools that are served.
@@ -113,6 +114,13 @@ async fn give_up(node: &Arc<Node>, exchange: &Exchange, error: &Error) {
 }
 
 async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+    // One answer to a consumer is made and counted before the next one of the same dataset is begun: two at once would
+    // each get what the quota leaves for one.
+    let _turn = if node.gate.engine().rule_set().has_quotas() {
+        Some(node.locks.lock(&usage::turn(&exchange.peer, &exchange.dataset)).await)
+    } else {
+        None
+    };
     let operation = Operation::begin(Actor::Node, &node.clock);
     let pid = exchange.transfer.as_deref().ok_or_else(|| Error::internal("no transfer"))?;
     let row = known::<Transfer>(node, pid)?;
@@ -142,13 +150,8 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     let rules = &signed.manifest.rule_set;
     let rules = ledger::statement::RuleSet { sha256: *rules.sha256.as_bytes(), version: rules.version };
     statement::permit(node, &operation, exchange, &permit, rules, digest.as_bytes()).await?;
-    let (bytes, sha256) = (signed.manifest.bytes, signed.manifest.sha256.to_string());
-    change(node, &exchange.key(), |e| {
-        e.rows = Some(rows);
-        e.bytes = Some(bytes);
-        e.sha256 = Some(sha256.clone());
-    })
-    .await
+    let made = Made { rows, bytes: signed.manifest.bytes, sha256: signed.manifest.sha256.to_string() };
+    usage::count(node, exchange, &made, node.clock.now()).await
 }
 
 /// A spool that was sealed and has its manifest, from before a restart, if it still fits what is permitted now.
@@ -189,7 +192,7 @@ async fn compute(
     let _place = node.views.acquire().await.map_err(Error::internal)?;
     let dataset = datasets::demand(node, &exchange.dataset)?;
     datasets::unchanged(&dataset)?;
-    let (job, columns) = job(node, exchange, permit, &dataset, query)?;
+    let (job, columns) = job(node, operation, exchange, permit, &dataset, query)?;
     let format = job.format;
     // What the rows are made under is kept before the first of them can be read.
     let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
@@ -210,6 +213,10 @@ async fn compute(
     };
     let answer = dataplane::run(job).await.map_err(broken)?;
     let summary = dataplane::spool(answer, writer).await.map_err(broken)?;
+    let bytes = summary.chunks.iter().map(|chunk| chunk.len).fold(0, u64::saturating_add);
+    if permit.left().bytes.is_some_and(|left| bytes > left) {
+        return Err(Error::Refused(Box::new(usage::too_much(bytes))));
+    }
     // What was described must be what was read: a file that changed under the view makes no manifest.
     datasets::unchanged(&dataset)?;
     let sealed = key
@@ -234,21 +241,30 @@ fn broken(error: DataError) -> Error {
 }
 
 /// Whether the query can be answered at all under this permit; reads no row.
-pub fn check(node: &Node, exchange: &Exchange, permit: &Permit, query: &QueryDoc) -> Result<()> {
+pub fn check(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    permit: &Permit,
+    query: &QueryDoc,
+) -> Result<()> {
     let dataset = datasets::demand(node, &exchange.dataset)?;
     datasets::unchanged(&dataset)?;
-    job(node, exchange, permit, &dataset, query).map(|_| ())
+    job(node, operation, exchange, permit, &dataset, query).map(|_| ())
 }
 
 fn job(
     node: &Node,
+    operation: &Operation,
     exchange: &Exchange,
     permit: &Permit,
     dataset: &datasets::Dataset,
     query: &QueryDoc,
 ) -> Result<(Job, Vec<Column>)> {
     let agreement = exchange.agreement.as_deref().unwrap_or_default();
-    let restriction = enforce::restriction(permit, dataset, &node.mask_secret, agreement)?;
+    let copy =
+        enforce::Copy { exchange: &exchange.id, consumer: &exchange.peer, agreement, now: operation.now };
+    let restriction = enforce::restriction(permit, dataset, &node.mask_secret, &copy)?;
     let schema = dataset.schema()?;
     let visible = dataplane::visible_schema(&schema, &restriction).map_err(broken)?;
     let query_doc = enforce::query(query, &visible)?;

@@ -13,6 +13,7 @@ use store::Space;
 use super::delivery::{send, terminate};
 use super::protocol::{Protocol, find, pids};
 use super::{NegotiationRow, TransferRow, agreement, change, fail, produce, statement};
+use crate::approvals;
 use crate::error::{Error, RefusalInfo, Result};
 use crate::gate::{Asked, Permit};
 use crate::node::Node;
@@ -127,8 +128,12 @@ async fn decide_negotiation(
         purpose: proposed.purposes.first().map(String::as_str),
         basis: proposed.basis.as_deref(),
         agreement: Some(&proposed),
+        exchange: Some(&exchange.id),
     };
     let asked = useful(node, operation, asked)?;
+    if waits(node, operation, exchange, &asked).await? {
+        return Ok(());
+    }
     let verdict = node.gate.decide(node, operation, exchange, &asked).await?;
     let rules = statement::rules(&verdict.decision);
     match verdict.permit() {
@@ -151,11 +156,23 @@ async fn decide_negotiation(
     }
 }
 
+/// Whether this waits for people: they are asked, and the exchange is taken up again when they have spoken.
+async fn waits(node: &Node, operation: &Operation, exchange: &Exchange, asked: &Asked<'_>) -> Result<bool> {
+    let verdict = node.gate.look(node, operation, asked)?;
+    if verdict.waits_for().is_empty() {
+        return Ok(false);
+    }
+    approvals::ask(node, operation, exchange, asked, verdict.waits_for()).await?;
+    Ok(true)
+}
+
 /// Terms say nothing of the action, so an agreement is worth making when the rules permit one of them under it: the query,
 /// or else the copy. Which one is done then is decided again at the transfer.
 fn useful<'a>(node: &Node, operation: &Operation, query: Asked<'a>) -> Result<Asked<'a>> {
-    let permitted =
-        |asked: &Asked<'_>| node.gate.look(node, operation, asked).map(|verdict| verdict.permit().is_ok());
+    let permitted = |asked: &Asked<'_>| {
+        let verdict = node.gate.look(node, operation, asked)?;
+        Ok::<bool, Error>(!verdict.waits_for().is_empty() || verdict.permit().is_ok())
+    };
     let copy = Asked { action: policy::Action::Download, ..query.clone() };
     Ok(if !permitted(&query)? && permitted(&copy)? { copy } else { query })
 }
@@ -395,6 +412,7 @@ fn asked<'a>(exchange: &'a Exchange, standing: &'a agreement::Standing, query: &
         purpose: standing.purposes.first().map(String::as_str),
         basis: standing.basis.as_deref(),
         agreement: Some(standing),
+        exchange: Some(&exchange.id),
     }
 }
 
@@ -412,6 +430,11 @@ async fn decide_transfer(
     exchange: &Exchange,
     row: &TransferRow,
 ) -> Result<()> {
+    if let Ok((standing, query)) = under_agreement(node, exchange, row)?
+        && waits(node, operation, exchange, &asked(exchange, &standing, &query)).await?
+    {
+        return Ok(());
+    }
     match permitted(node, operation, exchange, row).await? {
         Ok((permit, query)) => {
             let rate = permit.obligations().rate_per_min;
@@ -427,7 +450,7 @@ async fn decide_transfer(
             }
             // A query that cannot be answered is told before anything is begun.
             if let Err(Error::Usage(why) | Error::Conflict(why)) =
-                produce::check(node, exchange, &permit, &query)
+                produce::check(node, operation, exchange, &permit, &query)
             {
                 return terminate(node, exchange, &row.process, Cause::plain("QUERY", &why)).await;
             }

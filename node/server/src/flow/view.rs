@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::retention;
+use crate::approvals;
 use crate::error::Result;
 use crate::node::Node;
 use crate::operation::rfc3339;
 use crate::outbox;
-use crate::records::{Exchange, Side};
+use crate::records::{Exchange, Side, Stage};
 
 /// An exchange as JSON.
 pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
@@ -43,12 +45,16 @@ pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
             "erasure": exchange.erasure.as_ref().and_then(|l| l.index),
         },
         "receipts": exchange.receipts,
+        "delete_by": retention::delete_by(exchange).map(rfc3339),
         "created": rfc3339(exchange.created),
         "updated": rfc3339(exchange.updated),
     }))
 }
 
-/// What the exchange waits for, if it waits for the network.
+/// How long an unanswered request is only slow, seconds.
+const SLOW_SECONDS: i64 = 30;
+
+/// What the exchange waits for, if it waits: for the network, or for people.
 fn waiting(node: &Node, exchange: &Exchange) -> Result<Option<String>> {
     if exchange.stage.is_final() {
         return Ok(None);
@@ -64,6 +70,27 @@ fn waiting(node: &Node, exchange: &Exchange) -> Result<Option<String>> {
             row.last_error.as_deref().unwrap_or("-")
         )),
         (None, Some(why), Side::Consumer) => Some(format!("waiting for the network: {why}")),
+        (None, None, Side::Provider) => for_people(node, exchange)?,
+        // Delivered, and no word since: the protocol knows no "a person is being asked".
+        (None, None, Side::Consumer)
+            if exchange.stage == Stage::Negotiating && node.clock.now() - exchange.updated > SLOW_SECONDS =>
+        {
+            Some(
+                "the provider has the request and has not answered; a person there may have to approve it"
+                    .to_owned(),
+            )
+        }
         _ => None,
     })
+}
+
+fn for_people(node: &Node, exchange: &Exchange) -> Result<Option<String>> {
+    let now = node.clock.now();
+    let open = approvals::all(node)?.into_iter().find(|a| {
+        a.state(now) == "open"
+            && (&a.request.consumer, &a.request.dataset) == (&exchange.peer, &exchange.dataset)
+            && (&a.request.purpose, &a.request.basis) == (&exchange.ask.purpose, &exchange.ask.basis)
+    });
+    Ok(open
+        .map(|approval| format!("waiting for the approval {}; `tram approval list` shows it", approval.id)))
 }

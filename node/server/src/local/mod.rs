@@ -3,6 +3,7 @@
 //! Loopback only, and the `Host` header must say so (a web page that rebinds its name to 127.0.0.1 is refused). What is
 //! asked here is asked by the agency itself; rows of other agencies come in only through an exchange.
 
+mod approvals;
 mod body;
 mod catalog;
 mod datasets;
@@ -42,6 +43,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/peers"),
     ("POST", "/v1/peers/invitations"),
     ("DELETE", "/v1/peers/{id}"),
+    ("GET", "/v1/approvals"),
+    ("POST", "/v1/approvals/{id}"),
+    ("POST", "/v1/approvals/{id}/withdraw"),
     ("GET", "/v1/catalog"),
     ("GET", "/v1/exchanges"),
     ("POST", "/v1/exchanges"),
@@ -93,6 +97,9 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/peers") => post(peers::accept),
         ("POST", "/v1/peers/invitations") => post(peers::invite),
         ("DELETE", "/v1/peers/{id}") => delete(peers::revoke),
+        ("GET", "/v1/approvals") => get(approvals::list),
+        ("POST", "/v1/approvals/{id}") => post(approvals::answer),
+        ("POST", "/v1/approvals/{id}/withdraw") => post(approvals::withdraw),
         ("GET", "/v1/catalog") => get(catalog::search),
         ("GET", "/v1/exchanges") => get(exchanges::list),
         ("POST", "/v1/exchanges") => post(exchanges::start),

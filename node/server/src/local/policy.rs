@@ -99,6 +99,7 @@ pub async fn explain(
         purpose: body.purpose.as_deref(),
         basis: body.basis.as_deref(),
         agreement: standing.as_ref(),
+        exchange: None,
     };
     let (question, facts) = gate::question(&node, &operation, &asked)?;
     let explanation = node.gate.engine().explain(&question, &facts, &[]);
