@@ -50,6 +50,41 @@ pub struct PeerSection {
     pub listen: SocketAddr,
     /// Base URL under which peers reach this node, `https://host:port`, no trailing slash.
     pub endpoint: String,
+    /// Zone of the network in which peers meet this node, as rules name it after `net:`.
+    #[serde(default = "government", skip_serializing_if = "is_government")]
+    pub network: String,
+    /// Which way data takes to peers, as rules name it after `via:`: `platform` where they come through one.
+    #[serde(default = "direct", skip_serializing_if = "is_direct")]
+    pub route: String,
+}
+
+fn government() -> String {
+    "gov".to_owned()
+}
+
+fn is_government(network: &str) -> bool {
+    network == government()
+}
+
+fn direct() -> String {
+    "direct".to_owned()
+}
+
+fn is_direct(route: &str) -> bool {
+    route == direct()
+}
+
+impl PeerSection {
+    /// A door at this address, in the usual network and without a platform between.
+    pub fn new(listen: SocketAddr, endpoint: String) -> Self {
+        Self { listen, endpoint, network: government(), route: direct() }
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        policy::ZoneId::named(&self.network).map_err(|e| format!("[peer] network: {e}"))?;
+        policy::RouteId::named(&self.route).map_err(|e| format!("[peer] route: {e}"))?;
+        Ok(())
+    }
 }
 
 /// `[local]`
@@ -206,6 +241,7 @@ impl Config {
         }
         self.ledger.witnesses.as_ref().map_or(Ok(()), |section| section.check(&self.node.id))?;
         self.ledger.timestamps.as_ref().map_or(Ok(()), TimestampSection::check)?;
+        self.peer.check()?;
         check_endpoint(&self.peer.endpoint)
     }
 
@@ -253,6 +289,10 @@ listen = "127.0.0.1:7080"
         let config = Config::parse(GOOD).unwrap();
         assert_eq!(config.node.country, "VN");
         assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+        let elsewhere = GOOD.replace("[local]", "network = \"city\"\nroute = \"platform\"\n[local]");
+        let config = Config::parse(&elsewhere).unwrap();
+        assert_eq!((config.peer.network.as_str(), config.peer.route.as_str()), ("city", "platform"));
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
     }
 
     #[test]
@@ -264,6 +304,8 @@ listen = "127.0.0.1:7080"
             ("https://127.0.0.1:7443", "https://127.0.0.1:7443/x", "no path"),
             ("urn:agency:vn:ward", "a ward", "a ward"),
             ("Phường Nghĩa Đô", " ", "name_vi"),
+            ("[local]", "network = \"10.0.0.0 8\"\n[local]", "[peer] network"),
+            ("[local]", "route = \"\"\n[local]", "[peer] route"),
         ] {
             let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(wants), "`{error}` should mention `{wants}`");

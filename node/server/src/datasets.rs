@@ -158,13 +158,18 @@ pub fn facts(node: &Node, dataset: &Dataset) -> Result<DatasetFacts> {
             SharingKind::Special => PolicyKind::Special,
             SharingKind::Secret => PolicyKind::Secret,
         },
-        sector: None,
+        sector: record.theme.as_deref().and_then(sector),
         data_class,
         tags: named(&record.tags, policy::TagId::named).map_err(|e| bad("tag", e))?,
         collections: named(&record.collections, policy::CollectionId::named)
             .map_err(|e| bad("collection", e))?,
         consent: None,
     })
+}
+
+/// The sector that a theme names: "Y tế" is `se:y-te`.
+fn sector(theme: &str) -> Option<policy::SectorId> {
+    DatasetId::suggest(theme).and_then(|name| policy::SectorId::named(name.as_str()).ok())
 }
 
 fn named<T>(
@@ -206,6 +211,8 @@ pub struct New {
     description_en: Option<String>,
     #[serde(default)]
     keywords: Vec<String>,
+    #[serde(default)]
+    theme: Option<String>,
     #[serde(default)]
     kind: Option<SharingKind>,
     #[serde(default)]
@@ -285,6 +292,7 @@ fn describe(record: &mut DatasetRecord, new: New) -> Result<Vec<catalog::Problem
     record.description =
         Text::new(new.description.unwrap_or_default(), new.description_en.unwrap_or_default());
     record.keywords = new.keywords;
+    record.theme = new.theme;
     record.kind = new.kind.unwrap_or(record.kind);
     if let Some(class) = new.class {
         record.classification = Classification::try_from(class).map_err(|e| Error::usage(e.to_string()))?;
@@ -472,4 +480,15 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::result::Result<T, dataplane::DataError> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map_err(|e| Error::usage(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_theme_is_a_sector_that_rules_can_name() {
+        let named = |theme| super::sector(theme).map(|sector| sector.to_string());
+        assert_eq!(named("Y tế").as_deref(), Some("se:y-te"));
+        assert_eq!(named("Giao thông & Đô thị").as_deref(), Some("se:giao-thong-do-thi"));
+        assert_eq!(named("…"), None);
+    }
 }

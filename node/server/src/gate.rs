@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use policy::{Action, Class};
 use policy::{AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Question};
-use policy::{AgreementId, BasisId, DatasetId, GroupId, PurposeId, SubjectId, ZoneId};
+use policy::{AgreementId, BasisId, DatasetId, GroupId, PlaceId, PurposeId, RouteId, SubjectId, ZoneId};
 use policy::{Decision, Engine, Obligations, RuleSet, Usage};
 use serde_json::{Value, json};
 
@@ -21,9 +21,6 @@ use crate::flow::agreement::Standing;
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::records::Exchange;
-
-/// The zone in which this node meets its peers. One zone until networks are configured by name.
-const ZONE: &str = "gov";
 
 /// Proof that a decision said yes to exactly this.
 #[derive(Debug, Clone)]
@@ -270,7 +267,8 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         .agreement
         .map(|a| AgreementId::named(&a.id).map_err(|e| bad("agreement", &a.id, &e)))
         .transpose()?;
-    let network = ZoneId::named(ZONE).map_err(Error::internal)?;
+    let network = ZoneId::named(&node.config.peer.network).map_err(Error::internal)?;
+    let route = RouteId::named(&node.config.peer.route).map_err(Error::internal)?;
     let facts = Facts {
         party: party(node, asked.subject)?,
         dataset: dataset_facts(node, asked.dataset)?,
@@ -278,6 +276,9 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         transfer_dossier: false,
         usage: usage(node, operation, asked)?,
     };
+    // Data is used at home unless something else is stated.
+    let home = facts.party.as_ref().map(|party| String::from(party.country).to_lowercase());
+    let place = home.and_then(|country| PlaceId::named(&country).ok());
     let question = Question {
         subject,
         unit: None,
@@ -289,8 +290,8 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         agreement,
         basis,
         network,
-        place: None,
-        route: policy::RouteId::default(),
+        place,
+        route,
         now: operation.now,
     };
     Ok((question, facts))

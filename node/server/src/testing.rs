@@ -22,7 +22,7 @@ pub(crate) async fn node() -> (TempDir, Arc<Node>) {
             name_en: "Ward A".into(),
             country: "VN".into(),
         },
-        peer: PeerSection { listen: "127.0.0.1:1".parse().unwrap(), endpoint: "https://127.0.0.1:1".into() },
+        peer: PeerSection::new("127.0.0.1:1".parse().unwrap(), "https://127.0.0.1:1".into()),
         local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
         ledger: LedgerSection::default(),
     };

@@ -207,6 +207,9 @@ pub struct DatasetAddArgs {
     /// Whether it holds personal data.
     #[arg(long, value_enum, default_value_t = PersonalArg::None)]
     pub personal: PersonalArg,
+    /// Sector or theme; rules name it after `se:` ("Y tế" is `se:y-te`).
+    #[arg(long)]
+    pub theme: Option<String>,
     /// Collections that rules may name.
     #[arg(long, value_delimiter = ',')]
     pub collection: Vec<String>,

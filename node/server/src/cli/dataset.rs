@@ -85,6 +85,7 @@ async fn add(client: &Client, args: DatasetAddArgs, out: Out) -> Result<()> {
             PersonalArg::Basic => "basic",
             PersonalArg::Sensitive => "sensitive",
         },
+        "theme": args.theme,
         "collections": args.collection,
         "tags": args.tag,
         "subject": subject,

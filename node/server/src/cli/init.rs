@@ -61,7 +61,7 @@ fn configured(args: InitArgs) -> Result<Config> {
             name_vi: args.name,
             country: args.country,
         },
-        peer: PeerSection { listen: args.listen, endpoint },
+        peer: PeerSection::new(args.listen, endpoint),
         local: LocalSection { listen: args.local },
         ledger: LedgerSection::default(),
     })

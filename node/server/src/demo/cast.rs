@@ -197,7 +197,7 @@ async fn stage(folder: &Path, role: &Role, talk: Talk) -> Result<Agency> {
             name_en: role.name_en.to_owned(),
             country: "VN".to_owned(),
         },
-        peer: PeerSection { listen: peer, endpoint: format!("https://{peer}") },
+        peer: PeerSection::new(peer, format!("https://{peer}")),
         local: LocalSection { listen: free_port()? },
         ledger: LedgerSection::default(),
     };
