@@ -9,11 +9,13 @@
 
 mod check;
 mod root;
+mod sealed;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use root::merkle_root;
+pub use sealed::{Bound, Escrow, EscrowSuite, Fixed, Sealed, Sealing};
 
 use crate::dsp::{Id, IdError, Timestamp};
 use crate::json::{self, Digest, JsonError};
@@ -111,34 +113,6 @@ pub struct ObligationsRef {
     pub applied: Value,
     /// SHA-256 over the canonical JSON of `applied`.
     pub sha256: Digest,
-}
-
-/// How sealed chunks are sealed: AES-256-GCM, 12-byte nonce (four zero bytes, the chunk's number as u64 big-endian).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Sealing {
-    /// AES-256-GCM (NIST SP 800-38D) with a tag of 16 bytes behind each chunk.
-    #[serde(rename = "aes-256-gcm")]
-    Aes256Gcm,
-}
-
-impl Sealing {
-    /// Bytes that sealing adds to each chunk.
-    #[must_use]
-    pub fn overhead(self) -> u64 {
-        match self {
-            Self::Aes256Gcm => 16,
-        }
-    }
-}
-
-/// What a manifest says of sealed chunks: the key comes after the acknowledgement, and must have this digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sealed {
-    /// How.
-    pub algorithm: Sealing,
-    /// SHA-256 of the key's 32 bytes.
-    pub key_sha256: Digest,
 }
 
 /// Everything that the provider states about a transfer. Made by [`Manifest::seal`] or [`SignedManifest::parse`].
@@ -271,7 +245,7 @@ pub enum ManifestError {
 impl Manifest {
     /// Compute the digests and the root, and check the whole.
     pub fn seal(draft: Draft) -> Result<Manifest, ManifestError> {
-        let added = draft.sealed.map_or(0, |sealed| sealed.algorithm.overhead());
+        let added = draft.sealed.as_ref().map_or(0, |sealed| sealed.algorithm.overhead());
         let rows = |chunk: &Chunk| chunk.len.saturating_sub(added);
         let bytes = draft.chunks.iter().fold(0_u64, |sum, chunk| sum.saturating_add(rows(chunk)));
         let manifest = Manifest {

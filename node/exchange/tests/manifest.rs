@@ -60,7 +60,7 @@ fn a_sealed_manifest_survives_the_wire_byte_for_byte() {
 }
 
 fn sealing() -> Sealed {
-    Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::of(&[7; 32]) }
+    Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::of(&[7; 32]), escrow: None }
 }
 
 #[test]
@@ -98,6 +98,63 @@ fn how_chunks_are_sealed_is_signed_and_read_strictly() {
     let read = SignedManifest::parse(text.replacen(&digest, &other, 1).as_bytes()).unwrap();
     assert_ne!(read.manifest.signing_bytes().unwrap(), signed.manifest.signing_bytes().unwrap());
     assert!(!String::from_utf8(self::signed().to_bytes().unwrap()).unwrap().contains("\"sealed\""));
+}
+
+fn envelope() -> Escrow {
+    Escrow {
+        auditor: id("urn:agency:vn:thanh-tra"),
+        suite: EscrowSuite::X25519Aes256Gcm,
+        recipient: Fixed([1; 32]),
+        enc: Fixed([2; 32]),
+        ciphertext: Fixed([3; 48]),
+    }
+}
+
+#[test]
+fn an_escrow_envelope_is_signed_with_the_manifest_and_read_strictly() {
+    let with = Sealed { escrow: Some(envelope()), ..sealing() };
+    let manifest = Manifest::seal(Draft { sealed: Some(with), ..draft(chunks(1, 17)) }).unwrap();
+    let without = Manifest::seal(Draft { sealed: Some(sealing()), ..draft(chunks(1, 17)) }).unwrap();
+    assert_ne!(manifest.digest().unwrap(), without.digest().unwrap());
+    let signature = DetachedSignature::new("urn:agency:vn:hanoi-env#k1", &[9; 64]).unwrap();
+    let signed = SignedManifest::new(manifest, signature);
+    let text = String::from_utf8(signed.to_bytes().unwrap()).unwrap();
+    assert_eq!(SignedManifest::parse(text.as_bytes()).unwrap(), signed);
+    let ones = Fixed([1_u8; 32]).to_string();
+    for (from, to) in [
+        ("hpke-x25519-hkdf-sha256-aes-256-gcm", "hpke-p256"),
+        ("\"auditor\"", "\"more\":1,\"auditor\""),
+        (ones.as_str(), "AQEB"),
+        // Another spelling of the same bytes, and one byte more.
+        ("AQE=\"", "AQF=\""),
+        (&format!("\"recipient\":\"{ones}\","), ""),
+        ("AwMD\"", "AwMDAwMD\""),
+    ] {
+        assert_ne!(text.replacen(from, to, 1), text, "`{from}` is not there");
+        assert!(SignedManifest::parse(text.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn each_thing_that_an_envelope_is_bound_to_changes_the_bound_bytes() {
+    let bound = Bound {
+        exchange: "01J9ZQ3V6T8W4X5Y6Z7A8B9CDE",
+        provider: "urn:p",
+        consumer: "urn:c",
+        auditor: "urn:a",
+        key_sha256: Digest::of(b"k"),
+    };
+    let others = [
+        Bound { exchange: "01J9ZQ3V6T8W4X5Y6Z7A8B9CDF", ..bound },
+        Bound { provider: "urn:q", ..bound },
+        Bound { consumer: "urn:q", ..bound },
+        Bound { auditor: "urn:q", ..bound },
+        Bound { key_sha256: Digest::of(b"q"), ..bound },
+        Bound { provider: "urn:c", consumer: "urn:p", ..bound },
+    ];
+    for other in others {
+        assert_ne!(other.info(), bound.info(), "{other:?}");
+    }
 }
 
 #[test]

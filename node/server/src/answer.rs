@@ -39,7 +39,7 @@ pub enum Told {
 
 impl Told {
     /// What the commitment is over: SHA-256 of the canonical JSON, in Content-Digest form (RFC 9530).
-    fn value(&self) -> Result<Vec<u8>> {
+    pub(crate) fn value(&self) -> Result<Vec<u8>> {
         let digest = match self {
             Self::Manifest(manifest) => manifest.digest(),
             Self::Refusal(refusal) => exchange::json::digest(refusal),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::escrow::key::Recipient;
 
 /// Name of the file inside a node's folder.
 pub const FILE: &str = "tram.toml";
@@ -109,6 +110,9 @@ pub struct LedgerSection {
     /// Who time-stamps the ledger; nobody when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamps: Option<TimestampSection>,
+    /// Which auditor gets the keys of `receipt-first` rows, sealed; nobody when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escrow: Option<EscrowSection>,
 }
 
 /// `[ledger.witnesses]`
@@ -193,6 +197,34 @@ impl TimestampSection {
     }
 }
 
+/// `[ledger.escrow]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscrowSection {
+    /// Participant id of the auditor.
+    pub auditor: String,
+    /// The auditor's public key, the line that `tram escrow key` prints.
+    pub key: String,
+    /// As consumer: acknowledge sealed rows only when their key is sealed to this auditor's key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub demand: bool,
+}
+
+impl EscrowSection {
+    fn check(&self, me: &str) -> std::result::Result<(), String> {
+        certs::ParticipantId::parse(&self.auditor).map_err(|e| format!("[ledger.escrow] auditor: {e}"))?;
+        if self.auditor == me {
+            return Err("[ledger.escrow] auditor is this node itself; name a third party".to_owned());
+        }
+        self.recipient().map(|_| ())
+    }
+
+    /// The key, read.
+    pub fn recipient(&self) -> std::result::Result<Recipient, String> {
+        Recipient::parse(&self.key).map_err(|e| format!("[ledger.escrow] key: {e}"))
+    }
+}
+
 fn vietnam() -> String {
     "VN".to_owned()
 }
@@ -242,6 +274,7 @@ impl Config {
         self.ledger.witnesses.as_ref().map_or(Ok(()), |section| section.check(&self.node.id))?;
         self.ledger.timestamps.as_ref().map_or(Ok(()), TimestampSection::check)?;
         self.peer.check()?;
+        self.ledger.escrow.as_ref().map_or(Ok(()), |section| section.check(&self.node.id))?;
         check_endpoint(&self.peer.endpoint)
     }
 
@@ -310,5 +343,25 @@ listen = "127.0.0.1:7080"
             let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(wants), "`{error}` should mention `{wants}`");
         }
+    }
+
+    #[test]
+    fn where_keys_are_escrowed_is_checked() {
+        let key = crate::escrow::key::AuditorKey::generate().unwrap().recipient().to_string();
+        let good = format!("{GOOD}[ledger.escrow]\nauditor = \"urn:agency:vn:thanh-tra\"\nkey = \"{key}\"\n");
+        let config = Config::parse(&good).unwrap();
+        assert!(!config.ledger.escrow.as_ref().unwrap().demand);
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+        for (from, to, wants) in [
+            ("thanh-tra", "ward", "this node itself"),
+            ("urn:agency:vn:thanh-tra", "an auditor", "auditor"),
+            ("x25519+", "x448+", "tram escrow key"),
+            ("auditor =", "auditors =", "auditors"),
+            ("key =", "demand = 1\nkey =", "demand"),
+        ] {
+            let error = Config::parse(&good.replace(from, to)).unwrap_err();
+            assert!(error.contains(wants), "`{error}` should mention `{wants}`");
+        }
+        assert!(Config::parse(&good[..good.find("key =").unwrap()]).unwrap_err().contains("key"));
     }
 }

@@ -21,6 +21,7 @@ mod decisions;
 pub mod demo;
 pub mod enforce;
 pub mod error;
+pub mod escrow;
 pub mod files;
 pub mod flow;
 pub mod gate;

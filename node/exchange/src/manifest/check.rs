@@ -83,7 +83,7 @@ fn chunks(manifest: &Manifest) -> Result<(), ManifestError> {
         return Err(value("chunks", count, format!("at most {MANIFEST_CHUNKS_MAX} chunks")));
     }
     let size = manifest.chunk_size;
-    let added = manifest.sealed.map_or(0, |sealed| sealed.algorithm.overhead());
+    let added = manifest.sealed.as_ref().map_or(0, |sealed| sealed.algorithm.overhead());
     let least = added + 1;
     let mut sum = 0_u64;
     for (index, chunk) in manifest.chunks.iter().enumerate() {

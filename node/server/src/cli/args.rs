@@ -52,6 +52,9 @@ pub enum Command {
     /// Receipts, verified without a node or a network.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Keys of rows that must be acknowledged first, in an auditor's hands: for auditors, no node, no network.
+    #[command(subcommand)]
+    Escrow(EscrowCommand),
     /// The tamper-evident ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -337,6 +340,18 @@ pub enum ExchangeCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Write one file for the auditor who holds the sealed key of rows that this node acknowledged and cannot open, because
+    /// the provider does not hand over the key. The ledger says that it was given out.
+    Handover {
+        /// Exchange id.
+        exchange: String,
+        /// What you say to the auditor: what went wrong.
+        #[arg(long, value_name = "TEXT")]
+        says: Option<String>,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Go on with an exchange that waits for the network.
     Resume {
         /// Exchange id.
@@ -435,6 +450,32 @@ pub enum ReceiptCommand {
         /// Folder with the rule set that decided: decides the question anew and compares (receipts of decisions only).
         #[arg(long, value_name = "DIR")]
         rules: Option<PathBuf>,
+    },
+}
+
+/// `tram escrow …`
+#[derive(Debug, Subcommand)]
+pub enum EscrowCommand {
+    /// Make an auditor's key pair: the secret half in a private file, the public half as one line (and in FILE.pub).
+    Key {
+        /// File for the secret half.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Open what a consumer handed over: rows of a provider that took the acknowledgement and gave no key. Exit code 4
+    /// when it does not hold, or when the provider sealed something else than it signed.
+    Open {
+        /// The file that `tram exchange handover` wrote.
+        file: PathBuf,
+        /// The auditor's secret key, as `tram escrow key` wrote it.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Registry to trust; once for each version where a party's keys were replaced.
+        #[arg(long, value_name = "FILE", required = true)]
+        registry: Vec<PathBuf>,
+        /// File for the rows.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 

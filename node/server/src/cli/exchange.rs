@@ -21,15 +21,16 @@ pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
         ExchangeCommand::List
         | ExchangeCommand::Show { .. }
         | ExchangeCommand::Decisions { .. }
+        | ExchangeCommand::Handover { .. }
         | ExchangeCommand::Erase { .. } => Doors::Closed,
     };
     let client = Client::connect(dir, doors).await?;
-    let done = verb_on(&client, verb, out).await;
+    let done = verb_on(&client, dir, verb, out).await;
     client.close().await;
     done
 }
 
-async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8> {
+async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
     match verb {
         ExchangeCommand::Get(args) => get(client, *args, out).await,
         ExchangeCommand::List => {
@@ -58,6 +59,9 @@ async fn verb_on(client: &Client, verb: ExchangeCommand, out: Out) -> Result<u8>
                 }
             });
             Ok(0)
+        }
+        ExchangeCommand::Handover { exchange, says, out: file } => {
+            super::escrow::hand_over(client, dir, (&exchange, says), &file, out).await
         }
         ExchangeCommand::Resume { exchange, out: file } => {
             client.post(&format!("/v1/exchanges/{}/resume", segment(&exchange)), &json!({})).await?;

@@ -8,6 +8,7 @@ pub mod args;
 mod audit;
 pub mod client;
 mod dataset;
+mod escrow;
 mod exchange;
 mod init;
 mod ledger;
@@ -63,6 +64,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Catalog(verb) => peer::catalog(dir, verb, out).await,
         Command::Exchange(verb) => exchange::run(dir, verb, out).await,
         Command::Receipt(verb) => receipt::run(verb, out),
+        Command::Escrow(verb) => escrow::run(verb, out).await,
         Command::Ledger(verb) => ledger::run(dir, verb, out).await,
         Command::Policy(verb) => policy::run(dir, verb, out).await,
     }

@@ -6,12 +6,14 @@
 //!
 //! [`provider`] and [`consumer`] hold the two sides, [`protocol`] what their messages have in common, [`delivery`] how
 //! these go out and come in, [`statement`] the ledger entries, [`receipts`] the receipts,
-//! [`sealing`] rows that must be acknowledged before they can be read, [`view`] what people see.
+//! [`sealing`] rows that must be acknowledged before they can be read, [`escrow`] their key in an auditor's hands, [`view`] what
+//! people see.
 
 pub mod agreement;
 pub mod consumer;
 pub mod delivery;
 pub mod erasure;
+pub mod escrow;
 pub mod evidence;
 pub mod notice;
 pub mod produce;

@@ -12,16 +12,14 @@ use axum::body::Bytes;
 use dataplane::sealing::Sealer;
 use dataplane::{ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
 use exchange::dsp::{Cause, Id};
-use exchange::manifest::{
-    Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef, Sealed, Sealing,
-};
+use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef, Sealed};
 use exchange::transfer::Transfer;
 use exchange::{DetachedSignature, Digest, Manifest, SignedManifest};
 use store::Space;
 
 use super::delivery::terminate;
 use super::protocol::known;
-use super::{change, provider, sealing, statement};
+use super::{change, escrow, provider, sealing, statement};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::node::Node;
@@ -219,11 +217,11 @@ async fn compute(
     }
     // What was described must be what was read: a file that changed under the view makes no manifest.
     datasets::unchanged(&dataset)?;
-    let sealed = key
-        .map(|key| Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::from_bytes(key.sha256().0) });
+    let sealed = key.as_ref().map(|key| escrow::announce(node, exchange, key)).transpose()?;
+    let is_sealed = sealed.is_some();
     let signed = sign(node, operation, exchange, permit, &dataset, format, columns, &summary, sealed)?;
     files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
-    if sealed.is_some() {
+    if is_sealed {
         node.productions.opened(&exchange.key(), reader);
     }
     Ok((signed, summary.rows))

@@ -20,7 +20,7 @@ use store::Space;
 use super::delivery::send;
 use super::protocol::{known, pids};
 use super::receipts::HandedOver;
-use super::{change, consumer, evidence, fail, receipts, sealing, statement};
+use super::{change, consumer, escrow, evidence, fail, receipts, sealing, statement};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::node::Node;
@@ -72,9 +72,14 @@ pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
     });
 }
 
+/// Where the chunks and the manifest of an exchange lie until its rows are here.
+pub fn inbox_of(node: &Node, exchange: &Exchange) -> PathBuf {
+    node.dir.join("inbox").join(&exchange.id)
+}
+
 /// The manifest of an exchange that this node consumes, while its inbox is kept.
 pub fn kept_manifest(node: &Node, exchange: &Exchange) -> Option<Manifest> {
-    let bytes = std::fs::read(node.dir.join("inbox").join(&exchange.id).join("manifest.json")).ok()?;
+    let bytes = std::fs::read(inbox_of(node, exchange).join("manifest.json")).ok()?;
     SignedManifest::parse(&bytes).ok().map(|signed| signed.manifest)
 }
 
@@ -108,7 +113,7 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn inbox(&self) -> PathBuf {
-        self.node.dir.join("inbox").join(&self.exchange.id)
+        inbox_of(self.node, self.exchange)
     }
 
     fn manifest_path(&self) -> PathBuf {
@@ -301,6 +306,9 @@ impl Line<'_> {
     /// Statement, acknowledgement, receipts, completion. Each step is found done after a restart.
     async fn conclude(&self, manifest: &Manifest) -> Result<()> {
         conflicts::refuse(self.node, &self.exchange.peer_ledger())?;
+        if let (Some(sealed), None) = (&manifest.sealed, &self.exchange.ack) {
+            escrow::demand(self.node, self.exchange, sealed)?;
+        }
         let digest = manifest.digest().map_err(Error::internal)?;
         let response = format!("sha-256=:{}:", BASE64.encode(digest.as_bytes()));
         let exchange = take_statement(self.node, &self.route, self.exchange, &response).await?;

@@ -7,8 +7,8 @@
 //! not fit is the provider's misdeed, and what proves it is kept.
 //!
 //! **What it is not.** A provider can still take the acknowledgement and stay silent: fairness without a third party is
-//! impossible (`docs/decisions/2026-11-23-receipt-first.md`). Where to begin: [`draw`] for the provider, [`open`] for
-//! the consumer.
+//! impossible (`docs/decisions/2026-11-23-receipt-first.md`). With an auditor as third party the key is sealed to it, too
+//! ([`super::escrow`]). Where to begin: [`draw`] for the provider, [`open`] for the consumer.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use exchange::transfer::{State, Transfer};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::find;
-use super::{consumer, produce, provider};
+use super::{consumer, produce, provider, receive};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::node::Node;
@@ -105,11 +105,16 @@ fn kept(node: &Node, exchange: &Exchange) -> Result<Option<SealingKey>> {
     files::read_secret(&path).map(SealingKey::new).map(Some)
 }
 
-/// Destroys the key and what was kept of a wrong one, on either side.
+/// Destroys the key and what was kept of a wrong one, on either side; at the consumer also sealed chunks that were never
+/// opened, because the envelope beside them opens them for an auditor.
 pub fn destroy(node: &Node, exchange: &Exchange) -> Result<()> {
     files::remove(&key_path(node, exchange))?;
     if exchange.side == Side::Consumer {
         files::remove(&wrong_key_path(node, exchange))?;
+        let inbox = receive::inbox_of(node, exchange);
+        if exchange.receipt_first && inbox.exists() {
+            std::fs::remove_dir_all(&inbox).map_err(|e| Error::io(&inbox, e))?;
+        }
     }
     Ok(())
 }
@@ -236,13 +241,12 @@ pub fn was_ended(node: &Node, exchange: &Exchange) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::records::{Ask, Leaf};
     use axum::http::{HeaderMap, StatusCode};
     use certs::message::SignatureEvidence;
     use exchange::Digest;
     use exchange::manifest::Sealing;
-
-    use super::*;
-    use crate::records::{Ask, Leaf};
 
     const PEER: &str = "urn:agency:vn:b";
 
@@ -255,7 +259,7 @@ mod tests {
     }
 
     fn announced(key: [u8; 32]) -> Sealed {
-        Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::of(&key) }
+        Sealed { algorithm: Sealing::Aes256Gcm, key_sha256: Digest::of(&key), escrow: None }
     }
 
     fn answer(body: &[u8]) -> Answer {
@@ -285,8 +289,12 @@ mod tests {
         assert_eq!(known_key(&node, &exchange, &sealed).unwrap().unwrap().expose(), &[7; 32]);
         // Of another manifest it is not the key.
         assert!(known_key(&node, &exchange, &announced([8; 32])).unwrap().is_none());
+        let inbox = receive::inbox_of(&node, &exchange);
+        std::fs::create_dir_all(&inbox).unwrap();
+        std::fs::write(inbox.join("0.chunk"), b"sealed").unwrap();
         destroy(&node, &exchange).unwrap();
         assert!(known_key(&node, &exchange, &sealed).unwrap().is_none());
+        assert!(!inbox.exists(), "an auditor can still open the chunks");
         crate::boot::close(&node).await;
     }
 

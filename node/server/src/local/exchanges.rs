@@ -161,6 +161,22 @@ pub async fn erase(
     erasure::erase(&node, &operation, &find(&node, &id)?, &body.reason).await.map(Json)
 }
 
+/// Body of `POST /v1/exchanges/{id}/handover`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandOver {
+    says: Option<String>,
+}
+
+/// `POST /v1/exchanges/{id}/handover`: what the auditor needs besides the files of the inbox.
+pub async fn handover(
+    State(node): State<Arc<Node>>,
+    Segments(id): Segments<String>,
+    JsonBody(body): JsonBody<HandOver>,
+) -> Result<Json<Value>> {
+    flow::escrow::hand_over(&node, &find(&node, &id)?, body.says).await.map(Json)
+}
+
 /// `GET /v1/exchanges/{id}/data`: the rows, as received and verified.
 pub async fn data(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Response> {
     let exchange = find(&node, &id)?;
