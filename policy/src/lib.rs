@@ -16,6 +16,7 @@
 mod builtin;
 pub mod cases;
 mod closure;
+mod columns;
 mod decision;
 mod digest;
 mod effector;
@@ -27,6 +28,7 @@ mod index;
 mod invariants;
 mod judge;
 pub mod limits;
+pub mod lint;
 mod load;
 mod mask;
 mod minute;

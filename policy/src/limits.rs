@@ -49,3 +49,17 @@ pub const HELPS_MAX: usize = 3;
 pub const TRIALS_MAX: usize = 2_000;
 /// Most other agreements that an explanation considers.
 pub const ALTERNATIVES_MAX: usize = 64;
+/// Most findings of one lint that are listed; the rest is counted.
+pub const FINDINGS_MAX: usize = 1_000;
+/// Most pairs of rules that one lint compares: about a second. Past it the lint says that it is not complete.
+pub const COMPARISONS_MAX: u64 = 100_000_000;
+/// Most other rules that one finding names.
+pub const FINDING_OTHERS_MAX: usize = 5;
+/// Most rules that one deny is told to collide with; the rest would not be read.
+pub const OVERLAPS_MAX: usize = 20;
+/// Most pairs of rule and test case that one mutation run looks at.
+pub const MUTATION_PAIRS_MAX: u64 = 50_000_000;
+/// Most decisions that one mutation run makes (about 0.1 ms each).
+pub const MUTATION_DECISIONS_MAX: u64 = 200_000;
+/// Most unnoticed mutants that are listed; the rest is counted.
+pub const MUTANTS_LISTED_MAX: usize = 1_000;

@@ -15,6 +15,11 @@ pub struct Minute(i64);
 pub struct MinuteError(String);
 
 impl Minute {
+    /// 0000-01-01T00:00Z, the first that can be written.
+    pub const FIRST: Self = Self(-1_036_120_320);
+    /// 9999-12-31T23:59Z, the last that can be written.
+    pub const LAST: Self = Self(4_223_371_679);
+
     /// The minute that holds this Unix second; `None` outside the years 0000 to 9999.
     #[must_use]
     pub fn from_unix(seconds: i64) -> Option<Self> {
@@ -111,6 +116,8 @@ mod tests {
         for text in ["0000-01-01T00:00Z", "1969-12-31T23:59Z", "2038-01-19T03:15Z", "9999-12-31T23:59Z"] {
             assert_eq!(Minute::parse(text).unwrap().to_string(), text);
         }
+        assert_eq!(Minute::FIRST.to_string(), "0000-01-01T00:00Z");
+        assert_eq!(Minute::LAST.to_string(), "9999-12-31T23:59Z");
         assert!(Minute::from_unix(253_402_300_800).is_none(), "the year 10000 would sort before the year 2");
         assert!(Minute::from_unix(i64::MAX).is_none());
         assert_eq!(Minute::from_unix(59), Minute::from_unix(0));

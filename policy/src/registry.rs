@@ -92,6 +92,16 @@ impl Registry {
         self.agreements.0.iter().map(|(id, agreement)| (id.clone(), agreement.facts())).collect()
     }
 
+    /// All datasets with what is known of them.
+    pub fn dataset_facts(&self) -> impl Iterator<Item = (&DatasetId, DatasetFacts)> {
+        self.datasets.0.iter().map(|(id, dataset)| (id, dataset.facts()))
+    }
+
+    /// All parties with what is known of them.
+    pub fn party_facts(&self) -> impl Iterator<Item = (&SubjectId, PartyFacts)> {
+        self.parties.0.iter().map(|(id, party)| (id, party.facts()))
+    }
+
     /// Ids of all datasets.
     pub fn datasets(&self) -> impl Iterator<Item = &DatasetId> {
         self.datasets.0.keys()

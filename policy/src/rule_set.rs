@@ -1,6 +1,7 @@
 //! A rule set: the versioned whole of an agency's rules, checked as a whole before it can be used.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct Reason {
     pub legal_basis: Citation,
     /// Plain words for clerks and citizens.
     pub text: Text,
+    /// What people gain by a grant, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub benefit: Option<Text>,
 }
 
 /// A loaded and checked rule set. Immutable: a change is a new rule set with a new version.
@@ -34,7 +38,7 @@ pub struct RuleSet {
     pub(crate) links: Vec<Link>,
     pub(crate) obligations: BTreeMap<ObligationSetId, Obligations>,
     pub(crate) reasons: BTreeMap<String, Reason>,
-    pub(crate) closure: Closure,
+    pub(crate) closure: Arc<Closure>,
     pub(crate) cases: Vec<Case>,
     pub(crate) fixture: Option<Registry>,
     digest: Digest,
@@ -107,6 +111,7 @@ impl RuleSet {
         parts.links.sort();
         let digest = Digest::of_canonical(&parts.canonical())?;
         let Parts { grants, duties, links, obligations, reasons, closure, cases, fixture } = parts;
+        let closure = Arc::new(closure);
         Ok(Self { grants, duties, links, obligations, reasons, closure, cases, fixture, digest, version })
     }
 
@@ -133,6 +138,26 @@ impl RuleSet {
     /// [`LoadError`] with every problem found, also those of reading.
     pub fn from_folder(folder: &std::path::Path, version: u64) -> Result<Self, LoadError> {
         Self::from_files(&Files::read(folder)?, version)
+    }
+
+    /// Other rules over the same links and obligations, to try a change on. It keeps the digest and drops the words and
+    /// the cases, so it never leaves this crate.
+    pub(crate) fn trial(&self, grants: Vec<Rule>, duties: Vec<Rule>) -> Self {
+        let (mut grants, mut duties) = (grants, duties);
+        grants.sort_by(|a, b| a.order().cmp(&b.order()));
+        duties.sort_by(|a, b| a.order().cmp(&b.order()));
+        Self {
+            grants,
+            duties,
+            links: Vec::new(),
+            obligations: self.obligations.clone(),
+            reasons: BTreeMap::new(),
+            closure: Arc::clone(&self.closure),
+            cases: Vec::new(),
+            fixture: None,
+            digest: self.digest,
+            version: self.version,
+        }
     }
 
     /// The same rules under another version number.

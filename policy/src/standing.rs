@@ -13,7 +13,7 @@ use crate::reason::ReasonCode;
 use crate::rule::Pattern;
 
 /// Names that a catalog record alone decides: they may stand on a dataset only as its record says.
-const RESERVED: [&str; 7] = [
+pub(crate) const RESERVED: [&str; 7] = [
     "co:open",
     "co:default-shared",
     "co:special",
@@ -23,7 +23,7 @@ const RESERVED: [&str; 7] = [
     "tag:core",
 ];
 /// The group that every party with its seat abroad is in.
-const FOREIGN: &str = "gr:foreign";
+pub(crate) const FOREIGN: &str = "gr:foreign";
 
 /// One name of the question with all names it stands under.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +115,8 @@ fn owner_name(record: &DatasetFacts) -> String {
     format!("{OWNER_PREFIX}{bare}")
 }
 
-fn groups_of(party: &PartyFacts) -> Result<Vec<&str>, ReasonCode> {
+/// What the registry puts on a party.
+pub(crate) fn groups_of(party: &PartyFacts) -> Result<Vec<&str>, ReasonCode> {
     if party.groups.len() > FACT_LINKS_MAX {
         return Err(ReasonCode::Limit);
     }
@@ -126,7 +127,8 @@ fn groups_of(party: &PartyFacts) -> Result<Vec<&str>, ReasonCode> {
     Ok(groups)
 }
 
-fn marks_of(record: &DatasetFacts) -> Result<Vec<&str>, ReasonCode> {
+/// What the catalog puts on a dataset.
+pub(crate) fn marks_of(record: &DatasetFacts) -> Result<Vec<&str>, ReasonCode> {
     if record.tags.len() > FACT_LINKS_MAX || record.collections.len() > FACT_LINKS_MAX {
         return Err(ReasonCode::Limit);
     }

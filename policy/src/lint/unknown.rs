@@ -1,0 +1,174 @@
+//! Names in rules that nothing defines: often a slip of the pen, and a rule that then protects or opens nothing.
+//!
+//! Told once for each name. A name is judged only where its kind is known: datasets when the node's datasets are,
+//! purposes when there is a vocabulary or a tree, and so on. Legal bases have no vocabulary and are not judged.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::context::LintContext;
+use super::finding::{Finding, FindingCode, Severity, said};
+use super::survey::Survey;
+use crate::columns::{Cell, FIELDS, cell};
+use crate::ids::RuleId;
+use crate::rule::LinkKind;
+use crate::rule_set::RuleSet;
+use crate::standing::{FOREIGN, RESERVED, groups_of, marks_of};
+
+/// Zones that every node knows.
+const ZONES: [&str; 2] = ["net:gov", "net:internet"];
+/// Most names for which a like one is looked for, and most names it is looked for among.
+const GUESSES_MAX: usize = 100;
+const GUESS_AMONG_MAX: usize = 5_000;
+
+/// Looks at every name of every grant and duty.
+pub(super) fn check(survey: &mut Survey<'_>) {
+    let known = Known::of(survey.rules, survey.context);
+    let mut unknown: BTreeMap<&str, Vec<&RuleId>> = BTreeMap::new();
+    for seen in survey.grants.iter().chain(&survey.duties) {
+        for field in FIELDS {
+            if let Cell::Name(name) = cell(seen.rule, field)
+                && known.lacks(name)
+            {
+                unknown.entry(name).or_default().push(&seen.rule.id);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (at, (name, rules)) in unknown.into_iter().enumerate() {
+        let like = (at < GUESSES_MAX).then(|| known.like(name)).flatten();
+        found.push(finding(name, &rules, like));
+    }
+    for finding in found {
+        survey.findings.add(finding);
+    }
+}
+
+struct Known<'a> {
+    names: HashSet<&'a str>,
+    datasets: bool,
+    parties: bool,
+    purposes: bool,
+    agreements: bool,
+}
+
+impl<'a> Known<'a> {
+    fn of(rules: &'a RuleSet, context: &'a LintContext) -> Self {
+        let mut names: HashSet<&str> = RESERVED.into_iter().chain(ZONES).chain([FOREIGN]).collect();
+        names.extend(rules.links().iter().flat_map(|link| [link.from.as_str(), link.to.as_str()]));
+        for (id, dataset) in context.datasets.iter().flatten() {
+            names.insert(id.as_str());
+            names.extend(marks_of(&dataset.facts).unwrap_or_default());
+        }
+        for (id, party) in context.parties.iter().flatten() {
+            names.insert(id.as_str());
+            names.extend(groups_of(party).unwrap_or_default());
+        }
+        names.extend(context.groups.iter().map(|group| group.as_str()));
+        names.extend(context.purposes.iter().flatten().map(|purpose| purpose.as_str()));
+        names.extend(context.agreements.iter().flatten().map(|agreement| agreement.as_str()));
+        names.extend(context.zones.iter().map(|zone| zone.as_str()));
+        let tree = rules.links().iter().any(|link| link.kind == LinkKind::Purpose);
+        Self {
+            names,
+            datasets: context.datasets.is_some(),
+            parties: context.parties.is_some(),
+            purposes: context.purposes.is_some() || tree,
+            agreements: context.agreements.is_some(),
+        }
+    }
+
+    fn lacks(&self, name: &str) -> bool {
+        let judged = match kind(name) {
+            "ds:" | "co:" | "tag:" => self.datasets,
+            "ag:" | "us:" | "gr:" | "ro:" => self.parties,
+            "pu:" => self.purposes,
+            "agr:" => self.agreements,
+            "net:" => true,
+            _ => false,
+        };
+        judged && !self.names.contains(name)
+    }
+
+    /// A known name of the same kind that differs by one or two characters.
+    fn like(&self, name: &str) -> Option<&'a str> {
+        if self.names.len() > GUESS_AMONG_MAX {
+            return None;
+        }
+        let same_kind = self.names.iter().copied().filter(|known| kind(known) == kind(name));
+        let near =
+            same_kind.map(|known| (distance(name, known), known)).filter(|(distance, _)| *distance <= 2);
+        near.min().map(|(_, known)| known)
+    }
+}
+
+/// The prefix, colon included.
+fn kind(name: &str) -> &str {
+    name.find(':').and_then(|at| name.get(..=at)).unwrap_or_default()
+}
+
+/// How many characters must be put in, taken out or replaced (Levenshtein); 3 stands for more. Names are ASCII.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len().abs_diff(other.len()) > 2 {
+        return 3;
+    }
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for (row, a) in one.iter().enumerate() {
+        let mut next = Vec::with_capacity(last.len());
+        next.push(row + 1);
+        for ((b, diagonal), up) in other.iter().zip(&last).zip(last.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or(usize::MAX);
+            next.push((diagonal + usize::from(a != b)).min(up + 1).min(left + 1));
+        }
+        last = next;
+    }
+    last.last().copied().unwrap_or(3).min(3)
+}
+
+fn finding(name: &str, rules: &[&RuleId], like: Option<&str>) -> Finding {
+    let count = rules.len();
+    let text = said(
+        format!(
+            "Không có gì định nghĩa tên `{name}` ({count} quy tắc dùng nó), nên các quy tắc đó không khớp với gì."
+        ),
+        format!("Nothing defines the name `{name}` ({count} rules use it), so they match nothing."),
+    );
+    let todo = match like {
+        Some(like) => said(
+            format!(
+                "Có phải muốn viết `{like}`? Nếu không, hãy sửa tên, thêm liên kết, hoặc đăng ký tên đó."
+            ),
+            format!("Is `{like}` meant? Otherwise correct the name, link it, or register it."),
+        ),
+        None => said(
+            "Sửa tên, thêm liên kết (g, g2, g3), hoặc đăng ký tên đó ở nút.",
+            "Correct the name, link it (g, g2, g3), or register it at the node.",
+        ),
+    };
+    let mut rules = rules.iter().copied();
+    let first = rules.next();
+    let finding = Finding::new(FindingCode::UnknownName, Severity::Warning, text, todo).with(rules);
+    match first {
+        Some(rule) => finding.of(rule),
+        None => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn the_distance_counts_characters_put_in_taken_out_and_replaced() {
+        for (one, other, want) in [
+            ("pu:a", "pu:a", 0),
+            ("pu:research", "pu:reserch", 1),
+            ("pu:ab", "pu:ba", 2),
+            ("pu:", "pu:abc", 3),
+            ("pu:abcdef", "pu:uvwxyz", 3),
+        ] {
+            assert_eq!(distance(one, other), want, "{one} {other}");
+            assert_eq!(distance(other, one), want, "{other} {one}");
+        }
+    }
+}
