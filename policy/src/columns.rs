@@ -8,7 +8,7 @@ use crate::minute::Minute;
 use crate::rule::{Action, Class, Pattern, Recorded, Rule};
 
 /// Every column that restricts a question.
-pub(crate) const FIELDS: [Field; 9] = [
+pub(crate) const FIELDS: [Field; 14] = [
     Field::Dataset,
     Field::Subject,
     Field::Action,
@@ -18,6 +18,11 @@ pub(crate) const FIELDS: [Field; 9] = [
     Field::Network,
     Field::Class,
     Field::Time,
+    Field::Unit,
+    Field::Role,
+    Field::Clearance,
+    Field::Place,
+    Field::Route,
 ];
 
 /// What a column lets through.
@@ -47,6 +52,11 @@ pub(crate) fn cell(rule: &Rule, field: Field) -> Cell<'_> {
         Field::Network => named(&rule.network),
         Field::Class => span(rule.class_from, rule.class_to),
         Field::Time => Cell::Span(rule.not_before.unix(), rule.expires.unix()),
+        Field::Unit => named(&rule.when.unit),
+        Field::Role => named(&rule.when.role),
+        Field::Clearance => span(rule.when.clearance_from, rule.when.clearance_to),
+        Field::Place => named(&rule.when.place),
+        Field::Route => named(&rule.when.route),
         Field::ImpactAssessment | Field::TransferDossier => Cell::Any,
     }
 }
@@ -63,7 +73,14 @@ pub(crate) fn widened(rule: &Rule, field: Field) -> Option<Rule> {
         Field::Agreement => wider.agreement = Recorded::Any,
         Field::LegalBasis => wider.basis = Recorded::Any,
         Field::Network => wider.network = Pattern::Any,
-        Field::Class => (wider.class_from, wider.class_to) = (Class::default(), Class::SECRET),
+        Field::Class => (wider.class_from, wider.class_to) = (Class::OPEN, Class::SECRET),
+        Field::Unit => wider.when.unit = Pattern::Any,
+        Field::Role => wider.when.role = Pattern::Any,
+        Field::Clearance => {
+            (wider.when.clearance_from, wider.when.clearance_to) = (Class::OPEN, Class::SECRET);
+        }
+        Field::Place => wider.when.place = Pattern::Any,
+        Field::Route => wider.when.route = Pattern::Any,
         Field::Time if !rule.expires.is_open_ended() => {
             (wider.not_before, wider.expires) = (Minute::FIRST, Minute::LAST);
         }

@@ -109,7 +109,7 @@ impl Named {
 }
 
 /// `ow:<participant id>`: what the owner puts above its dataset.
-fn owner_name(record: &DatasetFacts) -> String {
+pub(crate) fn owner_name(record: &DatasetFacts) -> String {
     let owner = record.owner.as_str();
     let bare = owner.split_once(':').map_or(owner, |(_, bare)| bare);
     format!("{OWNER_PREFIX}{bare}")

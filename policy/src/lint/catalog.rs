@@ -96,7 +96,7 @@ fn no_read_back(
     dataset: &KnownDataset,
 ) -> Option<Finding> {
     let (owner, class) = (&dataset.facts.owner, dataset.facts.class);
-    let fits = |pattern: &Pattern, name: &str, names: &Names<'_>| {
+    let fits = |pattern: &Pattern, name: &str, names: &Names| {
         *pattern == Pattern::Any || names.stands_under(name, pattern.written())
     };
     if !survey.may_compare(readers.len()) {

@@ -1,6 +1,6 @@
 //! Rules whose time is over or nearly over, and rules that have not matched for long.
 
-use super::context::{SOON_DAYS, UNMATCHED_DAYS, Usage};
+use super::context::{Observed, SOON_DAYS, UNMATCHED_DAYS};
 use super::finding::{Finding, FindingCode, Severity, said};
 use super::survey::Survey;
 use crate::columns::moves_content;
@@ -61,7 +61,7 @@ fn expires_soon(rule: &Rule) -> Finding {
 }
 
 /// Names a rule that could have matched for all of `unmatched` days and did not.
-fn never_matched(rule: &Rule, duty: bool, usage: &Usage, now: Minute, unmatched: u32) -> Option<Finding> {
+fn never_matched(rule: &Rule, duty: bool, usage: &Observed, now: Minute, unmatched: u32) -> Option<Finding> {
     let line = now.unix().saturating_sub(days(unmatched));
     let recorded = moves_content(rule);
     let could = usage.since.unix().max(rule.not_before.unix()) <= line && !usage.added.contains(&rule.id);

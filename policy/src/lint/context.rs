@@ -34,7 +34,7 @@ pub struct LintContext {
     /// Network zones besides `net:gov` and `net:internet`.
     pub zones: BTreeSet<ZoneId>,
     /// When rules matched.
-    pub usage: Option<Usage>,
+    pub usage: Option<Observed>,
     /// Where rules stand in their files.
     pub places: BTreeMap<RuleId, (String, u32)>,
     /// Days without a match after which a rule is named; `None` is 90.
@@ -54,7 +54,7 @@ pub struct KnownDataset {
 
 /// What was recorded of questions about content; who looked at the catalog is not recorded.
 #[derive(Debug, Clone)]
-pub struct Usage {
+pub struct Observed {
     /// Since when questions are recorded.
     pub since: Minute,
     /// When each rule matched last, whether it decided or was overridden.

@@ -29,7 +29,7 @@ impl Index {
     }
 
     /// Lists of rules that could cover this box.
-    fn lists(&self, names: &Names<'_>, inner: &Boxed) -> Vec<&[usize]> {
+    fn lists(&self, names: &Names, inner: &Boxed) -> Vec<&[usize]> {
         let [object, subject, purpose] = keys(inner);
         let mut lists = Vec::new();
         for by_subject in at_or_above(&self.0, names, object) {
@@ -46,7 +46,7 @@ fn keys(boxed: &Boxed) -> [Name; 3] {
 }
 
 /// Entries under `*`, this name, or a name above it; walks whichever of the two is shorter.
-fn at_or_above<'i, T>(map: &'i HashMap<Name, T>, names: &Names<'_>, name: Name) -> Vec<&'i T> {
+fn at_or_above<'i, T>(map: &'i HashMap<Name, T>, names: &Names, name: Name) -> Vec<&'i T> {
     let above = names.above(name);
     if map.len() <= above.len() {
         let fits = |key: &Name| *key == Names::ANY || names.is_under(name, *key);

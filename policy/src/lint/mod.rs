@@ -23,7 +23,7 @@ mod survey;
 mod unknown;
 mod words;
 
-pub use context::{KnownDataset, LintContext, SOON_DAYS, UNMATCHED_DAYS, Usage};
+pub use context::{KnownDataset, LintContext, Observed, SOON_DAYS, UNMATCHED_DAYS};
 pub use finding::{Finding, FindingCode, LintReport, Severity};
 
 use crate::limits::COMPARISONS_MAX;

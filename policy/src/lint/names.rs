@@ -7,29 +7,32 @@ use crate::closure::Closure;
 use crate::columns::{Cell, FIELDS, cell};
 use crate::rule::Rule;
 use crate::rule_set::RuleSet;
-use crate::standing::{FOREIGN, RESERVED, groups_of, marks_of};
+use crate::standing::{FOREIGN, RESERVED, groups_of, marks_of, owner_name};
 
 /// A name as a number; `*` is [`Names::ANY`].
 pub(super) type Name = u32;
 
 /// Number, and what is above, of every name that a rule, a dataset or a party has.
-pub(super) struct Names<'a> {
-    number: HashMap<&'a str, Name>,
+pub(super) struct Names {
+    number: HashMap<String, Name>,
     /// `None` until it is worked out: a name may be met above another first.
     above: Vec<Option<Vec<Name>>>,
 }
 
-impl<'a> Names<'a> {
+impl Names {
     /// Stands for `*`.
     pub const ANY: Name = 0;
 
-    pub fn of(rules: &'a RuleSet, context: &'a LintContext) -> Self {
+    pub fn of(rules: &RuleSet, context: &LintContext) -> Self {
         let mut names = Self { number: HashMap::new(), above: Vec::new() };
         names.number("*");
         let closure = rules.closure.as_ref();
         for (id, dataset) in context.datasets.iter().flatten() {
             // Facts with too many marks are refused at each question; here they only say less.
-            names.add(id.as_str(), closure, &marks_of(&dataset.facts).unwrap_or_default());
+            let owner = owner_name(&dataset.facts);
+            let mut marks = marks_of(&dataset.facts).unwrap_or_default();
+            marks.push(&owner);
+            names.add(id.as_str(), closure, &marks);
         }
         for (id, party) in context.parties.iter().flatten() {
             names.add(id.as_str(), closure, &groups_of(party).unwrap_or_default());
@@ -72,24 +75,24 @@ impl<'a> Names<'a> {
                 .is_some_and(|(name, broader)| self.is_under(name, broader))
     }
 
-    fn number(&mut self, name: &'a str) -> Name {
+    fn number(&mut self, name: &str) -> Name {
         if let Some(number) = self.number.get(name) {
             return *number;
         }
         let number = Name::try_from(self.above.len()).unwrap_or(Name::MAX);
-        self.number.insert(name, number);
+        self.number.insert(name.to_owned(), number);
         self.above.push(None);
         number
     }
 
-    fn add_once(&mut self, name: &'a str, closure: &'a Closure) {
+    fn add_once(&mut self, name: &str, closure: &Closure) {
         let number = self.number(name) as usize;
         if self.above.get(number).is_none_or(Option::is_none) {
             self.add(name, closure, &[]);
         }
     }
 
-    fn add(&mut self, name: &'a str, closure: &'a Closure, marks: &[&'a str]) {
+    fn add(&mut self, name: &str, closure: &Closure, marks: &[&str]) {
         let mut above: Vec<&str> = closure.above(name).collect();
         for mark in marks {
             above.push(mark);

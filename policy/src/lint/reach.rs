@@ -32,7 +32,7 @@ pub(super) enum Way<'a> {
 }
 
 impl<'a> Reach<'a> {
-    pub fn of(context: &'a LintContext, names: &Names<'_>) -> Self {
+    pub fn of(context: &'a LintContext, names: &Names) -> Self {
         let mut by_name: HashMap<(Name, Class), Vec<Known<'a>>> = HashMap::new();
         for (id, dataset) in context.datasets.iter().flatten() {
             if !is_delicate(dataset) {

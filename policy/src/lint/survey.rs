@@ -25,7 +25,7 @@ pub(super) struct Seen<'a> {
 pub(super) struct Survey<'a> {
     pub rules: &'a RuleSet,
     pub context: &'a LintContext,
-    pub names: Names<'a>,
+    pub names: Names,
     pub grants: Vec<Seen<'a>>,
     pub duties: Vec<Seen<'a>>,
     pub findings: Findings,
@@ -67,7 +67,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-fn see<'a>(rule: &'a Rule, names: &Names<'a>, context: &LintContext) -> Seen<'a> {
+fn see<'a>(rule: &'a Rule, names: &Names, context: &LintContext) -> Seen<'a> {
     let whole = names.boxed(rule);
     let now = context.now.map_or(i64::MIN, |now| now.unix());
     let live = whole.clipped(Field::Time, now, i64::MAX);

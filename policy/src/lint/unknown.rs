@@ -1,7 +1,8 @@
 //! Names in rules that nothing defines: often a slip of the pen, and a rule that then protects or opens nothing.
 //!
 //! Told once for each name. A name is judged only where its kind is known: datasets when the node's datasets are,
-//! purposes when there is a vocabulary or a tree, and so on. Legal bases have no vocabulary and are not judged.
+//! purposes when there is a vocabulary or a tree, and so on. Legal bases, units,
+//! roles of persons and routes have no vocabulary and are not judged.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,10 +10,11 @@ use super::context::LintContext;
 use super::finding::{Finding, FindingCode, Severity, said};
 use super::survey::Survey;
 use crate::columns::{Cell, FIELDS, cell};
+use crate::explain::Field;
 use crate::ids::RuleId;
 use crate::rule::LinkKind;
 use crate::rule_set::RuleSet;
-use crate::standing::{FOREIGN, RESERVED, groups_of, marks_of};
+use crate::standing::{FOREIGN, RESERVED, groups_of, marks_of, owner_name};
 
 /// Zones that every node knows.
 const ZONES: [&str; 2] = ["net:gov", "net:internet"];
@@ -27,7 +29,7 @@ pub(super) fn check(survey: &mut Survey<'_>) {
     for seen in survey.grants.iter().chain(&survey.duties) {
         for field in FIELDS {
             if let Cell::Name(name) = cell(seen.rule, field)
-                && known.lacks(name)
+                && known.lacks(field, name)
             {
                 unknown.entry(name).or_default().push(&seen.rule.id);
             }
@@ -45,6 +47,8 @@ pub(super) fn check(survey: &mut Survey<'_>) {
 
 struct Known<'a> {
     names: HashSet<&'a str>,
+    owners: HashSet<String>,
+    places: bool,
     datasets: bool,
     parties: bool,
     purposes: bool,
@@ -54,10 +58,12 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn of(rules: &'a RuleSet, context: &'a LintContext) -> Self {
         let mut names: HashSet<&str> = RESERVED.into_iter().chain(ZONES).chain([FOREIGN]).collect();
+        let mut owners = HashSet::new();
         names.extend(rules.links().iter().flat_map(|link| [link.from.as_str(), link.to.as_str()]));
         for (id, dataset) in context.datasets.iter().flatten() {
             names.insert(id.as_str());
             names.extend(marks_of(&dataset.facts).unwrap_or_default());
+            owners.insert(owner_name(&dataset.facts));
         }
         for (id, party) in context.parties.iter().flatten() {
             names.insert(id.as_str());
@@ -67,26 +73,31 @@ impl<'a> Known<'a> {
         names.extend(context.purposes.iter().flatten().map(|purpose| purpose.as_str()));
         names.extend(context.agreements.iter().flatten().map(|agreement| agreement.as_str()));
         names.extend(context.zones.iter().map(|zone| zone.as_str()));
-        let tree = rules.links().iter().any(|link| link.kind == LinkKind::Purpose);
+        let tree = |kind| rules.links().iter().any(|link| link.kind == kind);
         Self {
             names,
+            owners,
+            places: tree(LinkKind::Place),
             datasets: context.datasets.is_some(),
             parties: context.parties.is_some(),
-            purposes: context.purposes.is_some() || tree,
+            purposes: context.purposes.is_some() || tree(LinkKind::Purpose),
             agreements: context.agreements.is_some(),
         }
     }
 
-    fn lacks(&self, name: &str) -> bool {
+    fn lacks(&self, field: Field, name: &str) -> bool {
         let judged = match kind(name) {
-            "ds:" | "co:" | "tag:" => self.datasets,
+            // An agency states the roles of its people; nobody lists them here.
+            "ro:" if field == Field::Role => false,
+            "ds:" | "co:" | "tag:" | "se:" | "ow:" => self.datasets,
+            "pl:" => self.places,
             "ag:" | "us:" | "gr:" | "ro:" => self.parties,
             "pu:" => self.purposes,
             "agr:" => self.agreements,
             "net:" => true,
             _ => false,
         };
-        judged && !self.names.contains(name)
+        judged && !self.names.contains(name) && !self.owners.contains(name)
     }
 
     /// A known name of the same kind that differs by one or two characters.
@@ -141,8 +152,8 @@ fn finding(name: &str, rules: &[&RuleId], like: Option<&str>) -> Finding {
             format!("Is `{like}` meant? Otherwise correct the name, link it, or register it."),
         ),
         None => said(
-            "Sửa tên, thêm liên kết (g, g2, g3), hoặc đăng ký tên đó ở nút.",
-            "Correct the name, link it (g, g2, g3), or register it at the node.",
+            "Sửa tên, thêm liên kết (g, g2, g3, g4), hoặc đăng ký tên đó ở nút.",
+            "Correct the name, link it (g, g2, g3, g4), or register it at the node.",
         ),
     };
     let mut rules = rules.iter().copied();
