@@ -32,6 +32,7 @@ pub mod lint;
 mod load;
 mod mask;
 mod minute;
+pub mod mutation;
 mod obligations;
 mod predicate;
 mod question;

@@ -57,9 +57,10 @@ pub const COMPARISONS_MAX: u64 = 100_000_000;
 pub const FINDING_OTHERS_MAX: usize = 5;
 /// Most rules that one deny is told to collide with; the rest would not be read.
 pub const OVERLAPS_MAX: usize = 20;
-/// Most pairs of rule and test case that one mutation run looks at.
-pub const MUTATION_PAIRS_MAX: u64 = 50_000_000;
+/// Most pairs of rule and test case that one mutation run holds against each other: a few seconds. Cases past it are
+/// left out.
+pub const MUTATION_PAIRS_MAX: usize = 50_000_000;
 /// Most decisions that one mutation run makes (about 0.1 ms each).
-pub const MUTATION_DECISIONS_MAX: u64 = 200_000;
+pub const MUTATION_DECISIONS_MAX: usize = 50_000;
 /// Most unnoticed mutants that are listed; the rest is counted.
 pub const MUTANTS_LISTED_MAX: usize = 1_000;
