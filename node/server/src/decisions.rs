@@ -173,6 +173,29 @@ pub fn of(node: &Node, exchange: &Exchange) -> Result<Vec<Kept>> {
         .collect())
 }
 
+/// What of a kept decision tells which rules are used.
+#[derive(Debug, Deserialize)]
+pub struct Heard {
+    /// When, Unix seconds.
+    pub at: i64,
+    /// The rules that it names.
+    pub decision: HeardRules,
+}
+
+/// The rules that a decision names.
+#[derive(Debug, Deserialize)]
+pub struct HeardRules {
+    /// Rules of the deciding tier that matched.
+    #[serde(default)]
+    pub matched: Vec<policy::RuleId>,
+    /// Rules of lesser tiers that matched.
+    #[serde(default)]
+    pub overridden: Vec<policy::RuleId>,
+    /// Duties that applied.
+    #[serde(default)]
+    pub duties: Vec<policy::RuleId>,
+}
+
 /// Destroys what opens the decisions about an exchange.
 pub async fn destroy(node: &Node, exchange: &Exchange) -> Result<()> {
     let prefix = [exchange.key().as_slice(), b"/"].concat();

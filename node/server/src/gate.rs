@@ -20,7 +20,7 @@ use crate::error::{Error, RefusalInfo, Result};
 use crate::flow::agreement::Standing;
 use crate::node::Node;
 use crate::operation::Operation;
-use crate::records::Exchange;
+use crate::records::{Exchange, Peer};
 
 /// Proof that a decision said yes to exactly this.
 #[derive(Debug, Clone)]
@@ -306,10 +306,14 @@ fn usage(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Usage>
 }
 
 fn party(node: &Node, participant: &str) -> Result<Option<PartyFacts>> {
-    let Some(peer) = node.peers.find(&node.store, participant)? else { return Ok(None) };
+    node.peers.find(&node.store, participant)?.map_or(Ok(None), |peer| party_facts(&peer))
+}
+
+/// What the policy needs to know of a peer.
+pub fn party_facts(peer: &Peer) -> Result<Option<PartyFacts>> {
     let Some(country) = Country::parse(&peer.country) else { return Ok(None) };
     let groups = peer.groups.iter().map(|g| GroupId::named(g)).collect::<std::result::Result<_, _>>();
-    let groups = groups.map_err(|e| Error::internal(format!("group of {participant}: {e}")))?;
+    let groups = groups.map_err(|e| Error::internal(format!("group of {}: {e}", peer.id)))?;
     Ok(Some(PartyFacts { country, active: peer.status == "active", groups }))
 }
 

@@ -28,6 +28,7 @@ pub mod gate;
 pub mod keybook;
 pub mod ledger_check;
 pub mod limits;
+pub mod lint;
 pub mod local;
 pub mod monitor;
 pub mod node;

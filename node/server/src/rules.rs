@@ -44,11 +44,14 @@ pub fn in_force(store: &Store) -> Result<RuleSet> {
     }
 }
 
-fn load(files: &BTreeMap<String, String>, version: u64) -> Result<RuleSet> {
-    let files = files
-        .iter()
-        .fold(Files::new(), |all, (name, text)| all.with(name.clone(), text.clone().into_bytes()));
-    RuleSet::from_files(&files, version).map_err(|e| refused(&e))
+/// Checks files as a rule set.
+pub fn load(files: &BTreeMap<String, String>, version: u64) -> Result<RuleSet> {
+    RuleSet::from_files(&bundle(files), version).map_err(|e| refused(&e))
+}
+
+/// Texts by name as the loader takes them.
+pub fn bundle(files: &BTreeMap<String, String>) -> Files {
+    files.iter().fold(Files::new(), |all, (name, text)| all.with(name.clone(), text.clone().into_bytes()))
 }
 
 /// A rule set that is not loaded, with every problem on a line of its own, so that all can be mended in one go.
@@ -127,6 +130,17 @@ pub fn earlier(node: &Node, version: u64) -> Result<(RuleSet, BTreeMap<String, S
         )));
     };
     Ok((load(&applied.files, version)?, applied.files))
+}
+
+/// The rule set that was in force at `at`, Unix seconds; the one that ships with the node where none was applied before.
+pub fn in_force_at(node: &Node, at: i64) -> Result<RuleSet> {
+    for version in (1..=node.gate.engine().rule_set().version()).rev() {
+        let kept = records::get::<Applied>(&node.store, Space::RuleSet, &archived(version))?;
+        if let Some((applied, _)) = kept.filter(|(applied, _)| applied.applied <= at) {
+            return load(&applied.files, version);
+        }
+    }
+    crate::boot::first_rules()
 }
 
 fn built_in_files() -> BTreeMap<String, String> {

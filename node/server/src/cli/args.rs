@@ -491,7 +491,12 @@ pub enum PolicyCommand {
     Test {
         /// Folder with the rule set.
         folder: PathBuf,
+        /// Change each rule in turn and name the changes that no case notices.
+        #[arg(long)]
+        mutation: bool,
     },
+    /// Look rules over: what is never heard, too wide, unknown, expired, or without a reason.
+    Lint(super::policy_lint::LintArgs),
     /// Show the rule set in force.
     Show,
     /// Write the rule set in force to a folder, to be edited and applied again.

@@ -15,9 +15,11 @@ use crate::{files, rules};
 
 /// Runs one verb. `test` needs neither a node nor its folder.
 pub async fn run(dir: &Path, verb: PolicyCommand, out: Out) -> Result<u8> {
-    if let PolicyCommand::Test { folder } = &verb {
-        return test(folder, out);
-    }
+    let verb = match verb {
+        PolicyCommand::Test { folder, mutation } => return test(&folder, mutation, out),
+        PolicyCommand::Lint(args) => return super::policy_lint::run(dir, args, out).await,
+        verb => verb,
+    };
     // Read before a node is opened: a bad folder is told at once.
     let texts = match &verb {
         PolicyCommand::Apply { folder } => Some(texts(folder)?),
@@ -71,7 +73,7 @@ async fn verb_on(
             out.result(&answer, explain_text);
         }
         // Answered before a node was looked for.
-        PolicyCommand::Test { .. } => {}
+        PolicyCommand::Test { .. } | PolicyCommand::Lint(_) => {}
     }
     Ok(())
 }
@@ -92,9 +94,13 @@ fn texts(folder: &Path) -> Result<BTreeMap<String, String>> {
     Ok(texts)
 }
 
-fn test(folder: &Path, out: Out) -> Result<u8> {
+fn test(folder: &Path, mutation: bool, out: Out) -> Result<u8> {
     let rules = RuleSet::from_folder(folder, 1).map_err(|e| rules::refused(&e))?;
-    let tested = rules::test(rules)?;
+    let score = mutation.then(|| super::policy_lint::mutation(&rules)).transpose()?;
+    let mut tested = rules::test(rules)?;
+    if let Some(score) = score {
+        tested["mutation"] = score;
+    }
     out.result(&tested, tests_text);
     if tested["total"].as_u64() == Some(0) {
         say(&format!("warning: {}", rules::UNTESTED));
@@ -109,6 +115,9 @@ fn tests_text(tested: &Value) -> String {
         lines.extend(
             list(failure, "differs").iter().filter_map(Value::as_str).map(|what| format!("  {what}")),
         );
+    }
+    if tested["mutation"].is_object() {
+        lines.push(super::policy_lint::mutation_text(&tested["mutation"]));
     }
     lines.join("\n")
 }
@@ -236,14 +245,14 @@ mod tests {
 
     #[test]
     fn a_table_that_fails_ends_with_one_and_one_that_passes_with_none() {
-        assert_eq!(test(folder(OPEN, &case("allow")).path(), OUT).unwrap(), 0);
-        assert_eq!(test(folder(OPEN, &case("deny")).path(), OUT).unwrap(), 1);
+        assert_eq!(test(folder(OPEN, &case("allow")).path(), false, OUT).unwrap(), 0);
+        assert_eq!(test(folder(OPEN, &case("deny")).path(), false, OUT).unwrap(), 1);
     }
 
     #[test]
     fn every_problem_of_a_bad_rule_set_is_listed() {
         let bad = format!("{}{}", OPEN.replace("30", "31"), OPEN.replace("allow", "Allow"));
-        let error = test(folder(&bad, "[]").path(), OUT).unwrap_err();
+        let error = test(folder(&bad, "[]").path(), false, OUT).unwrap_err();
         let Error::Usage(text) = &error else { panic!("{error:?}") };
         assert!(text.contains("`31` is no tier") && text.contains("`Allow` is no effect"), "{text}");
     }

@@ -12,6 +12,7 @@ mod ledger;
 mod listener;
 mod peers;
 mod policy;
+mod policy_lint;
 mod tlog;
 
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/policy"),
     ("POST", "/v1/policy"),
     ("POST", "/v1/policy/explain"),
+    ("GET", "/v1/policy/lint"),
+    ("POST", "/v1/policy/lint"),
 ];
 
 /// The router of the local door.
@@ -125,6 +128,8 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/policy") => get(policy::show),
         ("POST", "/v1/policy") => post(policy::apply),
         ("POST", "/v1/policy/explain") => post(policy::explain),
+        ("GET", "/v1/policy/lint") => get(policy_lint::in_force),
+        ("POST", "/v1/policy/lint") => post(policy_lint::draft),
         // A row of the table without a handler answers nothing rather than something; a test walks the table.
         _ => MethodRouter::new(),
     }

@@ -1,0 +1,67 @@
+//! Lint on the local door: what can be told about rules without asking them anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use policy::RuleSet;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::{JsonBody, Params};
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::{gate, lint, rules};
+
+/// Query of `GET /v1/policy/lint`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// An earlier version.
+    version: Option<u64>,
+    /// Days without a match after which a rule is named.
+    unmatched_days: Option<u32>,
+}
+
+/// `GET /v1/policy/lint`: looks over the rule set in force, or an earlier one, with what the node knows.
+pub async fn in_force(State(node): State<Arc<Node>>, Params(which): Params<Which>) -> Result<Json<Value>> {
+    let engine = node.gate.engine();
+    let (rules, files) = match which.version.filter(|version| *version != engine.rule_set().version()) {
+        Some(version) => rules::earlier(&node, version)?,
+        None => (engine.rule_set().clone(), rules::files(&node)?),
+    };
+    look_over(node, rules, files, which.unmatched_days).await
+}
+
+/// Body of `POST /v1/policy/lint`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    /// Texts of the files, by name.
+    files: BTreeMap<String, String>,
+    /// Days without a match after which a rule is named.
+    unmatched_days: Option<u32>,
+}
+
+/// `POST /v1/policy/lint`: looks over files that are not in force. Nothing is kept.
+pub async fn draft(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Draft>) -> Result<Json<Value>> {
+    let rules = rules::load(&body.files, node.gate.engine().rule_set().version() + 1)?;
+    look_over(node, rules, body.files, body.unmatched_days).await
+}
+
+async fn look_over(
+    node: Arc<Node>,
+    rules: RuleSet,
+    files: BTreeMap<String, String>,
+    unmatched_days: Option<u32>,
+) -> Result<Json<Value>> {
+    let now = node.clock.now();
+    let work = move || -> Result<Value> {
+        let context = lint::context(&node, &rules, &files, now, unmatched_days)?;
+        let report = policy::lint::lint(&rules, &context);
+        Ok(json!({"rule_set": gate::described(&rules), "lint": report}))
+    };
+    // Seconds of work with many rules: not on a thread that others wait for.
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map(Json)
+}
