@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use policy::lint::{KnownDataset, LintContext, Observed, UNMATCHED_DAYS};
-use policy::{AgreementId, Country, DatasetId, GroupId, Minute, PartyFacts, RuleId, RuleSet, SubjectId};
+use policy::{
+    AgreementId, Country, DatasetId, GroupId, Minute, PartyFacts, RuleId, RuleSet, SubjectId, ZoneId,
+};
 use store::Space;
 
 use crate::decisions::Heard;
@@ -38,6 +40,7 @@ pub fn context(
         datasets: Some(known_datasets(node)?),
         parties: Some(known_parties(node)?),
         groups: promised_groups(node)?,
+        zones: ZoneId::named(&node.config.peer.network).into_iter().collect(),
         agreements: Some(agreements(node)?),
         usage: observed(node, rules, now.saturating_sub(days.saturating_mul(DAY)))?,
         unmatched_days,

@@ -90,7 +90,8 @@ impl<'a> Known<'a> {
             // An agency states the roles of its people; nobody lists them here.
             "ro:" if field == Field::Role => false,
             "ds:" | "co:" | "tag:" | "se:" | "ow:" => self.datasets,
-            "pl:" => self.places,
+            // A country by its two letters is where a party's seat is; no link is needed.
+            "pl:" => self.places && name.len() != "pl:vn".len(),
             "ag:" | "us:" | "gr:" | "ro:" => self.parties,
             "pu:" => self.purposes,
             "agr:" => self.agreements,

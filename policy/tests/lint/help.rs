@@ -80,7 +80,8 @@ pub fn at(time: &str) -> LintContext {
     LintContext { now: Some(Minute::parse(time).unwrap()), ..LintContext::default() }
 }
 
-pub const LINKS: &str = "g, gr:wards, gr:state\ng2, ds:air, co:sensors\ng3, pu:dengue, pu:health\n";
+pub const LINKS: &str =
+    "g, gr:wards, gr:state\ng2, ds:air, co:sensors\ng3, pu:dengue, pu:health\ng4, pl:hanoi, pl:vn\n";
 
 pub fn linked(rows: &[String]) -> Vec<String> {
     std::iter::once(LINKS.to_owned()).chain(rows.iter().cloned()).collect()

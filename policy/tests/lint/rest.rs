@@ -27,6 +27,7 @@ fn a_name_that_nothing_defines_is_told_once_with_one_that_is_like_it() {
         "sub=ag:nobody",
         "sub=gr:ward",
         "net=net:nowhere",
+        "when=place=pl:hanio",
     ] {
         let report = lint(&rules(&linked(&[p("A", unknown)])), &context);
         assert_eq!(told(&report, Code::UnknownName, "A"), Some(Severity::Warning), "{unknown}");
@@ -44,6 +45,8 @@ fn a_name_that_nothing_defines_is_told_once_with_one_that_is_like_it() {
         "pur=pu:dengue",
         "bas=bas:some-law",
         "when=role=ro:doctor",
+        "when=place=pl:la",
+        "when=place=pl:hanoi",
     ] {
         let report = lint(&rules(&linked(&[p("A", known)])), &context);
         assert!(!report.has(Code::UnknownName), "{known}");
