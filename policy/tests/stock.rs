@@ -259,7 +259,7 @@ const FACT_LINKS: [(&str, &str, &str); 13] = [
 fn over_random_rule_sets() {
     let mut dice = Dice(0x0dd_ba11);
     let mut count = Count::default();
-    for _ in 0..60 {
+    for _ in 0..240 {
         // At most 20 rules: an explanation shows no more, and all of them are compared.
         let rules: String = (0..1 + dice.below(20)).map(|id| random_rule(id, &mut dice)).collect();
         let engine = engine(&files(&format!("{LINKS}{rules}")));
