@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::ids::RuleId;
+use crate::invariants::Invariants;
 use crate::obligations::Obligations;
 use crate::reason::{ReasonCode, Refusal};
 
@@ -85,7 +86,8 @@ impl Decision {
     pub fn for_consumer(&self, may_discover: bool) -> ConsumerView {
         let effect = match (&self.effect, may_discover) {
             (Effect::Refuse(refusal), false) if !refusal.code().is_about_the_party() => {
-                Effect::Refuse(ReasonCode::Dataset.refusal())
+                let law = Invariants::of_version(self.invariants).unwrap_or_default();
+                Effect::Refuse(ReasonCode::Dataset.refusal_under(law))
             }
             (effect, _) => effect.clone(),
         };

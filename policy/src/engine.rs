@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::decision::{Decision, Effect, Permitted};
 use crate::ids::RuleId;
 use crate::index::Index;
-use crate::invariants::{self, Cleared, INVARIANTS};
+use crate::invariants::{self, Cleared};
 use crate::judge::{Columns, Judge, JudgeError, Pool};
 use crate::minute::Minute;
 use crate::obligations::Obligations;
@@ -75,7 +75,7 @@ impl Engine {
             duties: trail.duties,
             rule_set_digest: self.rules.digest(),
             rule_set_version: self.rules.version(),
-            invariants: INVARIANTS,
+            invariants: self.rules.invariants().version(),
         }
     }
 
@@ -86,7 +86,7 @@ impl Engine {
         trail: &mut Trail,
     ) -> Result<Obligations, ReasonCode> {
         let now = Minute::from_unix(question.now).ok_or(ReasonCode::Clock)?;
-        let cleared = invariants::check(question, facts, &self.rules.closure)?;
+        let cleared = invariants::check(self.rules.invariants(), question, facts, &self.rules.closure)?;
         let prepared = self.prepare(question, facts, &cleared, now)?;
         // With no rule that could match, casbin is not asked: over no rules it would judge empty texts.
         if prepared.grants.is_empty() {
@@ -123,7 +123,7 @@ impl Engine {
         cleared: &Cleared<'_>,
         now: Minute,
     ) -> Result<Prepared<'_>, ReasonCode> {
-        let standing = Standing::of(&self.rules.closure, question, facts)?;
+        let standing = Standing::of(self.rules.invariants(), &self.rules.closure, question, facts)?;
         let or_none = |value: Option<&str>| value.unwrap_or("-").to_owned();
         let columns = Columns {
             action: question.action.written(),
@@ -178,7 +178,7 @@ impl Engine {
         question: &Question,
         facts: &Facts,
     ) -> Result<(Standing, Vec<&Rule>), ReasonCode> {
-        let standing = Standing::of(&self.rules.closure, question, facts)?;
+        let standing = Standing::of(self.rules.invariants(), &self.rules.closure, question, facts)?;
         let rules = self.grants.about(&self.rules.grants, &standing);
         Ok((standing, rules))
     }

@@ -222,6 +222,20 @@ impl RouteId {
     }
 }
 
+/// Explicit consent to special categories (GDPR, Art. 9(2)(a)).
+pub(crate) const BASIS_ART9_CONSENT: &str = "bas:art9-consent";
+/// Grounds on which special categories may be processed (GDPR, Art. 9(2)); each stands for a ground of Art. 6 as well.
+pub(crate) const BASIS_ART9: [&str; 9] = [
+    BASIS_ART9_CONSENT,
+    "bas:art9-employment",
+    "bas:art9-vital-interests",
+    "bas:art9-made-public",
+    "bas:art9-legal-claims",
+    "bas:art9-public-interest",
+    "bas:art9-health-care",
+    "bas:art9-public-health",
+    "bas:art9-research",
+];
 /// The legal basis that the emergency exceptions of the law rest on.
 pub(crate) const BASIS_EMERGENCY: &str = "bas:emergency";
 /// The legal basis of a person's consent.

@@ -1,21 +1,82 @@
-//! What the law asks before any rule is heard, version `vn/1`.
+//! What the law asks before any rule is heard: one set per legal order, `vn/1` and `eu/1`.
 //!
 //! These are code, not rows: nobody who edits rules can switch them off. Each has a reason code with its citation in
-//! `reason.rs`, and each has tests. They can only refuse; a request that passes still needs a rule that permits it.
+//! `reason.rs` and `reason_eu.rs`, and each has tests. They can only refuse; a request that passes still needs a rule
+//! that permits it. A rule set says which legal order it is written for (`pack.toml`), and a node takes only one that
+//! its own seat allows ([`Invariants::may_rule_in`]).
 //!
-//! The emergency exceptions (personal-data law 91/2025/QH15, Art. 19(1)(a) and (b)) are not given on the asker's word:
-//! the rule that permits must be of a national or legal tier, name the emergency basis itself, and have an end.
+//! The emergency exceptions of Viet Nam (personal-data law 91/2025/QH15, Art. 19(1)(a) and (b)) are not given on the
+//! asker's word: the rule that permits must be of a national or legal tier, name the emergency basis itself, and have an
+//! end. The European set has none: vital interests are one of its grounds and excuse from nothing else.
+
+use serde::{Deserialize, Serialize};
 
 use crate::closure::Closure;
-use crate::ids::{BASIS_CONSENT, BASIS_EMERGENCY};
+use crate::ids::{BASIS_ART9, BASIS_ART9_CONSENT, BASIS_CONSENT, BASIS_EMERGENCY, BasisId};
 use crate::question::{
     AgreementFacts, Country, DataClass, DatasetFacts, Facts, Personal, Question, SharingKind,
 };
 use crate::reason::ReasonCode;
 use crate::rule::{Class, Recorded, Rule, Tier};
 
-/// Version of this set of invariants; part of every decision.
-pub const INVARIANTS: &str = "vn/1";
+/// The legal order whose invariants stand before the rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Invariants {
+    /// Viet Nam; also for every rule set that names none.
+    #[default]
+    Vn,
+    /// The European Union and the European Economic Area.
+    Eu,
+}
+
+/// The European Economic Area: the Union's 27, Iceland, Liechtenstein, Norway.
+const EEA: [&str; 30] = [
+    "AT", "BE", "BG", "HR", "CY", "CZ", "DK", "EE", "FI", "FR", "DE", "GR", "HU", "IE", "IT", "LV", "LT",
+    "LU", "MT", "NL", "PL", "PT", "RO", "SK", "SI", "ES", "SE", "IS", "LI", "NO",
+];
+
+impl Invariants {
+    /// Name and version of the set; part of every decision.
+    #[must_use]
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Vn => "vn/1",
+            Self::Eu => "eu/1",
+        }
+    }
+
+    /// The set of this version; `None` for a version that this crate does not have.
+    #[must_use]
+    pub fn of_version(version: &str) -> Option<Self> {
+        [Self::Vn, Self::Eu].into_iter().find(|law| law.version() == version)
+    }
+
+    /// Whether a party with its seat there is at home; others are in `gr:foreign` and need a dossier for what is
+    /// protected.
+    #[must_use]
+    pub fn is_home(self, country: Country) -> bool {
+        match self {
+            Self::Vn => country == Country::VN,
+            Self::Eu => EEA.iter().any(|code| Country::parse(code) == Some(country)),
+        }
+    }
+
+    /// Whether a node with its seat there may be ruled by this set. Without it an editor could leave a country's law by
+    /// one line in a file. `vn/1` is the stricter one and open to all.
+    #[must_use]
+    pub fn may_rule_in(self, country: Country) -> bool {
+        match self {
+            Self::Vn => true,
+            Self::Eu => self.is_home(country),
+        }
+    }
+
+    /// True for the set of a rule set that names none.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// A request that no invariant refuses.
 #[derive(Debug)]
@@ -31,6 +92,7 @@ pub(crate) struct Cleared<'f> {
 /// # Errors
 /// The code of the first one that refuses.
 pub(crate) fn check<'f>(
+    law: Invariants,
     question: &Question,
     facts: &'f Facts,
     closure: &Closure,
@@ -45,8 +107,14 @@ pub(crate) fn check<'f>(
         return Ok(Cleared { dataset, emergency: None });
     }
     personal_data(question, dataset)?;
-    let emergency = special_data(question, dataset, agreement)?;
-    if party.country != Country::VN && needs_dossier(dataset) && !facts.transfer_dossier {
+    let emergency = match law {
+        Invariants::Vn => special_data(question, dataset, agreement)?,
+        Invariants::Eu => {
+            special_categories(question, dataset, agreement)?;
+            None
+        }
+    };
+    if !law.is_home(party.country) && needs_dossier(law, dataset) && !facts.transfer_dossier {
         return Err(ReasonCode::CrossBorder);
     }
     Ok(Cleared { dataset, emergency })
@@ -84,7 +152,7 @@ fn personal_data(question: &Question, dataset: &DatasetFacts) -> Result<(), Reas
     if question.purpose.is_none() {
         return Err(ReasonCode::Purpose);
     }
-    if basis.as_str() == BASIS_CONSENT && dataset.consent.is_none() {
+    if is_consent(basis) && dataset.consent.is_none() {
         return Err(ReasonCode::Consent);
     }
     Ok(())
@@ -111,8 +179,34 @@ fn special_data(
     }
 }
 
-fn needs_dossier(dataset: &DatasetFacts) -> bool {
-    dataset.personal != Personal::None || dataset.data_class != DataClass::Other
+/// The European set: special categories need a ground of Art. 9(2) and an assessment, protected data an agreement.
+fn special_categories(
+    question: &Question,
+    dataset: &DatasetFacts,
+    agreement: Option<&AgreementFacts>,
+) -> Result<(), ReasonCode> {
+    let sensitive = dataset.personal == Personal::Sensitive;
+    let ground = question.basis.as_ref().is_some_and(|basis| BASIS_ART9.contains(&basis.as_str()));
+    if sensitive && !ground {
+        return Err(ReasonCode::Basis);
+    }
+    if dataset.kind == SharingKind::Special && agreement.is_none() {
+        return Err(ReasonCode::Special);
+    }
+    if sensitive && !agreement.is_some_and(|agreement| agreement.dpia.on_record()) {
+        return Err(ReasonCode::Dpia);
+    }
+    Ok(())
+}
+
+fn needs_dossier(law: Invariants, dataset: &DatasetFacts) -> bool {
+    // The classes `important` and `core` are of the Vietnamese law on data; Europe asks about personal data.
+    let classed = law == Invariants::Vn && dataset.data_class != DataClass::Other;
+    dataset.personal != Personal::None || classed
+}
+
+fn is_consent(basis: &BasisId) -> bool {
+    basis.as_str() == BASIS_CONSENT || basis.as_str() == BASIS_ART9_CONSENT
 }
 
 /// Whether the permitting rule bears out an emergency exception.
@@ -126,7 +220,7 @@ pub(crate) fn consent_filter<'f>(
     question: &Question,
     dataset: &'f DatasetFacts,
 ) -> Option<&'f crate::Predicate> {
-    let on_consent = question.basis.as_ref().is_some_and(|basis| basis.as_str() == BASIS_CONSENT);
+    let on_consent = question.basis.as_ref().is_some_and(is_consent);
     let about_people = dataset.personal != Personal::None && question.action.moves_content();
     dataset.consent.as_ref().filter(|_| on_consent && about_people)
 }

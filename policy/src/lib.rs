@@ -4,7 +4,7 @@
 //! [`Obligations`], or a [`Refusal`] with reason, legal basis and plain words. [`Engine::decide`] is pure: no clock,
 //! no network, no disk, no memory of earlier questions.
 //!
-//! What stands behind it: legal invariants that no editor can switch off ([`INVARIANTS`]), then the rules of a
+//! What stands behind it: legal invariants that no editor can switch off ([`Invariants`]), then the rules of a
 //! [`RuleSet`] judged by casbin. Around casbin stand a strict loader (casbin itself has no schema), an index that
 //! gives it only the rules that could match, a frozen closure of the links, and an effector that notes every match.
 //!
@@ -14,6 +14,7 @@
 //! Begin with [`RuleSet::builtin`] or [`RuleSet::from_folder`], then [`Engine::new`], then [`Engine::decide`].
 
 mod builtin;
+mod calendar;
 pub mod cases;
 mod closure;
 mod columns;
@@ -34,10 +35,12 @@ mod mask;
 mod minute;
 pub mod mutation;
 mod obligations;
+pub mod pack;
 mod predicate;
 mod question;
 mod quota;
 mod reason;
+mod reason_eu;
 mod registry;
 mod rule;
 mod rule_set;
@@ -46,6 +49,7 @@ mod text;
 mod unique;
 
 pub use builtin::texts as builtin_files;
+pub use calendar::{Calendar, CalendarError, KnownYear};
 pub use decision::{ConsumerView, Decision, Effect, Permitted};
 pub use digest::{CanonError, Digest};
 pub use engine::Engine;
@@ -56,7 +60,7 @@ pub use ids::{
     AgreementId, BasisId, CollectionId, DatasetId, GroupId, IdError, ObligationSetId, PlaceId, PurposeId,
     RoleId, RouteId, RuleId, SectorId, SubjectId, TagId, UnitId, ZoneId,
 };
-pub use invariants::INVARIANTS;
+pub use invariants::Invariants;
 pub use judge::JudgeError;
 pub use load::{Files, LoadError, Problem, ProblemCode};
 pub use mask::{Generalization, Mask, SHOWN_MAX, Shown};

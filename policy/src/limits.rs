@@ -64,3 +64,15 @@ pub const MUTATION_PAIRS_MAX: usize = 50_000_000;
 pub const MUTATION_DECISIONS_MAX: usize = 50_000;
 /// Most unnoticed mutants that are listed; the rest is counted.
 pub const MUTANTS_LISTED_MAX: usize = 1_000;
+/// Most years of one list of public holidays.
+pub const CALENDAR_YEARS_MAX: usize = 200;
+/// Most days off and days worked in exchange of one year.
+pub const CALENDAR_DAYS_MAX: usize = 366;
+/// Longest deadline, in working days: about two years.
+pub const WORKING_DAYS_MAX: u32 = 500;
+/// Most clauses of one pack: the longest law has fewer articles.
+pub const CLAUSES_MAX: usize = 2_000;
+/// Most rules, cases or tests that one clause may name.
+pub const CLAUSE_NAMES_MAX: usize = 200;
+/// Most thresholds of one pack.
+pub const THRESHOLDS_MAX: usize = 32;

@@ -147,7 +147,7 @@ fn ready<'r>(rules: &'r RuleSet, report: &mut MutationReport) -> Result<Vec<Aske
         let code = decision.refusal().map(|refusal| refusal.code());
         // What an invariant refused before any rule was heard stays refused whatever the rules say.
         let rules_heard = decision.rule.is_some() || code == Some(ReasonCode::NoRule);
-        let standing = Standing::of(&rules.closure, &case.question, &facts).ok();
+        let standing = Standing::of(rules.invariants(), &rules.closure, &case.question, &facts).ok();
         let class = facts.dataset.as_ref().map(|dataset| dataset.class);
         let now = Minute::from_unix(case.question.now);
         if let (true, Some(standing), Some(class), Some(now)) = (rules_heard, standing, class, now) {

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::invariants::Invariants;
 use crate::text::{Citation, SourceMark, Text};
 
 /// Why something was refused. The codes are stable: the ledger and peers hold them.
@@ -123,7 +124,16 @@ impl ReasonCode {
     /// The refusal with this code's standing citation and words.
     #[must_use]
     pub fn refusal(self) -> Refusal {
-        let (legal_basis, text) = standing(self);
+        self.refusal_under(Invariants::Vn)
+    }
+
+    /// The same with the citation and words of a legal order.
+    #[must_use]
+    pub(crate) fn refusal_under(self, law: Invariants) -> Refusal {
+        let (legal_basis, text) = match law {
+            Invariants::Vn => standing(self),
+            Invariants::Eu => crate::reason_eu::standing(self),
+        };
         Refusal { code: self, legal_basis, text }
     }
 }
@@ -167,7 +177,7 @@ impl Refusal {
     }
 }
 
-const fn cite(vi: &'static str, en: &'static str, mark: SourceMark) -> Citation {
+pub(crate) const fn cite(vi: &'static str, en: &'static str, mark: SourceMark) -> Citation {
     Citation::new(Text::fixed(vi, en), mark)
 }
 
@@ -360,12 +370,18 @@ mod tests {
     #[test]
     fn every_code_has_a_basis_and_words_of_its_own() {
         let mut seen = std::collections::BTreeSet::new();
-        for code in ReasonCode::ALL {
-            let refusal = code.refusal();
+        for (law, code) in [Invariants::Vn, Invariants::Eu]
+            .into_iter()
+            .flat_map(|law| ReasonCode::ALL.map(|code| (law, code)))
+        {
+            let refusal = code.refusal_under(law);
             let text = Text::new(refusal.text().vi(), refusal.text().en()).unwrap();
             let basis =
                 Text::new(refusal.legal_basis().text().vi(), refusal.legal_basis().text().en()).unwrap();
-            assert!(seen.insert(text.en().to_owned()), "{code} has the words of another code");
+            assert!(
+                seen.insert((law.version(), text.en().to_owned())),
+                "{code} has the words of another code"
+            );
             assert_ne!(basis.vi(), basis.en());
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }

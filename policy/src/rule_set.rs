@@ -9,6 +9,7 @@ use crate::cases::Case;
 use crate::closure::Closure;
 use crate::digest::Digest;
 use crate::ids::{ObligationSetId, RuleId};
+use crate::invariants::Invariants;
 use crate::judge::{DUTY_MODEL, DUTY_MODEL_1, GRANT_MODEL, GRANT_MODEL_1, meaning};
 use crate::load::{Files, LoadError};
 use crate::obligations::Obligations;
@@ -41,6 +42,7 @@ pub struct RuleSet {
     pub(crate) closure: Arc<Closure>,
     pub(crate) cases: Vec<Case>,
     pub(crate) fixture: Option<Registry>,
+    invariants: Invariants,
     digest: Digest,
     version: u64,
 }
@@ -55,6 +57,7 @@ pub(crate) struct Parts {
     pub closure: Closure,
     pub cases: Vec<Case>,
     pub fixture: Option<Registry>,
+    pub invariants: Invariants,
 }
 
 /// What the digest of a rule set is over. Test cases and fixtures are not part: they change no decision.
@@ -68,6 +71,9 @@ struct Canonical<'a> {
     links: &'a [Link],
     obligations: &'a BTreeMap<ObligationSetId, Obligations>,
     reasons: &'a BTreeMap<String, Reason>,
+    /// Left out for the set that stands when none is named, so that digests made before there were two still hold.
+    #[serde(skip_serializing_if = "Invariants::is_default")]
+    invariants: Invariants,
 }
 
 impl Parts {
@@ -99,6 +105,7 @@ impl Parts {
             links: &self.links,
             obligations: &self.obligations,
             reasons: &self.reasons,
+            invariants: self.invariants,
         }
     }
 }
@@ -110,9 +117,21 @@ impl RuleSet {
         parts.duties.sort_by(|a, b| a.order().cmp(&b.order()));
         parts.links.sort();
         let digest = Digest::of_canonical(&parts.canonical())?;
-        let Parts { grants, duties, links, obligations, reasons, closure, cases, fixture } = parts;
-        let closure = Arc::new(closure);
-        Ok(Self { grants, duties, links, obligations, reasons, closure, cases, fixture, digest, version })
+        let Parts { grants, duties, links, obligations, reasons, closure, cases, fixture, invariants } =
+            parts;
+        Ok(Self {
+            grants,
+            duties,
+            links,
+            obligations,
+            reasons,
+            closure: Arc::new(closure),
+            cases,
+            fixture,
+            invariants,
+            digest,
+            version,
+        })
     }
 
     /// The rule set that ships with the node: open data for anyone, discovery up to class 3, default-shared data
@@ -184,6 +203,12 @@ impl RuleSet {
         self.obligations.values().any(|set| !set.quota.is_empty())
     }
 
+    /// The legal order that it is written for.
+    #[must_use]
+    pub fn invariants(&self) -> Invariants {
+        self.invariants
+    }
+
     /// Grants in the order in which they are met.
     #[must_use]
     pub fn grants(&self) -> &[Rule] {
@@ -235,7 +260,7 @@ impl RuleSet {
         };
         match own {
             Some(reason) => Refusal::in_words(code, reason.legal_basis.clone(), reason.text.clone()),
-            None => code.refusal(),
+            None => code.refusal_under(self.invariants),
         }
     }
 }

@@ -7,8 +7,9 @@ use std::collections::HashSet;
 
 use crate::closure::Closure;
 use crate::ids::OWNER_PREFIX;
+use crate::invariants::Invariants;
 use crate::limits::FACT_LINKS_MAX;
-use crate::question::{Country, DataClass, DatasetFacts, Facts, PartyFacts, Personal, Question, SharingKind};
+use crate::question::{DataClass, DatasetFacts, Facts, PartyFacts, Personal, Question, SharingKind};
 use crate::reason::ReasonCode;
 use crate::rule::Pattern;
 
@@ -48,8 +49,13 @@ impl Standing {
     ///
     /// # Errors
     /// `LIMIT` when the facts carry too many links, `INV-RECORD` when reserved names contradict the record.
-    pub fn of(closure: &Closure, question: &Question, facts: &Facts) -> Result<Self, ReasonCode> {
-        let groups = facts.party.as_ref().map_or(Ok(Vec::new()), groups_of)?;
+    pub fn of(
+        law: Invariants,
+        closure: &Closure,
+        question: &Question,
+        facts: &Facts,
+    ) -> Result<Self, ReasonCode> {
+        let groups = facts.party.as_ref().map_or(Ok(Vec::new()), |party| groups_of(law, party))?;
         let owner = facts.dataset.as_ref().map(owner_name);
         let mut marks = facts.dataset.as_ref().map_or(Ok(Vec::new()), marks_of)?;
         marks.extend(owner.as_deref());
@@ -116,12 +122,12 @@ pub(crate) fn owner_name(record: &DatasetFacts) -> String {
 }
 
 /// What the registry puts on a party.
-pub(crate) fn groups_of(party: &PartyFacts) -> Result<Vec<&str>, ReasonCode> {
+pub(crate) fn groups_of(law: Invariants, party: &PartyFacts) -> Result<Vec<&str>, ReasonCode> {
     if party.groups.len() > FACT_LINKS_MAX {
         return Err(ReasonCode::Limit);
     }
     let mut groups: Vec<&str> = party.groups.iter().map(|g| g.as_str()).collect();
-    if party.country != Country::VN {
+    if !law.is_home(party.country) {
         groups.push(FOREIGN);
     }
     Ok(groups)

@@ -144,9 +144,16 @@ fn over_the_built_in_rule_set() {
         ("g2", "ds:discharge", "tag:sensitive"),
         ("g2", "ds:grid", "co:special"),
         ("g2", "ds:grid", "tag:core"),
+        ("g2", "ds:land-plots", "co:default-shared"),
+        ("g2", "ds:land-plots", "tag:important"),
+        ("g2", "ds:substations", "co:special"),
+        ("g2", "ds:substations", "tag:core"),
+        ("g2", "ds:enterprises", "co:default-shared"),
+        ("g2", "ds:enterprises", "tag:mandatory-share"),
         ("g", "ag:urn:agency:vn:hanoi-ioc", "gr:provinces"),
         ("g", "ag:urn:agency:vn:ward-tay-ho", "gr:communes"),
         ("g", "ag:urn:agency:vn:tax", "gr:ministries"),
+        ("g", "ag:urn:agency:vn:gso", "ro:statistics-office"),
         ("g", "ag:urn:agency:xx:statistics", "gr:foreign"),
     ];
     let count = compare_table(RuleSet::builtin(1).unwrap(), &links, 0xfeed_beef_1234_5678);

@@ -35,7 +35,7 @@ impl Names {
             names.add(id.as_str(), closure, &marks);
         }
         for (id, party) in context.parties.iter().flatten() {
-            names.add(id.as_str(), closure, &groups_of(party).unwrap_or_default());
+            names.add(id.as_str(), closure, &groups_of(rules.invariants(), party).unwrap_or_default());
         }
         for rule in rules.grants().iter().chain(rules.duties()) {
             for field in FIELDS {

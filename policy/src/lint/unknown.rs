@@ -67,7 +67,7 @@ impl<'a> Known<'a> {
         }
         for (id, party) in context.parties.iter().flatten() {
             names.insert(id.as_str());
-            names.extend(groups_of(party).unwrap_or_default());
+            names.extend(groups_of(rules.invariants(), party).unwrap_or_default());
         }
         names.extend(context.groups.iter().map(|group| group.as_str()));
         names.extend(context.purposes.iter().flatten().map(|purpose| purpose.as_str()));

@@ -8,7 +8,7 @@ use super::name;
 use super::problem::{LoadError, Problem, ProblemCode, Problems};
 use crate::limits::FILE_BYTES_MAX;
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 12] = [
     name::GRANT_MODEL,
     name::DUTY_MODEL,
     name::POLICY,
@@ -17,12 +17,15 @@ const KNOWN: [&str; 9] = [
     name::REASONS,
     name::CASES,
     name::REGISTRY,
+    name::PACK,
+    name::MATRIX,
+    name::HOLIDAYS,
     name::README,
 ];
 const NEEDED: [&str; 3] = [name::POLICY, name::DUTIES, name::OBLIGATIONS];
 
 /// Files by name: `policy.csv`, `duties.csv`, `obligations.json` and, where wanted, `grant.conf`, `duty.conf`,
-/// `reasons.json`, `cases.json`, `registry.json`, `README.md`.
+/// `reasons.json`, `cases.json`, `registry.json`, `README.md`, and of a pack `pack.toml`, `matrix.toml`, `holidays.toml`.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     by_name: BTreeMap<String, Vec<u8>>,

@@ -16,12 +16,13 @@ pub use problem::{LoadError, Problem, ProblemCode};
 
 use crate::closure::Closure;
 use crate::ids::{ObligationSetId, RuleId};
+use crate::invariants::Invariants;
 use crate::judge::{DUTY_MODEL, DUTY_MODEL_1, GRANT_MODEL, GRANT_MODEL_1, meaning};
 use crate::limits::{LINKS_MAX, RULES_MAX};
 use crate::obligations::Obligations;
 use crate::rule::{Link, Rule, RuleEffect};
 use crate::rule_set::{Parts, Reason, RuleSet};
-use problem::Problems;
+pub(crate) use problem::Problems;
 use rows::{Placed, Section};
 
 /// Names of the files of a rule set.
@@ -34,6 +35,12 @@ pub(crate) mod name {
     pub const REASONS: &str = "reasons.json";
     pub const CASES: &str = "cases.json";
     pub const REGISTRY: &str = "registry.json";
+    /// Which legal order the rules are for; of a pack also who it is.
+    pub const PACK: &str = "pack.toml";
+    /// Of a pack: clause, rule, test, evidence. A rule set does not read it.
+    pub const MATRIX: &str = "matrix.toml";
+    /// Of a pack: public holidays. A rule set does not read it.
+    pub const HOLIDAYS: &str = "holidays.toml";
     /// For people; not read.
     pub const README: &str = "README.md";
 }
@@ -56,6 +63,7 @@ pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError
     check_obligations(&policy.rules, &duties.rules, &obligations, &mut problems);
     check_reasons(&policy.rules, &duties.rules, reasons.as_ref(), &mut problems);
     let closure = closure_of(&policy.links, &mut problems);
+    let invariants = invariants(files, &mut problems);
     problems.into_result()?;
     let parts = Parts {
         grants: rules_of(policy.rules),
@@ -66,9 +74,22 @@ pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError
         closure,
         cases,
         fixture,
+        invariants,
     };
     RuleSet::assemble(parts, version)
         .map_err(|error| LoadError::single(name::OBLIGATIONS, &error.to_string()))
+}
+
+/// The legal order that `pack.toml` names; the usual one without it.
+fn invariants(files: &Files, problems: &mut Problems) -> Invariants {
+    let Some(text) = files.text(name::PACK, problems) else { return Invariants::default() };
+    match crate::pack::About::parse(text) {
+        Ok(about) => about.invariants,
+        Err(why) => {
+            problems.add(Problem::new(name::PACK, ProblemCode::Pack, why));
+            Invariants::default()
+        }
+    }
 }
 
 fn rules_of(placed: Vec<Placed<Rule>>) -> Vec<Rule> {

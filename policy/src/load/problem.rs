@@ -69,6 +69,18 @@ pub enum ProblemCode {
     TooMany,
     /// There is no grant at all.
     NoRules,
+    /// `pack.toml`, `matrix.toml` or `holidays.toml` is malformed.
+    Pack,
+    /// A clause that nothing keeps.
+    ClauseUnkept,
+    /// A clause that nothing tests, or whose cases do not touch what it names.
+    ClauseUntested,
+    /// A clause names a rule or case that is not there.
+    ClauseUnknown,
+    /// A clause that is not kept as a whole and does not say what is left.
+    ClauseNote,
+    /// A rule that no clause asks for.
+    RuleUnnamed,
 }
 
 /// One problem.
@@ -153,6 +165,16 @@ impl Problems {
         } else {
             self.unlisted += 1;
         }
+    }
+
+    /// Adds what another load found; a problem that is known already is not told twice.
+    pub fn take(&mut self, error: LoadError) {
+        for problem in error.problems {
+            if !self.list.contains(&problem) {
+                self.add(problem);
+            }
+        }
+        self.unlisted += error.unlisted;
     }
 
     pub fn into_result(self) -> Result<(), LoadError> {
