@@ -90,7 +90,16 @@ pub struct KnownYear {
     /// Days off, weekends not counted.
     pub off: usize,
     /// Days that are not decided and so counted as working days.
-    pub undecided: Vec<(String, Text)>,
+    pub undecided: Vec<Undecided>,
+}
+
+/// A day that may become a day off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Undecided {
+    /// The day, `YYYY-MM-DD`.
+    pub date: String,
+    /// What it is for.
+    pub text: Text,
 }
 
 impl Calendar {
@@ -165,7 +174,11 @@ impl Calendar {
             year: *year,
             source: known.source.clone(),
             off: known.days.values().filter(|worked| !**worked).count(),
-            undecided: known.undecided.iter().map(|(date, text)| (date.to_string(), text.clone())).collect(),
+            undecided: known
+                .undecided
+                .iter()
+                .map(|(date, text)| Undecided { date: date.to_string(), text: text.clone() })
+                .collect(),
         });
         known.collect()
     }
@@ -266,7 +279,7 @@ mod tests {
         let years = calendar.years();
         let year = years.iter().find(|year| year.year == 2026).unwrap();
         assert_eq!(year.undecided.len(), 1);
-        assert_eq!(year.undecided[0].0, "2026-11-24");
+        assert_eq!(year.undecided[0].date, "2026-11-24");
     }
 
     #[test]

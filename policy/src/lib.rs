@@ -49,7 +49,7 @@ mod text;
 mod unique;
 
 pub use builtin::texts as builtin_files;
-pub use calendar::{Calendar, CalendarError, KnownYear};
+pub use calendar::{Calendar, CalendarError, KnownYear, Undecided};
 pub use decision::{ConsumerView, Decision, Effect, Permitted};
 pub use digest::{CanonError, Digest};
 pub use engine::Engine;

@@ -174,6 +174,7 @@ impl RuleSet {
             closure: Arc::clone(&self.closure),
             cases: Vec::new(),
             fixture: None,
+            invariants: self.invariants,
             digest: self.digest,
             version: self.version,
         }

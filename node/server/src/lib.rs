@@ -14,6 +14,7 @@ pub mod approvals;
 pub mod audit;
 pub mod boot;
 pub mod cli;
+pub mod compliance;
 pub mod config;
 pub mod crawl;
 pub mod datasets;

@@ -72,3 +72,5 @@ pub const SPOOL_SECONDS: i64 = 86_400;
 pub const MONITOR_PERIOD: Duration = Duration::from_secs(15);
 /// How long a node waits at shutdown for requests in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// Newest entries of the ledger that one look at compliance counts: some seconds of reading.
+pub const COMPLIANCE_ENTRIES_MAX: u64 = 1_000_000;

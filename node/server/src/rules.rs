@@ -69,6 +69,7 @@ pub async fn apply(node: &Node, operation: &Operation, files: BTreeMap<String, S
     let current = records::get::<Applied>(&node.store, Space::RuleSet, CURRENT)?;
     let version = node.gate.engine().rule_set().version() + 1;
     let rules = load(&files, version)?;
+    crate::compliance::demand_seat(node, &rules)?;
     let tested = test(rules.clone())?;
     if tested["failed"].as_u64() != Some(0) {
         return Err(Error::conflict(format!(

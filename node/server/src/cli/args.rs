@@ -497,6 +497,11 @@ pub enum PolicyCommand {
     },
     /// Look rules over: what is never heard, too wide, unknown, expired, or without a reason.
     Lint(super::policy_lint::LintArgs),
+    /// Hold the rules in force against a legal pack, clause by clause, with evidence (exit code 1 when one lost its rule).
+    Compliance(ComplianceArgs),
+    /// Legal packs that ship with the program.
+    #[command(subcommand)]
+    Pack(PackCommand),
     /// Show the rule set in force.
     Show,
     /// Write the rule set in force to a folder, to be edited and applied again.
@@ -527,5 +532,43 @@ pub enum PolicyCommand {
         /// Agreement.
         #[arg(long)]
         agreement: Option<String>,
+    },
+}
+
+/// `tram policy compliance`
+#[derive(Debug, Args)]
+pub struct ComplianceArgs {
+    /// The pack: vn or eu [default: of the legal order that the rules are written for].
+    #[arg(long, value_name = "NAME")]
+    pub pack: Option<String>,
+    /// Hold the rules of this folder against it instead, without a node and without evidence.
+    #[arg(long, value_name = "FOLDER")]
+    pub rules: Option<PathBuf>,
+    /// Each clause in full, with what is left to people.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `tram policy pack …`
+#[derive(Debug, Subcommand)]
+pub enum PackCommand {
+    /// The packs that there are.
+    List,
+    /// One pack with all its clauses.
+    Show {
+        /// vn or eu.
+        name: String,
+    },
+    /// Write a pack to a folder: rules to begin with, its matrix and texts.
+    Export {
+        /// vn or eu.
+        name: String,
+        /// Folder to write.
+        folder: PathBuf,
+    },
+    /// Check a folder as a pack: no clause without rule and test, no rule without clause.
+    Check {
+        /// Folder with pack.toml, matrix.toml and the files of a rule set.
+        folder: PathBuf,
     },
 }

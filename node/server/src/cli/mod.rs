@@ -16,6 +16,7 @@ pub mod ledger_args;
 pub mod out;
 mod peer;
 mod policy;
+mod policy_compliance;
 mod policy_lint;
 mod receipt;
 mod witness;

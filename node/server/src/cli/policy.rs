@@ -18,6 +18,8 @@ pub async fn run(dir: &Path, verb: PolicyCommand, out: Out) -> Result<u8> {
     let verb = match verb {
         PolicyCommand::Test { folder, mutation } => return test(&folder, mutation, out),
         PolicyCommand::Lint(args) => return super::policy_lint::run(dir, args, out).await,
+        PolicyCommand::Compliance(args) => return super::policy_compliance::run(dir, args, out).await,
+        PolicyCommand::Pack(verb) => return super::policy_compliance::pack(&verb, out),
         verb => verb,
     };
     // Read before a node is opened: a bad folder is told at once.
@@ -73,7 +75,10 @@ async fn verb_on(
             out.result(&answer, explain_text);
         }
         // Answered before a node was looked for.
-        PolicyCommand::Test { .. } | PolicyCommand::Lint(_) => {}
+        PolicyCommand::Test { .. }
+        | PolicyCommand::Lint(_)
+        | PolicyCommand::Compliance(_)
+        | PolicyCommand::Pack(_) => {}
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod ledger;
 mod listener;
 mod peers;
 mod policy;
+mod policy_compliance;
 mod policy_lint;
 mod tlog;
 
@@ -73,6 +74,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/policy/explain"),
     ("GET", "/v1/policy/lint"),
     ("POST", "/v1/policy/lint"),
+    ("GET", "/v1/policy/compliance"),
 ];
 
 /// The router of the local door.
@@ -130,6 +132,7 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/policy/explain") => post(policy::explain),
         ("GET", "/v1/policy/lint") => get(policy_lint::in_force),
         ("POST", "/v1/policy/lint") => post(policy_lint::draft),
+        ("GET", "/v1/policy/compliance") => get(policy_compliance::show),
         // A row of the table without a handler answers nothing rather than something; a test walks the table.
         _ => MethodRouter::new(),
     }
