@@ -34,6 +34,12 @@ pub enum Feature {
     Catalog,
     /// Obligations travel with the data, in a manifest that is signed.
     SignedObligations,
+    /// Nothing leaves before a person in the named role has agreed.
+    Approval,
+    /// Every row of a copy names its recipient.
+    Watermark,
+    /// What was received has a date, people are reminded of it, and its erasure is an entry.
+    Retention,
 }
 
 /// Something that is kept by looking at the clock.
@@ -46,7 +52,7 @@ pub enum Clock {
 
 impl Feature {
     /// All features.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::ReasonedRefusal,
         Self::Ledger,
         Self::DecisionReceipt,
@@ -59,6 +65,9 @@ impl Feature {
         Self::DenyNeedsGround,
         Self::Catalog,
         Self::SignedObligations,
+        Self::Approval,
+        Self::Watermark,
+        Self::Retention,
     ];
 
     /// For people.
@@ -77,6 +86,9 @@ impl Feature {
             Self::DenyNeedsGround => ("quy tắc cấm phải có căn cứ", "a deny needs its legal basis"),
             Self::Catalog => ("danh mục", "catalog"),
             Self::SignedObligations => ("nghĩa vụ đi kèm có chữ ký", "signed obligations"),
+            Self::Approval => ("người phê duyệt", "approval by a person"),
+            Self::Watermark => ("dấu trên bản sao", "watermark"),
+            Self::Retention => ("hạn giữ và nhắc xoá", "time to keep, with reminders"),
         };
         Text::fixed(vi, en)
     }
