@@ -25,6 +25,7 @@ mod engine;
 mod explain;
 mod help;
 mod ids;
+pub mod impact;
 mod index;
 mod invariants;
 mod judge;
@@ -45,6 +46,7 @@ mod registry;
 mod rule;
 mod rule_set;
 mod standing;
+pub mod strictness;
 mod text;
 mod unique;
 

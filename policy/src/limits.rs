@@ -76,3 +76,11 @@ pub const CLAUSES_MAX: usize = 2_000;
 pub const CLAUSE_NAMES_MAX: usize = 200;
 /// Most thresholds of one pack.
 pub const THRESHOLDS_MAX: usize = 32;
+/// Examples that each group of an impact shows: enough to recognise the case, few enough to read.
+pub const IMPACT_EXAMPLES: usize = 3;
+/// Most groups that an impact keeps for each turn; what finds none is counted.
+pub const IMPACT_GROUPS_MAX: usize = 500;
+/// Most hypothetical questions that one table of access decides: a few seconds.
+pub const ACCESS_DECISIONS_MAX: u64 = 200_000;
+/// Most rows that one table of access shows.
+pub const ACCESS_ROWS_MAX: usize = 10_000;
