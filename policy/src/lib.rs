@@ -13,12 +13,15 @@
 //!
 //! Begin with [`RuleSet::builtin`] or [`RuleSet::from_folder`], then [`Engine::new`], then [`Engine::decide`].
 
+mod bearing;
+mod boxes;
 mod builtin;
 mod calendar;
 pub mod cases;
 mod closure;
 mod columns;
 mod decision;
+pub mod diff;
 mod digest;
 mod effector;
 mod engine;
@@ -50,6 +53,8 @@ pub mod strictness;
 mod text;
 mod unique;
 
+pub use bearing::Bearing;
+pub use boxes::RuleColumn;
 pub use builtin::texts as builtin_files;
 pub use calendar::{Calendar, CalendarError, KnownYear, Undecided};
 pub use decision::{ConsumerView, Decision, Effect, Permitted};

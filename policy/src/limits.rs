@@ -84,3 +84,5 @@ pub const IMPACT_GROUPS_MAX: usize = 500;
 pub const ACCESS_DECISIONS_MAX: u64 = 200_000;
 /// Most rows that one table of access shows.
 pub const ACCESS_ROWS_MAX: usize = 10_000;
+/// Most comparisons of two rules that one diff makes to prove which way its changes go; past that it claims nothing.
+pub const DIFF_COMPARISONS_MAX: usize = 2_000_000;

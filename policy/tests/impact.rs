@@ -1,5 +1,7 @@
 //! Impact: what a draft would have answered to questions of the past.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic; that is how it fails")]
+
 mod common;
 
 use common::{NOW, agreement, dataset, engine, facts, files, grant, party, question};
