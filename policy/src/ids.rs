@@ -104,6 +104,16 @@ macro_rules! name {
                 Self::parse(&format!("{}{bare}", $main))
             }
 
+            /// A name that stands for all that nobody uses.
+            #[allow(dead_code, reason = "not every kind is asked for")]
+            pub(crate) fn unnamed(used: impl Fn(&str) -> bool) -> Self {
+                let mut name = concat!($main, "any-other").to_owned();
+                while used(&name) {
+                    name.push('-');
+                }
+                Self(name)
+            }
+
             /// The whole name, prefix included.
             #[must_use]
             pub fn as_str(&self) -> &str {

@@ -13,6 +13,7 @@
 //!
 //! Begin with [`RuleSet::builtin`] or [`RuleSet::from_folder`], then [`Engine::new`], then [`Engine::decide`].
 
+pub mod access;
 mod bearing;
 mod boxes;
 mod builtin;

@@ -102,6 +102,12 @@ impl Registry {
         self.parties.0.iter().map(|(id, party)| (id, party.facts()))
     }
 
+    /// Whether a dossier for sending data abroad is on record for an agreement.
+    #[must_use]
+    pub fn has_dossier(&self, agreement: &AgreementId) -> bool {
+        self.transfer_dossiers.contains(agreement)
+    }
+
     /// Ids of all datasets.
     pub fn datasets(&self) -> impl Iterator<Item = &DatasetId> {
         self.datasets.0.keys()

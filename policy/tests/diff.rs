@@ -6,32 +6,14 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Dice, agreement, dataset, facts, files, grant, party, question};
+use common::draft::{Draft, OBLIGATIONS, rules};
+use common::{Dice, agreement, dataset, facts, grant, party, question};
 use policy::diff::{Change, Diff, How, Item, diff};
 use policy::strictness::Strictness;
 use policy::{
     Action, Bearing, Class, Decision, Engine, Facts, Obligations, Personal, Question, RuleColumn, RuleSet,
     SharingKind,
 };
-
-const OBLIGATIONS: &str =
-    r#"{"OB": {"audit": 1}, "STRICT": {"audit": 2, "rate_per_min": 6}, "OTHER": {"watermark": true}}"#;
-
-/// A rule set with a reason for each deny.
-fn rules(policy: &str, duties: &str, obligations: &str) -> RuleSet {
-    let reason = |line: &str| {
-        let id = line.split(", ").nth(1).unwrap();
-        format!(
-            r#""{id}": {{"legal_basis": {{"vi": "Điều 1", "en": "Art. 1", "mark": "M"}}, "text": {{"vi": "Không.", "en": "No."}}}}"#
-        )
-    };
-    let denies: Vec<String> = policy.lines().filter(|line| line.contains(", deny")).map(reason).collect();
-    let files = files(policy)
-        .with("duties.csv", if duties.is_empty() { "# none\n" } else { duties })
-        .with("obligations.json", obligations)
-        .with("reasons.json", format!("{{{}}}", denies.join(",")));
-    RuleSet::from_files(&files, 1).unwrap_or_else(|e| panic!("{policy}\n{:#?}", e.problems))
-}
 
 fn between(old: &str, new: &str) -> Diff {
     diff(&rules(old, "", OBLIGATIONS), &rules(new, "", OBLIGATIONS))
@@ -197,113 +179,6 @@ fn duties_only_close_when_they_come_and_open_when_they_go() {
     assert_eq!(diff(&without, &with).bearing, Bearing::Closes);
     assert_eq!(diff(&with, &without).bearing, Bearing::Opens);
     assert_eq!(only(&diff(&without, &with)).item, Item::Duty);
-}
-
-/// One random line of a rule set over few names, so that rules meet often.
-fn random_grant(dice: &mut Dice, id: usize) -> String {
-    let effect = if dice.chance(4) { "deny" } else { "allow" };
-    let obligations = if effect == "deny" { "-" } else { *dice.pick(&["-", "-", "OB", "STRICT", "OTHER"]) };
-    let basis = *dice.pick(&["*", "*", "+", "-", "bas:law", "bas:emergency"]);
-    let until = if dice.chance(4) { "2027-01-01T00:00Z" } else { "9999-12-31T00:00Z" };
-    let last = *dice.pick(&["", "", "", ", role=ro:doctor", ", clearance=2-9", ", place=pl:hanoi"]);
-    format!(
-        "p, G-{id}, {}, {}, {}, {}, {}, {}, {basis}, *, {}, 9, 2020-01-01T00:00Z, {until}, {obligations}, {effect}{last}\n",
-        dice.pick(&["00", "10", "20", "20", "30"]),
-        dice.pick(&["*", "ag:x", "ag:y", "gr:a", "gr:b"]),
-        dice.pick(&["*", "*", "ds:a", "ds:b", "co:c", "tag:personal"]),
-        dice.pick(&["*", "query", "download"]),
-        dice.pick(&["*", "pu:p", "pu:q", "pu:r"]),
-        dice.pick(&["*", "*", "+", "-"]),
-        dice.pick(&["0", "0", "2"]),
-    )
-}
-
-fn random_duty(dice: &mut Dice, id: usize) -> String {
-    format!(
-        "p, DU-{id}, 20, {}, {}, *, {}, 0, 9, 2020-01-01T00:00Z, 9999-12-31T00:00Z, {}, allow\n",
-        dice.pick(&["*", "gr:a", "ag:y"]),
-        dice.pick(&["*", "ds:a", "co:c"]),
-        dice.pick(&["*", "pu:p"]),
-        dice.pick(&["OB", "STRICT", "OTHER"]),
-    )
-}
-
-const LINKS: [&str; 7] = [
-    "g, ag:x, gr:a\n",
-    "g, gr:a, gr:b\n",
-    "g2, ds:a, co:c\n",
-    "g2, ds:b, co:open\n",
-    "g3, pu:p, pu:q\n",
-    "g3, pu:p, pu:r\n",
-    "g4, pl:ward, pl:hanoi\n",
-];
-
-#[derive(Clone, PartialEq)]
-struct Draft {
-    grants: Vec<String>,
-    duties: Vec<String>,
-    links: Vec<&'static str>,
-    obligations: &'static str,
-}
-
-impl Draft {
-    fn random(dice: &mut Dice) -> Self {
-        Self {
-            grants: (0..4 + dice.below(4)).map(|id| random_grant(dice, id)).collect(),
-            duties: (0..dice.below(3)).map(|id| random_duty(dice, id)).collect(),
-            links: LINKS.into_iter().filter(|link| dice.chance(2) && !link.contains("co:open")).collect(),
-            obligations: OBLIGATIONS,
-        }
-    }
-
-    /// One change of any kind.
-    fn change(&mut self, dice: &mut Dice) {
-        let at = dice.below(self.grants.len());
-        let id: usize = self.grants[at].split(", ").nth(1).unwrap()[2..].parse().unwrap();
-        let fresh = 100 + dice.below(1_000_000);
-        match dice.below(8) {
-            0 => self.grants.push(random_grant(dice, fresh)),
-            1 if self.grants.len() > 1 => drop(self.grants.remove(at)),
-            2 => self.grants[at] = random_grant(dice, id),
-            3 => {
-                // One column of one rule.
-                let (own, other) = (self.grants[at].clone(), random_grant(dice, id));
-                let (own, other): (Vec<_>, Vec<_>) =
-                    (own.trim().split(", ").collect(), other.trim().split(", ").collect());
-                let mut changed = own.clone();
-                let column = 2 + dice.below(13);
-                if own[15] == other[15] {
-                    changed[column] = other[column];
-                }
-                self.grants[at] = format!("{}\n", changed.join(", "));
-            }
-            4 => self.duties.push(random_duty(dice, fresh)),
-            5 => drop(self.duties.pop()),
-            6 => {
-                let link = *dice.pick(&LINKS);
-                if self.links.contains(&link) {
-                    self.links.retain(|other| *other != link);
-                } else {
-                    self.links.push(link);
-                }
-            }
-            _ => {
-                self.obligations = *dice.pick(&[
-                    OBLIGATIONS,
-                    r#"{"OB": {}, "STRICT": {"audit": 2, "rate_per_min": 6}, "OTHER": {"watermark": true}}"#,
-                    r#"{"OB": {"audit": 1}, "STRICT": {"audit": 3, "rate_per_min": 6}, "OTHER": {"watermark": true}}"#,
-                ]);
-            }
-        }
-    }
-
-    fn rules(&self) -> RuleSet {
-        rules(
-            &format!("{}{}", self.links.concat(), self.grants.concat()),
-            &self.duties.concat(),
-            self.obligations,
-        )
-    }
 }
 
 fn random_question(dice: &mut Dice) -> (Question, Facts) {

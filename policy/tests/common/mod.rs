@@ -1,6 +1,8 @@
 //! Helpers that several test files use.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod draft;
+
 use std::path::{Path, PathBuf};
 
 use policy::{
