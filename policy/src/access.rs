@@ -80,7 +80,7 @@ pub struct Row {
 pub enum Cell {
     /// Whatever the value.
     Any,
-    /// One of these: names, `none`, `any other`, `a new one`; broader names before those that stand under them.
+    /// One of these: names, `none`, `some`, `any other`, `a new one`; broader names before those that stand under them.
     Of(Vec<String>),
 }
 
@@ -159,7 +159,12 @@ impl<'w> Table<'w> {
         let asked = self.question(&self.world.somebody(), &dataset.id);
         let facts = Facts { dataset: Some(dataset.facts.clone()), ..Facts::default() };
         // A record that contradicts the rules' links is refused whole; then no rule is about it.
-        let Ok(standing) = Standing::of(&self.engine.rule_set().closure, &asked, &facts) else {
+        let Ok(standing) = Standing::of(
+            self.engine.rule_set().invariants(),
+            &self.engine.rule_set().closure,
+            &asked,
+            &facts,
+        ) else {
             return Vec::new();
         };
         let names = standing.objects().chain(std::iter::once("*"));
@@ -196,9 +201,15 @@ impl<'w> Table<'w> {
         let question = self.question(subject, &dataset.id);
         let facts =
             Facts { party: Some(party.clone()), dataset: Some(dataset.facts.clone()), ..Facts::default() };
-        let (Ok(standing), true) =
-            (Standing::of(&self.engine.rule_set().closure, &question, &facts), party.active)
-        else {
+        let (Ok(standing), true) = (
+            Standing::of(
+                self.engine.rule_set().invariants(),
+                &self.engine.rule_set().closure,
+                &question,
+                &facts,
+            ),
+            party.active,
+        ) else {
             return;
         };
         let mut asked = Vec::new();
@@ -206,7 +217,8 @@ impl<'w> Table<'w> {
             let fit = self.fitting(rules, &standing, dataset, action);
             // Duties alone permit nothing.
             if fit.iter().any(|rule| self.allows.contains(&rule.id)) {
-                let fields = choices::dimensions(self.engine.rule_set(), &fit, self.world, subject, dataset);
+                let set = self.engine.rule_set();
+                let fields = choices::dimensions(set, &fit, self.world, subject, dataset, action);
                 asked.push((action, fields));
             }
         }

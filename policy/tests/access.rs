@@ -50,6 +50,7 @@ fn world() -> World {
         datasets: vec![fresh, known_dataset("ds:b", 3, SharingKind::Special, Personal::None)],
         agreements: vec![KnownAgreement { id: "agr:1".parse().unwrap(), facts: agreement, dossier: false }],
         zones: vec!["net:gov".parse().unwrap()],
+        routes: Vec::new(),
     }
 }
 
@@ -73,7 +74,11 @@ fn above(set: &RuleSet, names: &[&str]) -> BTreeSet<String> {
 /// The label of a name: itself when it stands under a name that rules or agreements name, else `any other`.
 fn label(set: &RuleSet, named: &BTreeSet<String>, name: Option<&str>) -> String {
     let Some(name) = name else { return "none".to_owned() };
-    if above(set, &[name]).is_disjoint(named) { "any other".to_owned() } else { name.to_owned() }
+    if !above(set, &[name]).is_disjoint(named) {
+        return name.to_owned();
+    }
+    let nothing = named.iter().all(|name| ["*", "+", "-"].contains(&name.as_str()));
+    if nothing { "some" } else { "any other" }.to_owned()
 }
 
 /// What the rules that can match have in one column.
@@ -114,7 +119,7 @@ fn wished<'a>(
     };
     match label {
         "none" => None,
-        "any other" => Some(other),
+        "any other" | "some" => Some(other),
         name => Some(name),
     }
 }
@@ -155,7 +160,7 @@ fn random(
             (question.agreement, facts.agreement) = (Some(known.id.clone()), Some(known.facts.clone()));
             known.id.as_str()
         }
-        (None, true) if of.new_agreement.is_some() => {
+        (None, true) if of.new_agreement.is_some() && action.moves_content() => {
             question.agreement = Some("agr:fresh".parse().unwrap());
             let made = common::agreement(&question, purpose.as_slice());
             facts.agreement = Some(AgreementFacts { dpia: Dpia::Missing, ..made });
@@ -312,6 +317,24 @@ fn a_basis_that_only_the_law_tells_apart_has_a_row_of_its_own() {
         .collect();
     let of = |name: &str| Cell::Of(vec![name.to_owned()]);
     assert_eq!(bases, [(of("bas:consent"), 1), (of("any other"), 0)]);
+}
+
+#[test]
+fn only_the_channels_that_there_are_count() {
+    let through = |channel: &str| {
+        grant("R", "20", "ag:y", "ds:b", "metadata", "allow")
+            .replace(", allow", &format!(", allow, route={channel}"))
+    };
+    let mut world = world();
+    let seen = |world: &World, rule: &str| {
+        let engine = Engine::new(rules(rule, "", "{}")).unwrap();
+        who_sees(&engine, world, &"ds:b".parse().unwrap(), AccessLimits::default()).rows
+    };
+    let rows = seen(&world, &through("via:platform"));
+    assert_eq!(rows[0].fields[&Field::Route], Cell::Of(vec!["via:platform".to_owned()]));
+    world.routes = vec!["via:direct".parse().unwrap()];
+    assert_eq!(seen(&world, &through("via:platform")), []);
+    assert_eq!(seen(&world, &through("via:direct"))[0].fields[&Field::Route], Cell::Any);
 }
 
 #[test]

@@ -22,6 +22,10 @@ use crate::node::Node;
 use crate::operation::Operation;
 use crate::records::{self, Exchange};
 
+mod newest;
+
+pub use self::newest::{Recorded, newest};
+
 /// A decision as the node keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

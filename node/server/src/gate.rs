@@ -253,6 +253,13 @@ pub fn described(rules: &RuleSet) -> Value {
     })
 }
 
+/// Through which zone requests come, and which way data takes.
+pub fn channel(node: &Node) -> Result<(ZoneId, RouteId)> {
+    let network = ZoneId::named(&node.config.peer.network).map_err(Error::internal)?;
+    let route = RouteId::named(&node.config.peer.route).map_err(Error::internal)?;
+    Ok((network, route))
+}
+
 /// Question and facts of an asking, for deciding and explaining alike.
 pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<(Question, Facts)> {
     let bad = |what: &str, text: &str, why: &dyn std::fmt::Display| {
@@ -267,8 +274,7 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         .agreement
         .map(|a| AgreementId::named(&a.id).map_err(|e| bad("agreement", &a.id, &e)))
         .transpose()?;
-    let network = ZoneId::named(&node.config.peer.network).map_err(Error::internal)?;
-    let route = RouteId::named(&node.config.peer.route).map_err(Error::internal)?;
+    let (network, route) = channel(node)?;
     let facts = Facts {
         party: party(node, asked.subject)?,
         dataset: dataset_facts(node, asked.dataset)?,
@@ -332,7 +338,8 @@ pub fn owned(owner: &str, class: u8) -> Result<(SubjectId, Class, DataClass)> {
     Ok((owner, class, DataClass::Other))
 }
 
-fn agreement_facts(
+/// What the policy needs to know of an agreement.
+pub fn agreement_facts(
     node: &Node,
     subject: &SubjectId,
     dataset: &DatasetId,
@@ -413,7 +420,7 @@ fn told(decision: &Decision, visible: bool) -> Option<RefusalInfo> {
 }
 
 /// An obligation that this node cannot keep makes the permit a refusal: never a permit under a broken promise.
-fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
+pub fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
     if obligations.encrypt.get() >= 3 {
         return Some(undeliverable(
             "the rules demand encryption to the recipient's key, which this node cannot do yet",

@@ -74,3 +74,9 @@ pub const MONITOR_PERIOD: Duration = Duration::from_secs(15);
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Newest entries of the ledger that one look at compliance counts: some seconds of reading.
 pub const COMPLIANCE_ENTRIES_MAX: u64 = 1_000_000;
+/// Questions that an impact replays when nothing is said, and at most. Each takes about 1 KiB of memory and two decisions.
+pub const IMPACT_QUESTIONS: usize = 10_000;
+/// See [`IMPACT_QUESTIONS`].
+pub const IMPACT_QUESTIONS_MAX: usize = 100_000;
+/// Changes of a diff that are told one by one.
+pub const DIFF_CHANGES_MAX: usize = 5_000;

@@ -15,7 +15,7 @@ use crate::ids::{
     UnitId, ZoneId,
 };
 use crate::question::{AgreementFacts, Dpia, Facts, Personal, Question, SharingKind};
-use crate::rule::{Class, LinkKind, Pattern, Recorded, Rule};
+use crate::rule::{Action, Class, LinkKind, Pattern, Recorded, Rule};
 use crate::rule_set::RuleSet;
 
 /// A field with the values that are tried for it.
@@ -49,8 +49,15 @@ enum Value {
 const NONE: &str = "none";
 /// Label of any value that has no label of its own.
 const OTHER: &str = "any other";
+/// The same where no value has one.
+const SOME: &str = "some";
 /// Label of an agreement that is still to be made.
 const NEW: &str = "a new one";
+
+/// The label of values that nobody names.
+fn other(named: &BTreeSet<&str>) -> &'static str {
+    if named.is_empty() { SOME } else { OTHER }
+}
 
 impl Choice {
     fn new(label: impl Into<String>, value: Value) -> Self {
@@ -113,17 +120,18 @@ pub(super) fn dimensions(
     world: &World,
     subject: &SubjectId,
     dataset: &KnownDataset,
+    action: Action,
 ) -> Vec<Dimension> {
     let tree = Tree { set, rules };
     let mut fields = vec![(Field::Purpose, purposes(&tree, world, subject, dataset))];
     fields.push((Field::LegalBasis, bases(rules, dataset)));
-    fields.push((Field::Agreement, agreements(world, subject, dataset)));
+    fields.push((Field::Agreement, agreements(world, subject, dataset, action)));
     fields.push((Field::Network, zones(rules, world)));
     fields.push((Field::Unit, tree.names(LinkKind::Subject, |rule| &rule.when.unit, Value::Unit)));
     fields.push((Field::Role, tree.names(LinkKind::Subject, |rule| &rule.when.role, Value::Role)));
     fields.push((Field::Clearance, clearances(rules)));
     fields.push((Field::Place, tree.names(LinkKind::Place, |rule| &rule.when.place, Value::Place)));
-    fields.push((Field::Route, routes(rules)));
+    fields.push((Field::Route, routes(rules, world)));
     fields.into_iter().map(|(field, choices)| Dimension { field, choices }).collect()
 }
 
@@ -167,8 +175,8 @@ impl<'r> Tree<'r> {
                 choices.push(Choice { labels, value: value(Some(one)) });
             }
         }
-        let other = T::unnamed(&|name| known.contains(name));
-        choices.push(Choice::new(OTHER, value(Some(other))));
+        let unnamed = T::unnamed(&|name| known.contains(name));
+        choices.push(Choice::new(other(named), value(Some(unnamed))));
         choices
     }
 }
@@ -256,19 +264,19 @@ fn bases(rules: &[&Rule], dataset: &KnownDataset) -> Vec<Choice> {
     for name in &names {
         choices.extend(BasisId::parse(name).ok().map(|basis| Choice::new(*name, Value::Basis(Some(basis)))));
     }
-    let other = BasisId::unnamed(|name| names.contains(name));
-    choices.push(Choice::new(OTHER, Value::Basis(Some(other))));
+    let unnamed = BasisId::unnamed(|name| names.contains(name));
+    choices.push(Choice::new(other(&names), Value::Basis(Some(unnamed))));
     choices
 }
 
-/// None, those on record between the two, and one that could be made. Any other is refused by law.
-fn agreements(world: &World, subject: &SubjectId, dataset: &KnownDataset) -> Vec<Choice> {
+/// None, those on record between the two, and for data that moves one that could be made. Any other is refused by law.
+fn agreements(world: &World, subject: &SubjectId, dataset: &KnownDataset, action: Action) -> Vec<Choice> {
     let mut choices = vec![Choice::new(NONE, Value::Agreement(None))];
     for known in about_both(world, subject, dataset) {
         let value = Value::Agreement(Some((known.id.clone(), known.facts.clone(), known.dossier)));
         choices.push(Choice::new(known.id.as_str(), value));
     }
-    if let Some(dpia) = &dataset.new_agreement {
+    if let Some(dpia) = dataset.new_agreement.as_ref().filter(|_| action.moves_content()) {
         let id = AgreementId::unnamed(|name| world.agreements.iter().any(|known| known.id.as_str() == name));
         choices.push(Choice::new(NEW, Value::NewAgreement(id, dpia.clone())));
     }
@@ -294,7 +302,11 @@ fn zones(rules: &[&Rule], world: &World) -> Vec<Choice> {
 }
 
 /// The straight way, those that rules name, and any other.
-fn routes(rules: &[&Rule]) -> Vec<Choice> {
+fn routes(rules: &[&Rule], world: &World) -> Vec<Choice> {
+    if !world.routes.is_empty() {
+        let route = |route: &RouteId| Choice::new(route.as_str(), Value::Route(route.clone()));
+        return world.routes.iter().map(route).collect();
+    }
     let names = named(rules, |rule| &rule.when.route);
     let direct = RouteId::default();
     let mut choices = vec![Choice::new(direct.as_str(), Value::Route(direct.clone()))];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ids::{AgreementId, DatasetId, GroupId, SubjectId, ZoneId};
+use crate::ids::{AgreementId, DatasetId, GroupId, RouteId, SubjectId, ZoneId};
 use crate::question::{AgreementFacts, Country, DatasetFacts, Dpia, PartyFacts};
 use crate::registry::Registry;
 use crate::rule::{Pattern, Rule};
@@ -20,6 +20,8 @@ pub struct World {
     pub agreements: Vec<KnownAgreement>,
     /// The network zones that requests can come through; empty for those that rules name and any other.
     pub zones: Vec<ZoneId>,
+    /// The ways that data can take; empty for the straight one, those that rules name and any other.
+    pub routes: Vec<RouteId>,
 }
 
 /// A member of the register.
@@ -38,7 +40,8 @@ pub struct KnownDataset {
     pub id: DatasetId,
     /// What is known of it.
     pub facts: DatasetFacts,
-    /// The impact assessment that a new agreement about it would have; `None` when none can be made.
+    /// The impact assessment that a new agreement about it would have; `None` when none can be made. Agreements are made
+    /// for data that moves, not for what a catalog shows.
     pub new_agreement: Option<Dpia>,
 }
 
@@ -82,7 +85,7 @@ impl std::fmt::Display for Who {
 const ABROAD: &str = "XX";
 
 impl World {
-    /// The register of a test table, at a moment. No zones are known there, and agreements are those it lists.
+    /// The register of a test table, at a moment. No zones and routes are known there, and agreements are those it lists.
     #[must_use]
     pub fn of_fixture(registry: &Registry, at: i64) -> Self {
         let parties = registry.party_facts().map(|(id, facts)| KnownParty { id: id.clone(), facts });
@@ -101,6 +104,7 @@ impl World {
             datasets: datasets.collect(),
             agreements: agreements.collect(),
             zones: Vec::new(),
+            routes: Vec::new(),
         }
     }
 

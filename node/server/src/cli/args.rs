@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::ledger_args::LedgerCommand;
+use super::policy_impact::{DiffArgs, ImpactArgs, WhoArgs};
 
 /// A federated data-sharing node with access governance.
 #[derive(Debug, Parser)]
@@ -512,6 +513,12 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "N")]
         version: Option<u64>,
     },
+    /// Replay recorded questions against a draft: what it would change, for whom.
+    Impact(ImpactArgs),
+    /// Who can see a dataset, or what an agency can see.
+    Who(WhoArgs),
+    /// What differs between two rule sets, and whether it opens or closes.
+    Diff(DiffArgs),
     /// Decide a question and say why.
     Explain {
         /// Participant that asks.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::args::PolicyCommand;
 use super::client::Client;
 use super::out::{Out, list, say, table, text};
+use super::policy_impact;
 use crate::boot::Doors;
 use crate::error::{Error, Result};
 use crate::{files, rules};
@@ -20,6 +21,9 @@ pub async fn run(dir: &Path, verb: PolicyCommand, out: Out) -> Result<u8> {
         PolicyCommand::Lint(args) => return super::policy_lint::run(dir, args, out).await,
         PolicyCommand::Compliance(args) => return super::policy_compliance::run(dir, args, out).await,
         PolicyCommand::Pack(verb) => return super::policy_compliance::pack(&verb, out),
+        PolicyCommand::Impact(args) => return policy_impact::impact(dir, args, out).await,
+        PolicyCommand::Who(args) => return policy_impact::who(dir, args, out).await,
+        PolicyCommand::Diff(args) => return policy_impact::diff(dir, args, out).await,
         verb => verb,
     };
     // Read before a node is opened: a bad folder is told at once.
@@ -75,16 +79,13 @@ async fn verb_on(
             out.result(&answer, explain_text);
         }
         // Answered before a node was looked for.
-        PolicyCommand::Test { .. }
-        | PolicyCommand::Lint(_)
-        | PolicyCommand::Compliance(_)
-        | PolicyCommand::Pack(_) => {}
+        _ => {}
     }
     Ok(())
 }
 
 /// The texts of a rule set's folder; files that have no place in one are named.
-fn texts(folder: &Path) -> Result<BTreeMap<String, String>> {
+pub fn texts(folder: &Path) -> Result<BTreeMap<String, String>> {
     let files = Files::read(folder).map_err(|e| rules::refused(&e))?;
     let mut texts = BTreeMap::new();
     for (name, bytes) in files.iter() {

@@ -13,6 +13,7 @@ mod listener;
 mod peers;
 mod policy;
 mod policy_compliance;
+mod policy_impact;
 mod policy_lint;
 mod tlog;
 
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 pub use self::listener::serve;
+pub use self::policy_impact::compared;
 use crate::error::{self, Error, Result};
 use crate::limits::LOCAL_BODY_BYTES_MAX;
 use crate::node::Node;
@@ -75,6 +77,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/policy/lint"),
     ("POST", "/v1/policy/lint"),
     ("GET", "/v1/policy/compliance"),
+    ("POST", "/v1/policy/impact"),
+    ("GET", "/v1/policy/who"),
+    ("POST", "/v1/policy/diff"),
 ];
 
 /// The router of the local door.
@@ -133,6 +138,9 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/policy/lint") => get(policy_lint::in_force),
         ("POST", "/v1/policy/lint") => post(policy_lint::draft),
         ("GET", "/v1/policy/compliance") => get(policy_compliance::show),
+        ("POST", "/v1/policy/impact") => post(policy_impact::impact),
+        ("GET", "/v1/policy/who") => get(policy_impact::who),
+        ("POST", "/v1/policy/diff") => post(policy_impact::diff),
         // A row of the table without a handler answers nothing rather than something; a test walks the table.
         _ => MethodRouter::new(),
     }
