@@ -46,6 +46,8 @@ pub enum Item {
     Obligations,
     /// An entry of `reasons.json`.
     Reason,
+    /// The legal order of `pack.toml`, whose invariants stand before the rules.
+    LegalOrder,
 }
 
 /// How it was changed.
@@ -97,6 +99,7 @@ pub fn diff(from: &RuleSet, to: &RuleSet) -> Diff {
     changes.extend(links(from, to, &mut scene));
     changes.extend(obligation_sets(from, to, &scene));
     changes.extend(reasons(from, to));
+    changes.extend(legal_order(from, to));
     let bearing = changes.iter().map(|change| change.bearing).fold(Bearing::Neutral, Bearing::and);
     Diff { from: compared(from), to: compared(to), bearing, changes }
 }
@@ -229,6 +232,18 @@ fn obligation_sets(from: &RuleSet, to: &RuleSet, scene: &Scene<'_>) -> Vec<Chang
 }
 
 /// Reasons are the words of a refusal: they turn no answer.
+/// Other invariants: what they ask cannot be compared, so they may open and may close.
+fn legal_order(from: &RuleSet, to: &RuleSet) -> Option<Change> {
+    (from.invariants() != to.invariants()).then(|| Change {
+        item: Item::LegalOrder,
+        id: format!("{} → {}", from.invariants().version(), to.invariants().version()),
+        how: How::Changed,
+        columns: Vec::new(),
+        obligations: Vec::new(),
+        bearing: Bearing::CannotTell,
+    })
+}
+
 fn reasons(from: &RuleSet, to: &RuleSet) -> Vec<Change> {
     let ids: BTreeSet<&String> = from.reasons.keys().chain(to.reasons.keys()).collect();
     let how = |id: &String| match (from.reasons.get(id), to.reasons.get(id)) {
@@ -262,6 +277,7 @@ impl Change {
             Item::Link => "liên kết",
             Item::Obligations => "bộ nghĩa vụ",
             Item::Reason => "lời giải thích",
+            Item::LegalOrder => "khung pháp luật",
         };
         self.line(&format!("{how} {item}"), |column| column.text().vi().to_owned())
     }
@@ -280,6 +296,7 @@ impl Change {
             Item::Link => "link",
             Item::Obligations => "obligation set",
             Item::Reason => "reason",
+            Item::LegalOrder => "legal order",
         };
         self.line(&format!("{how} {item}"), |column| column.text().en().to_owned())
     }

@@ -244,3 +244,19 @@ fn a_claim_about_a_change_holds_for_every_question() {
     assert!(seen.get(&(Bearing::Closes, false)).is_some_and(|count| *count > 50), "{seen:?}");
     assert!(seen.get(&(Bearing::Opens, true)).is_some_and(|count| *count > 50), "{seen:?}");
 }
+
+#[test]
+fn another_legal_order_is_a_change_of_which_nobody_can_tell_where_it_leads() {
+    let about = include_str!("../packs/eu/pack.toml");
+    let plain = common::files(&base());
+    let (vn, eu) = (plain.clone(), plain.with("pack.toml", about));
+    let load = |files| RuleSet::from_files(&files, 1).unwrap();
+    let diff = diff(&load(vn), &load(eu));
+    let change = only(&diff);
+    assert_eq!(
+        (change.item, change.how, change.id.as_str()),
+        (Item::LegalOrder, How::Changed, "vn/1 → eu/1")
+    );
+    assert_eq!(diff.bearing, Bearing::CannotTell);
+    assert!(change.vi().contains("khung pháp luật") && change.en().contains("legal order"));
+}
