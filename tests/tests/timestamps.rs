@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use authority::Authority;
 use serde_json::Value;
-use tests::{Rules, TestNode, flip_byte};
+use tests::{Rules, TestNode, flip_byte, run};
 
 /// How long a stamp or its failure may take to show.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -187,4 +187,53 @@ fn altered_stamps_and_foreign_authorities_are_refused_by_name() {
     let refused = wait_for(&node, "refusal", |told| told["failing_since"].is_string());
     assert!(refused["why"].as_str().unwrap().contains("root"), "{refused}");
     assert_eq!(stamps(&node).len(), before);
+}
+
+/// `tram ledger export` of everything, into a file beside the node.
+fn exported(node: &TestNode, name: &str) -> String {
+    let file = node.desk().join(name).to_string_lossy().into_owned();
+    let told = node.json(&["ledger", "export", "--period", "..", "--for", "Thanh tra", "--out", &file]);
+    assert!(told["time_stamps"].as_u64() > Some(0), "{told}");
+    file
+}
+
+#[test]
+fn a_bundle_carries_its_time_stamps_and_they_verify_without_the_node() {
+    let office = Office::open();
+    let mut node = node(&office, "root.pem");
+    node.start();
+    deed(&node);
+    let stamped = wait_for(&node, "stamp", |told| told["time"].is_string());
+    node.stop();
+    let file = exported(&node, "stamped.tar");
+    let roots = |name: &str| office.authority.path(name).to_string_lossy().into_owned();
+    let checked = run(&["ledger", "verify", &file, "--stamp-roots", &roots("root.pem"), "--json"]);
+    let checked = checked.expect_code(0).json();
+    assert_eq!(checked["time_stamps"][0]["size"], stamped["size"], "{checked}");
+    assert_eq!(checked["time_stamps_unchecked"], 0, "{checked}");
+    // Another authority's roots refuse it by name; without roots it is told that nobody looked.
+    let told = run(&["ledger", "verify", &file, "--stamp-roots", &roots("other.pem")]).expect_code(4).stdout;
+    assert!(told.contains("timestamps/") && told.contains(".tsr"), "{told}");
+    let told = run(&["ledger", "verify", &file]).expect_code(0).stdout;
+    assert!(told.contains("time-stamps were not checked") && told.contains("--stamp-roots"), "{told}");
+    // Unpacked, anybody's openssl agrees, and the whole is a mirror with its time-stamps.
+    let out = node.desk().join("unpacked");
+    std::fs::create_dir(&out).unwrap();
+    let tar = std::process::Command::new("tar").args(["xf", &file, "-C"]).arg(&out).status().unwrap();
+    assert!(tar.success());
+    let size = stamped["size"].as_u64().unwrap();
+    let [note, token] = ["checkpoint", "tsr"].map(|kind| out.join(format!("timestamps/{size}.{kind}")));
+    assert!(office.authority.accepts(&note, &token, "root"), "{}", token.display());
+    let descriptor = node.dir().join("descriptor.json").to_string_lossy().into_owned();
+    let mirror = out.to_string_lossy().into_owned();
+    let words = ["ledger", "verify", &mirror, "--keys", &descriptor, "--stamp-roots", &roots("root.pem")];
+    assert!(run(&words).expect_code(0).stdout.contains("time-stamps hold"));
+    // The ledger names the token: a bundle of a folder that lost it is no better than the folder.
+    for token in stamps(&node) {
+        std::fs::remove_file(token).unwrap();
+    }
+    let lost = node.desk().join("lost.tar").to_string_lossy().into_owned();
+    node.ok(&["ledger", "export", "--period", "..", "--for", "Thanh tra", "--out", &lost]);
+    let told = run(&["ledger", "verify", &lost]).expect_code(4).stdout;
+    assert!(told.contains("that entry") && told.contains(".tsr"), "{told}");
 }

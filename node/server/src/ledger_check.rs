@@ -152,7 +152,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-fn stamp_view((size, stamp): &(u64, ledger::timestamp::Stamp)) -> Value {
+/// A time-stamp that holds, for people and programs.
+pub fn stamp_view((size, stamp): &(u64, ledger::timestamp::Stamp)) -> Value {
     let time = i64::try_from(stamp.time).map_or_else(|_| "-".to_owned(), rfc3339);
     json!({"size": size, "time": time, "authority": stamp.authority})
 }

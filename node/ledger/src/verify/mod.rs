@@ -144,7 +144,7 @@ pub fn verify_dir_with(dir: &Path, keys: &[Vkey]) -> Result<Report> {
 pub fn verify_dir_against(dir: &Path, checks: &Checks<'_>) -> Result<Report> {
     if dir.join("tile").is_dir() || !dir.join("meta").exists() && !dir.join("entries.dat").exists() {
         let mut report = Report::new(Form::Tiles);
-        let outcome = tiles::verify(dir, checks.keys, &mut report);
+        let outcome = tiles::verify(dir, checks, &mut report);
         return finish(report, outcome);
     }
     let lock = dir.join("lock");

@@ -1,14 +1,14 @@
-//! A tree of static files as C2SP `tlog-tiles` names them.
+//! A tree of static files as C2SP `tlog-tiles` names them, and the time-stamps beside it, if there are any.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use certs::note::Vkey;
-
-use super::{Anchor, Report, Stop, entry_is_wrong, found};
+use super::stamps::Stamped;
+use super::{Anchor, Checks, Report, Stop, entry_is_wrong, found};
 use crate::checkpoint::{CHECKPOINT_BYTES_MAX, SignedCheckpoint};
 use crate::error::{LedgerError, Result};
 use crate::log::{BUNDLE_BYTES_MAX, disk, wal};
-use crate::merkle::{Edge, Hash, Subtrees, leaf_hash, perfect_root};
+use crate::merkle::{self, Edge, Hash, Subtrees, leaf_hash, perfect_root};
 use crate::tile::{Content, TILE_WIDTH, Tile, level_length, tiles_of};
 
 /// Bytes of a full tile of hashes.
@@ -16,12 +16,12 @@ const TILE_BYTES_MAX: usize = 256 * 32;
 
 type Checked<T> = std::result::Result<T, Stop>;
 
-pub(super) fn verify(dir: &Path, keys: &[Vkey], report: &mut Report) -> Checked<()> {
+pub(super) fn verify(dir: &Path, checks: &Checks<'_>, report: &mut Report) -> Checked<()> {
     let path = dir.join("checkpoint");
     let Some(bytes) = disk::read_small(&path, CHECKPOINT_BYTES_MAX)? else {
         return found(&path, None, "a signed checkpoint", "no file");
     };
-    let signed = match SignedCheckpoint::open(&bytes, keys) {
+    let signed = match SignedCheckpoint::open(&bytes, checks.keys) {
         Ok(signed) => signed,
         Err(error) => return found(&path, None, "a checkpoint signed by the log's key", error),
     };
@@ -37,7 +37,21 @@ pub(super) fn verify(dir: &Path, keys: &[Vkey], report: &mut Report) -> Checked<
         pending.iter_mut().try_for_each(|level| level.compare(&tree, false))?;
     }
     pending.iter_mut().try_for_each(|level| level.compare(&tree, true))?;
-    if edge.root() == root { Ok(()) } else { found(&path, size, edge.root(), root) }
+    if edge.root() != root {
+        return found(&path, size, edge.root(), root);
+    }
+    stamps(&tree, checks, report)
+}
+
+/// The tiles are known to be good here, so the roots of earlier trees are made of them.
+fn stamps(tree: &Tree<'_>, checks: &Checks<'_>, report: &mut Report) -> Checked<()> {
+    let stamped = Stamped::read(tree.dir, checks)?;
+    let mut roots = BTreeMap::new();
+    for size in stamped.sizes() {
+        let known = size <= tree.size;
+        roots.insert(size, known.then(|| merkle::root(tree, size)).transpose()?);
+    }
+    stamped.check(&roots, checks, report)
 }
 
 /// Hashes the entries of one bundle and compares them with the tile of their leaf hashes.

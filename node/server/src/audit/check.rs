@@ -2,13 +2,13 @@
 //! a bundle opened. The first bad thing is named.
 //!
 //! Cosignatures are listed with what is known of them, and held against a trust policy when one is given. Time-stamps
-//! lie beside the log's files, so they are checked in a node's folder, a log's folder and a mirror.
+//! are checked where they are: beside the files of a node, a log or a mirror, and in a bundle.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ledger::checkpoint::SignedCheckpoint;
 use ledger::statement::{Deed, Own, SignedStatement, Statement};
-use ledger::timestamp::{Roots, files as stamps};
+use ledger::timestamp::{Roots, files as beside};
 use ledger::trust::{Freshness, Outcome, TrustPolicy};
 use ledger::verify::Checks;
 use serde_json::{Map, Value, json};
@@ -16,6 +16,7 @@ use sha2::Digest;
 
 use super::bundle::Bundle;
 use super::place::{Access, Opened, Place};
+use super::stamps;
 use super::trust::{Judge, Signed, Trust};
 use crate::error::{Error, Result};
 use crate::operation::Clock;
@@ -101,12 +102,13 @@ fn entries(place: &Place, access: &Access, report: &mut Map<String, Value>) -> R
     if bundle.is_some() {
         put("withheld", json!(log.reader.size().saturating_sub(log.held())));
     }
-    let folder = match place {
-        Place::Node(dir) => Some(dir.join("ledger")),
-        Place::Log(dir) => Some(dir.clone()),
-        Place::Mirror(_) | Place::Address(_) | Place::Bundle(_) => None,
+    let tokens = match (place, &bundle) {
+        (Place::Node(dir), _) => Tokens::Folder(dir.join("ledger")),
+        (Place::Log(dir), _) => Tokens::Folder(dir.clone()),
+        (_, Some(bundle)) => Tokens::Bundle(bundle),
+        (_, None) => Tokens::Elsewhere,
     };
-    let counted = statements(&log, bundle.as_ref(), folder.as_deref())?;
+    let counted = statements(&log, bundle.as_ref(), &tokens)?;
     report.entry("entries").or_insert(json!(counted.all));
     let (good, unknown, unreadable) = (counted.good, counted.unknown, counted.unreadable);
     report.insert(
@@ -115,24 +117,48 @@ fn entries(place: &Place, access: &Access, report: &mut Map<String, Value>) -> R
     );
     if let Some(bundle) = &bundle {
         bundle.check_files()?;
+        let now = u64::try_from(Clock::system().now()).unwrap_or(0);
+        let stamps = stamps::check(&log, bundle, access.stamps.as_deref(), now)?;
+        let good: Vec<Value> = stamps.good.iter().map(ledger_check::stamp_view).collect();
+        report.insert("time_stamps".to_owned(), json!(good));
+        report.insert("time_stamps_unchecked".to_owned(), json!(stamps.unchecked));
         report.insert("bundle".to_owned(), about(bundle));
     }
     Ok(())
 }
 
-/// An `anchor@v1` names a token by its digest: it must lie in the log's folder.
-fn token_is_there(folder: &Path, index: u64, said: &Statement) -> Result<()> {
-    let Statement::Own(Own { deed: Deed::Anchored(anchored), .. }) = said else { return Ok(()) };
-    let file = stamps::Pair::at(folder, anchored.size).token;
-    let found = std::fs::read(&file).ok().map(|bytes| <[u8; 32]>::from(sha2::Sha256::digest(bytes)));
-    if found == Some(anchored.token) {
-        return Ok(());
+/// Where the tokens lie that entries name.
+enum Tokens<'a> {
+    Folder(PathBuf),
+    Bundle(&'a Bundle),
+    /// Not at this place.
+    Elsewhere,
+}
+
+impl Tokens<'_> {
+    /// An `anchor@v1` names a token by its digest: it must lie where the log does.
+    fn has(&self, log: &Opened, index: u64, said: &Statement) -> Result<()> {
+        let Statement::Own(Own { deed: Deed::Anchored(anchored), .. }) = said else { return Ok(()) };
+        let (file, bytes) = match self {
+            Self::Folder(folder) => {
+                let file = beside::Pair::at(folder, anchored.size).token;
+                (file.display().to_string(), std::fs::read(&file).ok())
+            }
+            Self::Bundle(bundle) => {
+                let name = format!("{}: {}/{}.tsr", log.place, beside::FOLDER, anchored.size);
+                (name, bundle.token(anchored.size)?)
+            }
+            Self::Elsewhere => return Ok(()),
+        };
+        let found = bytes.map(|bytes| <[u8; 32]>::from(sha2::Sha256::digest(bytes)));
+        if found == Some(anchored.token) {
+            return Ok(());
+        }
+        Err(Error::Verification(format!(
+            "`{file}`: expected the time-stamp that entry {index} names, found {}",
+            if found.is_none() { "nothing" } else { "another one" }
+        )))
     }
-    Err(Error::Verification(format!(
-        "`{}`: expected the time-stamp that entry {index} names, found {}",
-        file.display(),
-        if found.is_none() { "nothing" } else { "another one" }
-    )))
 }
 
 #[derive(Default)]
@@ -143,7 +169,7 @@ struct Counted {
     unreadable: u64,
 }
 
-fn statements(log: &Opened, bundle: Option<&Bundle>, folder: Option<&Path>) -> Result<Counted> {
+fn statements(log: &Opened, bundle: Option<&Bundle>, tokens: &Tokens<'_>) -> Result<Counted> {
     let (mut counted, mut judge) = (Counted::default(), Judge::default());
     let mut opened = bundle.map_or(&[][..], |bundle| &bundle.head.manifest.opened).iter().collect::<Vec<_>>();
     for entry in log.entries(0) {
@@ -153,8 +179,8 @@ fn statements(log: &Opened, bundle: Option<&Bundle>, folder: Option<&Path>) -> R
             bundle.check_proof(&entry, log.reader.signed())?;
         }
         let parsed = SignedStatement::parse(&entry.bytes);
-        if let (Some(folder), Ok(signed)) = (folder, &parsed) {
-            token_is_there(folder, entry.index, signed.statement())?;
+        if let Ok(signed) = &parsed {
+            tokens.has(log, entry.index, signed.statement())?;
         }
         let Ok(signed) = parsed else {
             counted.unreadable += 1;

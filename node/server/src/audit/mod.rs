@@ -15,6 +15,7 @@ pub mod http;
 pub mod place;
 pub mod reconcile;
 pub mod record;
+pub mod stamps;
 pub mod trust;
 pub mod watch;
 

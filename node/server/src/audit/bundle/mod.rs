@@ -3,7 +3,8 @@
 //! It is a plain tar with fixed names: `README.txt`, `bundle.json` (what is in it, with the SHA-256 of every other
 //! file), `bundle.note` (the node's signature over that), `checkpoint`, `registry.json`, the tiles that lead from the
 //! entries to the root, and the entries: whole bundles where all of their entries are given, else one
-//! `entry/INDEX.leaf` with its `entry/INDEX.tlog-proof` each, so that nothing is given that was not asked for.
+//! `entry/INDEX.leaf` with its `entry/INDEX.tlog-proof` each, so that nothing is given that was not asked for; and in
+//! `timestamps/` the third party's word (RFC 3161) on when they were there.
 //!
 //! Promise: a file that is cut, forged, added or left out is refused by its name. Nothing is unpacked, so no name can
 //! lead anywhere. Fields are opened one by one; what opens one opens no other.
@@ -12,6 +13,7 @@
 
 mod read;
 mod readme;
+mod stamps;
 pub mod write;
 
 use std::collections::BTreeMap;
@@ -220,3 +222,6 @@ fn leaf_name(index: u64) -> String {
 fn proof_name(index: u64) -> String {
     format!("entry/{index}.tlog-proof")
 }
+
+#[cfg(test)]
+mod tests;

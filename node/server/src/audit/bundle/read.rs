@@ -14,7 +14,9 @@ use ledger::source::{BUNDLE_BYTES_MAX, Entry, Source};
 use ledger::tile::Tile;
 use sha2::{Digest, Sha256};
 
-use super::{FILES_MAX, FORM, Head, MANIFEST_BYTES_MAX, Manifest, cut, forged, leaf_name, proof_name};
+use super::{
+    FILES_MAX, FORM, Head, MANIFEST_BYTES_MAX, Manifest, cut, forged, leaf_name, proof_name, stamps,
+};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -127,6 +129,23 @@ impl Bundle {
             .map_err(|e| wrong(e.to_string()))
     }
 
+    /// The sizes of the trees that were stamped, as the names of the files say.
+    pub fn stamped(&self) -> impl Iterator<Item = u64> + '_ {
+        self.head.manifest.files.keys().filter_map(|name| stamps::size_of(name, stamps::TOKEN))
+    }
+
+    /// The answer of the time-stamping authority over the tree of that size.
+    pub fn token(&self, size: u64) -> Result<Option<Vec<u8>>> {
+        self.file(&stamps::name(size, stamps::TOKEN))
+    }
+
+    /// The note that this answer is over.
+    pub fn stamped_note(&self, size: u64) -> Result<Vec<u8>> {
+        let name = stamps::name(size, stamps::NOTE);
+        let found = self.file(&name)?;
+        found.ok_or_else(|| cut(&self.path, &name, "the time-stamp over it is there and it is not"))
+    }
+
     fn give(&self, name: &str) -> ledger::Result<Option<Vec<u8>>> {
         self.file(name).map_err(|error| LedgerError::NotAsSigned {
             place: self.place(name),
@@ -212,7 +231,8 @@ fn is_ours(name: &str) -> bool {
             ["leaf", "tlog-proof"].contains(&kind) && (leaf_name(index) == name || proof_name(index) == name),
         )
     };
-    PLAIN.contains(&name) || name.parse::<Tile>().is_ok() || entry() == Some(true)
+    let stamp = || [stamps::TOKEN, stamps::NOTE].iter().any(|kind| stamps::size_of(name, kind).is_some());
+    PLAIN.contains(&name) || name.parse::<Tile>().is_ok() || entry() == Some(true) || stamp()
 }
 
 fn pread(path: &Path, disk: &Disk, name: &str, (at, bytes): (u64, u64), max: u64) -> Result<Vec<u8>> {

@@ -32,6 +32,9 @@ chắc là của ai.
 Mục nào không có trong gói thì không được cung cấp; số thứ tự cho biết còn thiếu mục nào. Trường chưa mở vẫn được giữ kín,
 và việc kiểm tra không cần đến chúng.
 
+Dấu thời gian (RFC 3161), nếu có, nằm trong `timestamps/`; thêm --stamp-roots TỆP.pem với chứng thư gốc của cơ quan cấp dấu
+thời gian để kiểm tra.
+
 
 AUDIT BUNDLE OF A LEDGER
 
@@ -54,6 +57,9 @@ whole, but whose it is remains to be seen.
 Entries that are not here were not given; the indexes show which. Fields that are not opened stay closed, and the check
 does not need them.
 
+Time-stamps (RFC 3161), if there are any, lie in `timestamps/`; add --stamp-roots FILE.pem with the roots of the authority to
+have them checked.
+
 With other people's programs, after `tar xf BUNDLE.tar`:
 
     an entry that lies alone (PyPI proofbundle):
@@ -63,6 +69,8 @@ With other people's programs, after `tar xf BUNDLE.tar`:
         echo '{vkey}' > log.vkey
         go run github.com/transparency-dev/tessera/cmd/fsck@v1.0.4 --storage_url=file://$PWD/ \\
             --public_key=log.vkey --ui=false
+    a time-stamp over an earlier checkpoint (OpenSSL):
+        openssl ts -verify -data timestamps/N.checkpoint -in timestamps/N.tsr -CAfile ROOTS.pem
 
 An entry is a C2SP signed note; `checkpoint`, `tile/` and `*.tlog-proof` are those of https://c2sp.org (tlog-checkpoint,
 tlog-tiles, tlog-proof). An opened field fits its commitment C in the entry when

@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File as Disk;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ledger::Signer;
+use ledger::checkpoint::CHECKPOINT_BYTES_MAX;
 use ledger::commitment::Field;
 use ledger::proof::ProofFile;
 use ledger::source::Source;
-use ledger::statement::{SignedStatement, Statement};
+use ledger::statement::{Deed, Own, SignedStatement, Statement};
 use ledger::tile::{Content, TILE_WIDTH, Tile, level_length, levels_of};
+use ledger::timestamp::TOKEN_BYTES_MAX;
+use ledger::timestamp::files::Pair;
 use sha2::{Digest, Sha256};
 
-use super::{FORM, File, Manifest, Opened as OpenedField, leaf_name, note_text, proof_name, readme};
+use super::{FORM, File, Manifest, Opened as OpenedField, leaf_name, note_text, proof_name, readme, stamps};
 use crate::audit::filter::Period;
 use crate::audit::place::Opened;
 use crate::audit::told;
@@ -43,6 +46,7 @@ pub struct Order {
 pub struct Plan {
     ranges: Vec<Range<u64>>,
     opened: Vec<OpenedField>,
+    stamps: Vec<Pair>,
     /// Agencies that the entries name: their descriptors ride along.
     parties: BTreeSet<String>,
     order: Order,
@@ -55,8 +59,8 @@ impl Plan {
             return Err(Error::usage("fields are opened by need: name the exchanges with --exchange ID"));
         }
         let parties = BTreeSet::from([log.owner()]);
-        let mut plan = Self { ranges: Vec::new(), opened: Vec::new(), parties, order };
-        let mut found = BTreeSet::new();
+        let mut plan = Self { ranges: Vec::new(), opened: Vec::new(), stamps: Vec::new(), parties, order };
+        let (mut found, mut anchored) = (BTreeSet::new(), BTreeSet::new());
         for entry in log.entries(0) {
             let entry = entry?;
             let Ok(signed) = SignedStatement::parse(&entry.bytes) else { continue };
@@ -73,8 +77,12 @@ impl Plan {
                 Some(last) if last.end == entry.index => last.end += 1,
                 _ => plan.ranges.push(entry.index..entry.index + 1),
             }
-            if let Statement::Exchange(_) = said {
-                plan.open(dir, &log.owner(), entry.index, said)?;
+            match said {
+                Statement::Exchange(_) => plan.open(dir, &log.owner(), entry.index, said)?,
+                Statement::Own(Own { deed: Deed::Anchored(stamp), .. }) => {
+                    anchored.insert(stamp.size);
+                }
+                _ => {}
             }
         }
         if let Some(lost) = plan.order.exchanges.iter().find(|id| !found.contains(*id)) {
@@ -85,6 +93,7 @@ impl Plan {
         if plan.ranges.is_empty() {
             return Err(Error::not_found("the ledger has no entry in this period; nothing was written"));
         }
+        plan.stamps = stamps::chosen(&dir.join("ledger"), &plan.ranges, &anchored, log.reader.size())?;
         Ok(plan)
     }
 
@@ -141,6 +150,11 @@ impl Plan {
         self.opened.len() as u64
     }
 
+    /// How many time-stamps.
+    pub fn stamps(&self) -> u64 {
+        self.stamps.len() as u64
+    }
+
     /// Writes the file, whole or not at all. `signer` is the node's signing key under its participant id.
     pub fn write(self, log: &Opened, signer: &Signer, now: i64, out: &Path) -> Result<Manifest> {
         let names = self.names(log);
@@ -188,13 +202,20 @@ impl Plan {
         Ok(manifest)
     }
 
-    /// Tiles and entries, by the names they get.
+    /// Tiles, entries and time-stamps, by the names they get.
     fn names(&self, log: &Opened) -> BTreeMap<String, Part> {
         let size = log.reader.size();
         let mut parts = BTreeMap::new();
         let mut tiles = BTreeSet::new();
-        for level in levels_of(size) {
-            tiles.extend(tile_at(level, level_length(level, size) / TILE_WIDTH, size));
+        // The right edge of the tree and of each one that was stamped: their roots are made of it.
+        for edge in self.stamps.iter().map(|pair| pair.size).chain([size]) {
+            for level in levels_of(size) {
+                tiles.extend(tile_at(level, level_length(level, edge) / TILE_WIDTH, size));
+            }
+        }
+        for Pair { size, token, checkpoint } in self.stamps.iter().cloned() {
+            parts.insert(stamps::name(size, stamps::TOKEN), Part::Kept(token, TOKEN_BYTES_MAX));
+            parts.insert(stamps::name(size, stamps::NOTE), Part::Kept(checkpoint, CHECKPOINT_BYTES_MAX));
         }
         for range in &self.ranges {
             let mut at = range.start;
@@ -233,6 +254,8 @@ enum Part {
     Tile(Tile),
     Leaf(u64),
     Proof(u64),
+    /// A file of the log's folder, and how long it may be.
+    Kept(PathBuf, usize),
 }
 
 impl Part {
@@ -249,6 +272,7 @@ impl Part {
                 let checkpoint = log.reader.signed().clone();
                 Ok(ProofFile { extra: None, index: *index, path, checkpoint }.to_bytes())
             }
+            Self::Kept(path, max) => files::read_limited(path, *max),
         }
     }
 }

@@ -163,7 +163,7 @@ async fn export_with(client: &Client, dir: &Path, order: Order, args: &ExportArg
     })
     .await?;
     let (from, to) = plan.span();
-    let (entries, opened) = (plan.entries(), plan.opened());
+    let (entries, opened, stamps) = (plan.entries(), plan.opened(), plan.stamps());
     let told = json!({"reader": args.made_for, "action": "export", "purpose": args.purpose, "from": from, "to": to,
         "opened": opened});
     let recorded = client.post("/v1/ledger/reads", &told).await?;
@@ -173,7 +173,8 @@ async fn export_with(client: &Client, dir: &Path, order: Order, args: &ExportArg
     let (path, now) = (args.out.clone(), Clock::system().now());
     let manifest = blocking(move || plan.write(&log, &signer, now, &path)).await?;
     Ok(json!({"file": args.out.display().to_string(), "for": manifest.made_for, "origin": manifest.origin,
-        "size": manifest.size, "entries": entries, "opened": opened, "recorded": recorded["index"]}))
+        "size": manifest.size, "entries": entries, "opened": opened, "time_stamps": stamps,
+        "recorded": recorded["index"]}))
 }
 
 /// `tram ledger reconcile`

@@ -57,7 +57,7 @@ fn recovery(checked: &Value) -> Vec<String> {
     }
     if checked["time_stamps_unchecked"].as_u64().unwrap_or(0) > 0 {
         lines.push(format!(
-            "{} time-stamps were not checked: no roots of their authority are configured",
+            "{} time-stamps were not checked: no roots of their authority are configured; give them with --stamp-roots FILE",
             checked["time_stamps_unchecked"]
         ));
     }
@@ -120,10 +120,6 @@ fn bundle(checked: &Value) -> Vec<String> {
             text(checked, "withheld")
         ),
     ];
-    lines.push(
-        "  gói không mang dấu thời gian / it carries no time-stamps; they are in the ledger's folder"
-            .to_owned(),
-    );
     for field in list(said, "opened") {
         let value: String = text(field, "value").replace('\n', " ").chars().take(200).collect();
         lines.push(format!(
@@ -204,11 +200,12 @@ pub fn entry(view: &Value) -> String {
 /// `export`
 pub fn exported(told: &Value) -> String {
     format!(
-        "{}: {} mục / entries, {} trường mở / fields opened, dành cho / for {}\nđã ghi vào sổ / recorded as entry {}\n\
+        "{}: {} mục / entries, {} trường mở / fields opened, {} dấu thời gian / time-stamps, dành cho / for {}\nđã ghi vào sổ / recorded as entry {}\n\
          kiểm tra / to check:  tram ledger verify {}",
         text(told, "file"),
         text(told, "entries"),
         text(told, "opened"),
+        text(told, "time_stamps"),
         text(told, "for"),
         text(told, "recorded"),
         text(told, "file")
