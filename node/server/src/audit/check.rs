@@ -289,5 +289,5 @@ fn about(bundle: &Bundle) -> Value {
         said.opened.iter().map(|o| json!({"index": o.index, "field": o.field, "value": o.text()})).collect();
     json!({"from": said.participant, "for": said.made_for, "purpose": said.purpose, "created": said.created,
         "period": {"from": said.period.0, "to": said.period.1}, "exchanges": said.exchanges,
-        "entries": said.entries, "opened": opened})
+        "entries": said.entries, "unreadable": said.unreadable, "opened": opened})
 }

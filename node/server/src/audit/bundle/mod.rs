@@ -41,6 +41,8 @@ const FORM: &str = "tram/audit-bundle@v1";
 const FILES_MAX: usize = 1_000_000;
 /// Longest `bundle.json`, bytes: some 120 for each file.
 const MANIFEST_BYTES_MAX: u64 = 160 << 20;
+/// Longest reason for leaving an entry out, characters: a few words and the beginning of the entry.
+const REASON_CHARS_MAX: usize = 300;
 /// Fields that can be opened.
 const FIELDS: [Field; 7] = [
     Field::Request,
@@ -78,6 +80,8 @@ pub struct Manifest {
     pub root: String,
     /// The entries that are in it: from, to (not included).
     pub entries: Vec<(u64, u64)>,
+    /// Entries that are left out, since the giver's program could not read them.
+    pub unreadable: Vec<Unreadable>,
     /// What was opened.
     pub opened: Vec<Opened>,
     files: BTreeMap<String, File>,
@@ -89,6 +93,16 @@ pub struct Manifest {
 struct File {
     bytes: u64,
     sha256: String,
+}
+
+/// An entry that no statement could be made of: nobody can tell of which day or exchange it is, so it is never asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unreadable {
+    /// The entry.
+    pub index: u64,
+    /// Why it cannot be read.
+    pub reason: String,
 }
 
 /// One opened field: what its commitment in the entry is over.
@@ -103,6 +117,13 @@ pub struct Opened {
     salt: String,
     /// Its value, base64.
     value: String,
+}
+
+impl Unreadable {
+    fn new(index: u64, reason: &str) -> Self {
+        let reason = reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
+        Self { index, reason }
+    }
 }
 
 impl Opened {

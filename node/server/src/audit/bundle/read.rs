@@ -92,6 +92,10 @@ impl Bundle {
             }
             end = *to;
         }
+        let given = |index: u64| said.entries.iter().any(|(from, to)| (*from..*to).contains(&index));
+        if said.unreadable.iter().any(|left| left.index >= said.size || given(left.index)) {
+            return Err(forged(&self.path, "bundle.json", "an entry that it leaves out cannot be left out"));
+        }
         Ok(())
     }
 

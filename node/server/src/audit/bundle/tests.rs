@@ -79,3 +79,21 @@ async fn a_bundle_of_late_entries_carries_what_makes_the_root_of_an_earlier_stam
     let told = crate::audit::stamps::check(&bundle, &Bundle::open(&file).unwrap(), None, 2_000_000);
     assert!(told.unwrap_err().to_string().contains(&stamps::name(size, TOKEN)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_cannot_be_read_are_left_out_by_name() {
+    let (_dir, node) = node(6, &[2, 4]).await;
+    let (file, manifest) = exported(&node);
+    let left: Vec<u64> = manifest.unreadable.iter().map(|left| left.index).collect();
+    let raw: Vec<u64> =
+        (0..6).filter(|index| !manifest.entries.iter().any(|(a, b)| (a..b).contains(&index))).collect();
+    assert!(left.contains(&3) && left.contains(&5), "{left:?}");
+    assert_eq!(left, raw, "what is not given was not readable, and each of it is named");
+    assert!(manifest.unreadable.iter().all(|left| !left.reason.is_empty()), "{:?}", manifest.unreadable);
+    // Who verifies the bundle is told the same.
+    let access = Access::plain(Handle::current());
+    let checked = crate::audit::check::check(&Place::Bundle(file), &access);
+    let told = tokio::task::block_in_place(|| checked).unwrap();
+    assert_eq!(told["ok"], true, "{told}");
+    assert_eq!(told["bundle"]["unreadable"][0]["index"], left[0], "{told}");
+}

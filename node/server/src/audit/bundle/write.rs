@@ -17,7 +17,9 @@ use ledger::timestamp::TOKEN_BYTES_MAX;
 use ledger::timestamp::files::Pair;
 use sha2::{Digest, Sha256};
 
-use super::{FORM, File, Manifest, Opened as OpenedField, leaf_name, note_text, proof_name, readme, stamps};
+use super::{
+    FORM, File, Manifest, Opened as OpenedField, Unreadable, leaf_name, note_text, proof_name, readme, stamps,
+};
 use crate::audit::filter::Period;
 use crate::audit::place::Opened;
 use crate::audit::told;
@@ -47,6 +49,7 @@ pub struct Plan {
     ranges: Vec<Range<u64>>,
     opened: Vec<OpenedField>,
     stamps: Vec<Pair>,
+    unreadable: Vec<Unreadable>,
     /// Agencies that the entries name: their descriptors ride along.
     parties: BTreeSet<String>,
     order: Order,
@@ -59,11 +62,24 @@ impl Plan {
             return Err(Error::usage("fields are opened by need: name the exchanges with --exchange ID"));
         }
         let parties = BTreeSet::from([log.owner()]);
-        let mut plan = Self { ranges: Vec::new(), opened: Vec::new(), stamps: Vec::new(), parties, order };
+        let mut plan = Self {
+            ranges: Vec::new(),
+            opened: Vec::new(),
+            stamps: Vec::new(),
+            unreadable: Vec::new(),
+            parties,
+            order,
+        };
         let (mut found, mut anchored) = (BTreeSet::new(), BTreeSet::new());
         for entry in log.entries(0) {
             let entry = entry?;
-            let Ok(signed) = SignedStatement::parse(&entry.bytes) else { continue };
+            let signed = match SignedStatement::parse(&entry.bytes) {
+                Ok(signed) => signed,
+                Err(error) => {
+                    plan.unreadable.push(Unreadable::new(entry.index, &error.to_string()));
+                    continue;
+                }
+            };
             let said = signed.statement();
             let id = said.id().as_str();
             let asked = plan.order.exchanges.is_empty() || plan.order.exchanges.iter().any(|e| e == id);
@@ -172,6 +188,7 @@ impl Plan {
             size: tree.size,
             root: tree.root.to_string(),
             entries: self.ranges.iter().map(|range| (range.start, range.end)).collect(),
+            unreadable: self.unreadable,
             opened: self.opened,
             files: BTreeMap::new(),
         };

@@ -174,7 +174,7 @@ async fn export_with(client: &Client, dir: &Path, order: Order, args: &ExportArg
     let manifest = blocking(move || plan.write(&log, &signer, now, &path)).await?;
     Ok(json!({"file": args.out.display().to_string(), "for": manifest.made_for, "origin": manifest.origin,
         "size": manifest.size, "entries": entries, "opened": opened, "time_stamps": stamps,
-        "recorded": recorded["index"]}))
+        "unreadable": manifest.unreadable, "recorded": recorded["index"]}))
 }
 
 /// `tram ledger reconcile`

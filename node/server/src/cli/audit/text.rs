@@ -120,6 +120,7 @@ fn bundle(checked: &Value) -> Vec<String> {
             text(checked, "withheld")
         ),
     ];
+    lines.extend(unreadable(said));
     for field in list(said, "opened") {
         let value: String = text(field, "value").replace('\n', " ").chars().take(200).collect();
         lines.push(format!(
@@ -129,6 +130,17 @@ fn bundle(checked: &Value) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Entries that whoever made the bundle could not read, and that are therefore not in it.
+fn unreadable(said: &Value) -> impl Iterator<Item = String> + '_ {
+    list(said, "unreadable").iter().map(|left| {
+        format!(
+            "  không đọc được, không có trong gói / unreadable, not in the bundle: mục / entry {}: {}",
+            text(left, "index"),
+            text(left, "reason")
+        )
+    })
 }
 
 fn keys(keys: &Value) -> Vec<String> {
@@ -199,17 +211,19 @@ pub fn entry(view: &Value) -> String {
 
 /// `export`
 pub fn exported(told: &Value) -> String {
-    format!(
-        "{}: {} mục / entries, {} trường mở / fields opened, {} dấu thời gian / time-stamps, dành cho / for {}\nđã ghi vào sổ / recorded as entry {}\n\
-         kiểm tra / to check:  tram ledger verify {}",
+    let given = format!(
+        "{}: {} mục / entries, {} trường mở / fields opened, {} dấu thời gian / time-stamps, dành cho / for {}",
         text(told, "file"),
         text(told, "entries"),
         text(told, "opened"),
         text(told, "time_stamps"),
-        text(told, "for"),
-        text(told, "recorded"),
-        text(told, "file")
-    )
+        text(told, "for")
+    );
+    let recorded = format!("đã ghi vào sổ / recorded as entry {}", text(told, "recorded"));
+    let check = format!("kiểm tra / to check:  tram ledger verify {}", text(told, "file"));
+    let lines: Vec<String> =
+        std::iter::once(given).chain(unreadable(told)).chain([recorded, check]).collect();
+    lines.join("\n")
 }
 
 /// `reconcile`
