@@ -89,6 +89,8 @@ fn export(node: &TestNode, name: &str, words: &[&str]) -> PathBuf {
 
 /// Waits until the newest signed checkpoint covers all entries that the node has.
 fn settled(node: &TestNode) -> u64 {
+    // The first of them is an entry itself.
+    node.json(&["ledger", "list", "--limit", "1"]);
     for _ in 0..200 {
         let entries = node.json(&["ledger", "list", "--limit", "1"])["size"].as_u64().unwrap();
         if node.json(&["ledger", "checkpoint"])["size"].as_u64() == Some(entries) {
@@ -308,8 +310,15 @@ fn two_ledgers_are_held_against_each_other() {
     settled(&pair.consumer);
     let places = |pair: &Pair| [pair.provider.dir(), pair.consumer.dir()];
     let [a, b] = places(&pair);
-    let same = run(&["ledger", "reconcile", text(&a), text(&b), "--json"]).expect_code(0).json();
+    let words = ["ledger", "reconcile", text(&a), text(&b), "--reader", "Thanh tra Thành phố", "--json"];
+    let same = run(&words).expect_code(0).json();
     assert_eq!((&same["ok"], &same["agree"]), (&json!(true), &json!(3)), "{same}");
+    // Both ledgers say who held them against each other.
+    for node in [&pair.provider, &pair.consumer] {
+        settled(node);
+        let reads = node.json(&["ledger", "query", "--agency", "thanh-tra-thanh-pho"]);
+        assert_eq!(reads["entries"][0]["statement"]["action"], "reconcile", "{reads}");
+    }
     // A bundle stands for a side; one that gives a single exchange lacks the others.
     let one = export(&pair.consumer, "one.tar", &["--exchange", &pair.permitted[0]]);
     let found = run(&["ledger", "reconcile", text(&a), text(&one), "--json"]).expect_code(4).json();
@@ -354,8 +363,14 @@ fn a_log_is_followed_over_a_restart_and_a_rollback_is_told_loudly() {
     let first = watch(text(&dir)).expect_code(0);
     assert_eq!(summary(&first)["new"], json!(size), "{first:?}");
     assert_eq!(first.stdout.lines().count() as u64, size + 1, "one line an entry and one of the round");
+    // Its own entry is all that it finds next, and no further one is written for this reader in this hour.
+    assert_eq!(settled(&pair.provider), size + 1);
     let again = watch(text(&dir)).expect_code(0);
-    assert_eq!(summary(&again)["new"], 0);
+    assert!(again.stdout.contains("\"watch\""), "{again:?}");
+    assert_eq!(summary(&again)["new"], 1);
+    assert_eq!(settled(&pair.provider), size + 1);
+    let size = size + 1;
+    assert_eq!(summary(&watch(text(&dir)).expect_code(0))["new"], 0);
     // A copy of this day, to go back to.
     pair.provider.stop();
     let old = pair.provider.desk().join("old");
@@ -378,7 +393,8 @@ fn a_log_is_followed_over_a_restart_and_a_rollback_is_told_loudly() {
     let kept = told["evidence"].as_array().unwrap();
     assert!(kept.len() == 2 && kept.iter().all(|file| Path::new(file.as_str().unwrap()).is_file()), "{told}");
     // The state has not moved, so the right log goes on.
-    assert_eq!(summary(&watch(text(&dir)).expect_code(0))["new"], 0);
+    settled(&pair.provider);
+    watch(text(&dir)).expect_code(0);
     // A log that is not there is a line that is down, not a verdict.
     let address = "http://127.0.0.1:1/log";
     let key = vkey(&pair.provider);
@@ -435,4 +451,44 @@ fn reading_tiles_is_one_entry_a_session_and_hash_tiles_are_none() {
     assert_eq!(settled(node), before + 1);
     let last = node.json(&["ledger", "list", "--from", &before.to_string()]);
     assert_eq!(last["entries"][0]["statement"]["action"], "tiles", "{last}");
+}
+
+#[test]
+fn listing_entries_is_one_entry_a_session_and_reader() {
+    let node = TestNode::up("urn:agency:vn:aud-lists", "Sở Nội vụ");
+    Rules::new().apply(&node);
+    let list = |words: &[&str]| node.json(&[&["ledger", "list"], words].concat());
+    let size = list(&["--reader", "Ông A"])["size"].as_u64().unwrap();
+    for _ in 0..3 {
+        list(&["--reader", "Ông A"]);
+    }
+    list(&["--reader", "Bà B"]);
+    // Nothing was given out, so nobody read.
+    list(&["--reader", "Bà C", "--from", "1000"]);
+    let shown = list(&["--reader", "Ông A", "--from", &size.to_string()]);
+    let said: Vec<_> = shown["entries"].as_array().unwrap().iter().map(|e| &e["statement"]).collect();
+    let who: Vec<String> = said.iter().map(|said| word(said, "reader")).collect();
+    assert_eq!(who, ["ong-a", "ba-b"], "{shown}");
+    assert!(said.iter().all(|said| said["action"] == "list"), "{shown}");
+}
+
+#[test]
+fn a_read_that_cannot_be_recorded_is_refused_but_for_a_copy() {
+    let mut node = TestNode::up("urn:agency:vn:aud-broken", "Sở Tư pháp");
+    Rules::new().apply(&node);
+    settled(&node);
+    node.stop();
+    // A node that cannot be opened: nobody can write down who read.
+    let config = node.dir().join("tram.toml");
+    let kept = fs::read(&config).unwrap();
+    fs::write(&config, "nonsense = 1\n").unwrap();
+    let refused = node.cmd(&["ledger", "query"]).expect_code(1);
+    assert!(refused.stderr.contains("cannot be recorded") && refused.stderr.contains("copy"), "{refused:?}");
+    assert!(!refused.stdout.contains("policy@v1"), "{refused:?}");
+    // A folder that is named, and does not run, counts as a copy.
+    let dir = node.dir();
+    let shown = run(&["ledger", "query", text(&dir)]).expect_code(0);
+    assert!(shown.stdout.contains("policy@v1"), "{shown:?}");
+    fs::write(&config, kept).unwrap();
+    assert!(node.ok(&["ledger", "query"]).stdout.contains("policy@v1"));
 }

@@ -193,7 +193,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         stop: watch::Sender::new(false),
         mask_secret,
         token,
-        tile_session: crate::audit::record::Session::default(),
+        read_sessions: crate::audit::record::Sessions::default(),
         tasks: std::sync::Mutex::default(),
     })
 }

@@ -80,8 +80,8 @@ pub struct Node {
     pub mask_secret: [u8; 32],
     /// Token of the local door.
     pub token: String,
-    /// When the ledger's entries were last read as tiles.
-    pub tile_session: crate::audit::record::Session,
+    /// Who is reading the ledger's entries.
+    pub read_sessions: crate::audit::record::Sessions,
     /// Tasks to wait for at the end.
     pub tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }

@@ -107,7 +107,7 @@ const READ: &[FieldDoc] = &[
     TIME,
     AGENCY,
     field("reader", "word", "the agency or office that read"),
-    field("action", "word", "`query`, `export` or `tiles`"),
+    field("action", "word", "`query`, `export`, `tiles`, `list`, `watch` or `reconcile`"),
     PURPOSE,
     field("entries", "number number", "first entry that was open to it, and the end, not included"),
     field("opened", "number", "how many sealed fields were opened"),

@@ -83,7 +83,7 @@ pub struct RulesActivated {
 pub struct Read {
     /// The agency or office that reads.
     pub reader: Word,
-    /// What it did: `query`, `export`, `tiles`.
+    /// What it did: `query`, `export`, `tiles`, `list`, `watch`, `reconcile`.
     pub action: Word,
     /// For which purpose, when it said one.
     pub purpose: Option<Word>,

@@ -1,5 +1,5 @@
-//! Who reads the ledger stands in it: one `audit@v1` entry for each query, export and session of tiles that this node
-//! serves, durable before anything is given out.
+//! Who reads the ledger stands in it: one `audit@v1` entry for each query, export, comparison and session of smaller reads
+//! (tiles, lists, a monitor's rounds) that this node serves, durable before anything is given out.
 //!
 //! An offline copy, a mirror or a bundle is out of the node's reach; what is read there is recorded nowhere.
 
@@ -7,23 +7,63 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ledger::statement::{Deed, Read, Word};
+use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::flow::statement;
 use crate::node::Node;
 
-/// Reads of tiles that are one session, seconds: one entry an hour, however many tiles.
+/// Reads that are one session, seconds: one entry an hour, however many reads.
 const SESSION_SECONDS: i64 = 3_600;
 /// Longest reader or purpose, characters.
 const WORD_CHARS_MAX: usize = 200;
+
+/// What a reader does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Act {
+    /// Asks for entries by what they say.
+    Query,
+    /// Takes a bundle away.
+    Export,
+    /// Fetches bundles of entries over the local door.
+    Tiles,
+    /// Goes through entries by their index.
+    List,
+    /// Follows the ledger.
+    Watch,
+    /// Holds it against another.
+    Reconcile,
+}
+
+impl Act {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Export => "export",
+            Self::Tiles => "tiles",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Reconcile => "reconcile",
+        }
+    }
+
+    /// Whether it is many small reads that are one to people: one entry an hour, however many there are.
+    fn is_session(self) -> bool {
+        match self {
+            Self::Tiles | Self::List | Self::Watch => true,
+            Self::Query | Self::Export | Self::Reconcile => false,
+        }
+    }
+}
 
 /// What is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// Who reads.
     pub reader: String,
-    /// `query`, `export` or `tiles`.
-    pub action: &'static str,
+    /// What it does.
+    pub act: Act,
     /// For which purpose.
     pub purpose: Option<String>,
     /// First entry that is open to the reader.
@@ -34,11 +74,10 @@ pub struct Reading {
     pub opened: u64,
 }
 
-/// Writes the entry; durable when it returns its index.
-pub async fn record(node: &Node, reading: &Reading) -> Result<u64> {
+async fn write(node: &Node, reading: &Reading) -> Result<u64> {
     let deed = Read {
         reader: word(&reading.reader)?,
-        action: word(reading.action)?,
+        action: word(reading.act.word())?,
         purpose: reading.purpose.as_deref().map(word).transpose()?,
         from: reading.from,
         to: reading.to,
@@ -48,30 +87,40 @@ pub async fn record(node: &Node, reading: &Reading) -> Result<u64> {
     statement::own(node, node.clock.now(), None, Deed::Read(deed)).await.map(|(_, index)| index)
 }
 
-/// When each reader's last session of tiles began, Unix seconds.
-#[derive(Debug, Default)]
-pub struct Session(Mutex<HashMap<String, i64>>);
+/// Writes the entry, and gives back its index once it is durable; none when the read goes on with a session of this
+/// reader that has its entry.
+pub async fn record(node: &Node, reading: &Reading) -> Result<Option<u64>> {
+    if !reading.act.is_session() {
+        return write(node, reading).await.map(Some);
+    }
+    let now = node.clock.now();
+    if node.read_sessions.goes_on(reading, now) {
+        return Ok(None);
+    }
+    let index = write(node, reading).await?;
+    node.read_sessions.begun().insert((reading.act, reading.reader.clone()), now);
+    Ok(Some(index))
+}
 
-impl Session {
-    /// Writes an entry when this read begins a session of this reader. Two first reads at once may both write one: better
-    /// twice than never.
-    pub async fn begin(&self, node: &Node, reader: &str) -> Result<()> {
-        let now = node.clock.now();
-        let goes_on = |begun: &mut HashMap<String, i64>| {
-            begun.retain(|_, at| now.saturating_sub(*at) < SESSION_SECONDS);
-            begun.contains_key(reader)
-        };
-        if goes_on(&mut self.begun()) {
-            return Ok(());
-        }
-        let (from, to) = (0, node.ledger.size());
-        let named = reader.to_owned();
-        record(node, &Reading { reader: named, action: "tiles", purpose: None, from, to, opened: 0 }).await?;
-        self.begun().insert(reader.to_owned(), now);
-        Ok(())
+/// [`record`] for a reader who has all entries open to it.
+pub async fn record_all(node: &Node, act: Act, reader: &str) -> Result<Option<u64>> {
+    let (reader, to) = (reader.to_owned(), node.ledger.size());
+    record(node, &Reading { reader, act, purpose: None, from: 0, to, opened: 0 }).await
+}
+
+/// When each reader's last session began, Unix seconds. Two first reads at once may both write an entry: better twice
+/// than never.
+#[derive(Debug, Default)]
+pub struct Sessions(Mutex<HashMap<(Act, String), i64>>);
+
+impl Sessions {
+    fn goes_on(&self, reading: &Reading, now: i64) -> bool {
+        let mut begun = self.begun();
+        begun.retain(|_, at| now.saturating_sub(*at) < SESSION_SECONDS);
+        begun.contains_key(&(reading.act, reading.reader.clone()))
     }
 
-    fn begun(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+    fn begun(&self) -> MutexGuard<'_, HashMap<(Act, String), i64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,8 +26,15 @@ pub enum Round {
     Conflict(Value),
 }
 
-/// Looks once. Each new entry is given to `show` before the state moves on.
-pub fn round(place: &Place, access: &Access, state: &Path, mut show: impl FnMut(&Value)) -> Result<Round> {
+/// Looks once. `record` is told that the first so many entries are read, before any is shown; each new entry is given to
+/// `show` before the state moves on.
+pub fn round(
+    place: &Place,
+    access: &Access,
+    state: &Path,
+    record: impl FnOnce(u64) -> Result<()>,
+    mut show: impl FnMut(&Value),
+) -> Result<Round> {
     let before = read(state)?;
     let log = Opened::open(place, access)?;
     let now = log.reader.checkpoint();
@@ -59,6 +66,9 @@ pub fn round(place: &Place, access: &Access, state: &Path, mut show: impl FnMut(
             old.size
         }
     };
+    if from < now.size {
+        record(now.size)?;
+    }
     for entry in log.entries(from) {
         let entry = entry?;
         let signed = SignedStatement::parse(&entry.bytes).ok();

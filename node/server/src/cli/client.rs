@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -91,6 +91,14 @@ impl Client {
         self.json(Method::GET, path, None).await
     }
 
+    /// [`Client::get`] by somebody whom the ledger shall name.
+    pub async fn get_as(&self, path: &str, reader: &str) -> Result<Value> {
+        let reader = HeaderValue::from_bytes(reader.as_bytes())
+            .map_err(|_| Error::usage("the reader's name is one line of text without control characters"))?;
+        let request = Request::builder().header(crate::local::READER_HEADER, reader);
+        read(self.send(request, Method::GET, path, None).await?).await
+    }
+
     /// POST, as JSON.
     pub async fn post(&self, path: &str, body: &impl Serialize) -> Result<Value> {
         let body = serde_json::to_vec(body).map_err(Error::internal)?;
@@ -103,20 +111,13 @@ impl Client {
     }
 
     async fn json(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Value> {
-        let response = self.send(method, path, body).await?;
-        let status = response.status();
-        let bytes = http_body_util::Limited::new(response.into_body(), LOCAL_BODY_BYTES_MAX * 4)
-            .collect()
-            .await
-            .map_err(|e| Error::Unavailable(format!("the node's answer broke off: {e}")))?
-            .to_bytes();
-        answer(status, &bytes)
+        read(self.send(Request::builder(), method, path, body).await?).await
     }
 
     /// Streams the answer of a GET into `sink`, and returns how many bytes there were.
     pub async fn download(&self, path: &str, sink: &mut tokio::fs::File) -> Result<u64> {
         use tokio::io::AsyncWriteExt;
-        let response = self.send(Method::GET, path, None).await?;
+        let response = self.send(Request::builder(), Method::GET, path, None).await?;
         let status = response.status();
         if !status.is_success() {
             let bytes = response.into_body().collect().await;
@@ -135,8 +136,14 @@ impl Client {
         Ok(total)
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Response<Body>> {
-        let mut request = Request::builder().method(method).uri(path);
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Response<Body>> {
+        let mut request = request.method(method).uri(path);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -170,6 +177,16 @@ async fn send_remote(run: &RunFile, request: http::request::Builder, body: Body)
         .map_err(Error::internal)?;
     let response = sender.send_request(request).await.map_err(|e| gone(&e))?;
     Ok(response.map(Body::new))
+}
+
+async fn read(response: Response<Body>) -> Result<Value> {
+    let status = response.status();
+    let bytes = http_body_util::Limited::new(response.into_body(), LOCAL_BODY_BYTES_MAX * 4)
+        .collect()
+        .await
+        .map_err(|e| Error::Unavailable(format!("the node's answer broke off: {e}")))?
+        .to_bytes();
+    answer(status, &bytes)
 }
 
 fn answer(status: StatusCode, bytes: &[u8]) -> Result<Value> {

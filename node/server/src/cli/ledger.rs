@@ -36,7 +36,9 @@ pub async fn run(dir: &Path, verb: LedgerCommand, out: Out) -> Result<u8> {
         LedgerCommand::Witnesses => super::witness::show(dir, out).await,
         LedgerCommand::Trust => super::witness::trust(dir, out).await,
         LedgerCommand::Conflict { file, registry } => super::witness::judge(&file, &registry, out),
-        LedgerCommand::List { from, limit } => entries(dir, from, limit, out).await,
+        LedgerCommand::List { from, limit, reader } => {
+            entries(dir, from, limit, &audit::reading::reader(reader.as_deref()), out).await
+        }
         LedgerCommand::Query(args) => audit::query(dir, *args, out).await,
         LedgerCommand::Export(args) => audit::export(dir, *args, out).await,
         LedgerCommand::Reconcile(args) => audit::reconcile(args, out).await,
@@ -88,9 +90,9 @@ fn checkpoint(dir: &Path) -> Result<Value> {
     }))
 }
 
-async fn entries(dir: &Path, from: u64, limit: u64, out: Out) -> Result<u8> {
+async fn entries(dir: &Path, from: u64, limit: u64, reader: &str, out: Out) -> Result<u8> {
     let client = Client::connect(dir, Doors::Closed).await?;
-    let answer = client.get(&format!("/v1/ledger/entries?from={from}&limit={limit}")).await;
+    let answer = client.get_as(&format!("/v1/ledger/entries?from={from}&limit={limit}"), reader).await;
     client.close().await;
     out.result(&answer?, entries_table);
     Ok(0)

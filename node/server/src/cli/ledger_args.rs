@@ -54,6 +54,9 @@ pub enum LedgerCommand {
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: u64,
+        /// Who reads, for the node's own record of it [default: the user of this machine].
+        #[arg(long, value_name = "NAME")]
+        reader: Option<String>,
     },
     /// Ask the ledger: entries by agency, dataset, purpose, effect, days, words; each proved to stand in the signed tree.
     Query(Box<QueryArgs>),
@@ -199,6 +202,9 @@ pub struct ReconcileArgs {
     /// Only exchanges of these days, UTC, both included: FROM..TO.
     #[arg(long, value_name = "FROM..TO")]
     pub period: Option<String>,
+    /// Who reads, for the node's own record of it [default: the user of this machine].
+    #[arg(long, value_name = "NAME")]
+    pub reader: Option<String>,
     /// Keys and access.
     #[command(flatten)]
     pub access: AccessArgs,
@@ -219,6 +225,9 @@ pub struct WatchArgs {
     /// One round, then end.
     #[arg(long)]
     pub once: bool,
+    /// Who reads, for the node's own record of it [default: the user of this machine].
+    #[arg(long, value_name = "NAME")]
+    pub reader: Option<String>,
     /// Keys and access.
     #[command(flatten)]
     pub access: AccessArgs,

@@ -11,7 +11,7 @@ use ledger::commitment::Field;
 use serde_json::{Value, json};
 
 use super::{evidence, receipts, receive};
-use crate::audit::record::{self, Reading};
+use crate::audit::record::{self, Act, Reading};
 use crate::config::EscrowSection;
 use crate::error::{Error, Result};
 use crate::escrow as envelope;
@@ -93,7 +93,7 @@ pub async fn hand_over(node: &Node, exchange: &Exchange, says: Option<String>) -
     let (_, index) = receipts::statement_of(exchange)?;
     let reading = Reading {
         reader: escrow.auditor.to_string(),
-        action: "export",
+        act: Act::Export,
         purpose: Some("escrow".to_owned()),
         from: index,
         to: index + 1,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use ledger::statement::SignedStatement;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{JsonBody, Params};
+use crate::audit::record::{self, Act};
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::witness::quorum;
@@ -36,8 +37,13 @@ pub struct Page {
     limit: Option<u64>,
 }
 
-/// `GET /v1/ledger/entries`: what the entries say, from an index on.
-pub async fn entries(State(node): State<Arc<Node>>, Params(page): Params<Page>) -> Result<Json<Value>> {
+/// `GET /v1/ledger/entries`: what the entries say, from an index on. The first page of a reader's session is recorded
+/// before it is given.
+pub async fn entries(
+    State(node): State<Arc<Node>>,
+    headers: HeaderMap,
+    Params(page): Params<Page>,
+) -> Result<Json<Value>> {
     let size = node.ledger.size();
     let count = page.limit.unwrap_or(ENTRIES_DEFAULT).min(ledger::log::ENTRIES_MAX);
     let from = page.from.min(size);
@@ -45,6 +51,9 @@ pub async fn entries(State(node): State<Arc<Node>>, Params(page): Params<Page>) 
     let entries = node.ledger.entries(from..end).map_err(told)?;
     let views: Vec<Value> = (from..end).zip(&entries).map(|(index, bytes)| entry(index, bytes)).collect();
     let next = (end < size).then_some(end);
+    if !views.is_empty() {
+        record::record_all(&node, Act::List, super::tlog::reader(&headers)).await?;
+    }
     Ok(Json(json!({"origin": node.ledger_origin(), "size": size, "next": next, "entries": views})))
 }
 

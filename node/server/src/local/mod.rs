@@ -30,6 +30,7 @@ use subtle::ConstantTimeEq;
 
 pub use self::listener::serve;
 pub use self::policy_impact::compared;
+pub use self::tlog::READER_HEADER;
 use crate::error::{self, Error, Result};
 use crate::limits::LOCAL_BODY_BYTES_MAX;
 use crate::node::Node;

@@ -15,12 +15,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{JsonBody, Segments};
-use crate::audit::record::{self, Reading};
+use crate::audit::record::{self, Act, Reading};
 use crate::error::{Error, Result};
 use crate::node::Node;
 
 /// Says who reads; a name without it is `local`.
-const READER_HEADER: &str = "tram-reader";
+pub const READER_HEADER: &str = "tram-reader";
 
 /// `GET /v1/ledger/tlog/tile/…`
 pub async fn tile(
@@ -40,10 +40,14 @@ pub async fn tile(
     };
     let bytes = give(&node)?;
     if tile.content() == Content::Entries {
-        let reader = headers.get(READER_HEADER).and_then(|h| h.to_str().ok()).unwrap_or("local");
-        node.tile_session.begin(&node, reader).await?;
+        record::record_all(&node, Act::Tiles, reader(&headers)).await?;
     }
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+}
+
+/// Who reads, as the request names it, in UTF-8.
+pub fn reader(headers: &HeaderMap) -> &str {
+    headers.get(READER_HEADER).and_then(|h| std::str::from_utf8(h.as_bytes()).ok()).unwrap_or("local")
 }
 
 /// Body of `POST /v1/ledger/reads`.
@@ -51,18 +55,11 @@ pub async fn tile(
 #[serde(deny_unknown_fields)]
 pub struct Said {
     reader: String,
-    action: Action,
+    action: Act,
     purpose: Option<String>,
     from: u64,
     to: u64,
     opened: u64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Query,
-    Export,
 }
 
 /// `POST /v1/ledger/reads`: writes down that somebody read this ledger by the node's folder.
@@ -75,11 +72,7 @@ pub async fn read(State(node): State<Arc<Node>>, JsonBody(said): JsonBody<Said>)
             node.ledger.size()
         )));
     }
-    let action = match said.action {
-        Action::Query => "query",
-        Action::Export => "export",
-    };
-    let Said { reader, purpose, from, to, opened, .. } = said;
-    let index = record::record(&node, &Reading { reader, action, purpose, from, to, opened }).await?;
+    let Said { reader, action: act, purpose, from, to, opened } = said;
+    let index = record::record(&node, &Reading { reader, act, purpose, from, to, opened }).await?;
     Ok(Json(json!({"index": index})))
 }

@@ -12,7 +12,7 @@ use super::write::{Order, Plan};
 use super::{Bundle, Manifest};
 use crate::audit::filter::Period;
 use crate::audit::place::{Access, Opened, Place};
-use crate::audit::record::{Reading, record};
+use crate::audit::record::{Act, Reading, record};
 use crate::node::Node;
 
 /// A node with statements of reads at indexes `said`, and something that is no statement everywhere else.
@@ -21,8 +21,8 @@ async fn node(size: u64, said: &[u64]) -> (TempDir, Arc<Node>) {
     for index in node.ledger.size()..size {
         if said.contains(&index) {
             let reading =
-                Reading { reader: "x".into(), action: "query", purpose: None, from: 0, to: 0, opened: 0 };
-            assert_eq!(record(&node, &reading).await.unwrap(), index);
+                Reading { reader: "x".into(), act: Act::Query, purpose: None, from: 0, to: 0, opened: 0 };
+            assert_eq!(record(&node, &reading).await.unwrap(), Some(index));
         } else {
             node.ledger.append(format!("entry {index}")).await.unwrap();
         }

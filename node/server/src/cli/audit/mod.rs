@@ -1,6 +1,7 @@
 //! The auditor's verbs: words to places and keys, reports to text. What is checked and how is in `crate::audit`.
 
 mod query;
+pub mod reading;
 mod text;
 
 use std::io::Write;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 pub use self::query::query;
+use self::reading::Read;
 use super::client::Client;
 use super::ledger_args::{AccessArgs, ExportArgs, PlaceArgs, ReconcileArgs, WatchArgs};
 use super::out::{Out, say};
@@ -182,13 +184,13 @@ pub async fn reconcile(args: ReconcileArgs, out: Out) -> Result<u8> {
     let (a, b) = (Place::find(&args.a)?, Place::find(&args.b)?);
     let period = args.period.as_deref().map_or_else(|| Period::new(None, None), Period::parse)?;
     let access = access(&args.access)?;
-    let compare = move || {
-        let (a, b) = (Opened::open(&a, &access)?, Opened::open(&b, &access)?);
-        tell_archived(&a);
-        tell_archived(&b);
-        both::reconcile(&a, &b, &period)
-    };
-    let found = blocking(compare).await?;
+    let opened = blocking(move || Ok([Opened::open(&a, &access)?, Opened::open(&b, &access)?])).await?;
+    let read = Read { act: "reconcile", reader: args.reader, own: false };
+    for log in &opened {
+        tell_archived(log);
+        read.record(&log.place, 0, log.reader.size()).await?;
+    }
+    let found = blocking(move || both::reconcile(&opened[0], &opened[1], &period)).await?;
     out.result(&found, text::reconciled);
     Ok(if found["ok"] == json!(true) { 0 } else { 4 })
 }
@@ -198,9 +200,14 @@ pub async fn watch(args: WatchArgs, out: Out) -> Result<u8> {
     let (place, access) = (Place::find(&args.place)?, access(&args.access)?);
     let state = args.state.clone().unwrap_or_else(|| monitor::state_file(&place));
     let state = std::path::absolute(&state).map_err(|e| Error::io(&state, e))?;
+    let read = Read { act: "watch", reader: args.reader.clone(), own: false };
     loop {
-        let (p, a, s) = (place.clone(), access.clone(), state.clone());
-        let round = blocking(move || monitor::round(&p, &a, &s, |entry| line(entry, out))).await;
+        let (p, a, s, read) = (place.clone(), access.clone(), state.clone(), read.clone());
+        let round = blocking(move || {
+            let recorded = |size| a.handle.block_on(read.record(&p, 0, size));
+            monitor::round(&p, &a, &s, recorded, |entry| line(entry, out))
+        })
+        .await;
         match round {
             Ok(monitor::Round::Grown(told)) => {
                 // Without --once a silent round says nothing.
@@ -213,8 +220,8 @@ pub async fn watch(args: WatchArgs, out: Out) -> Result<u8> {
                 say(&format!("tram: {}", text::conflict(&told)));
                 return Ok(4);
             }
-            // A line that is down comes back; what does not verify, or is asked wrongly, does not.
-            Err(error @ (Error::Unreachable(_) | Error::Io { .. })) if !args.once => {
+            // A line or a node that is down comes back; what does not verify, or is asked wrongly, does not.
+            Err(error @ (Error::Unreachable(_) | Error::Unavailable(_) | Error::Io { .. })) if !args.once => {
                 say(&format!("tram: {error}; trying again in {} s", args.interval));
             }
             Err(error) => return Err(error),

@@ -6,13 +6,12 @@ use std::path::Path;
 use ledger::statement::SignedStatement;
 use serde_json::{Value, json};
 
-use super::super::client::Client;
 use super::super::ledger_args::{EffectArg, QueryArgs};
 use super::super::out::{Out, say};
+use super::reading::Read;
 use super::{access, blocking, place, tell_archived, text};
 use crate::audit::filter::{self, Filter, Period};
-use crate::audit::place::{Opened, Place};
-use crate::boot::Doors;
+use crate::audit::place::Opened;
 use crate::error::{Error, Result};
 
 /// How entries are written.
@@ -56,12 +55,12 @@ pub async fn query(dir: &Path, args: QueryArgs, out: Out) -> Result<u8> {
     }
     let place = place(dir, args.place.place.as_deref())?;
     let access = access(&args.place.access)?;
-    let own = args.place.place.is_none();
+    let read = Read { act: "query", reader: args.reader.clone(), own: args.place.place.is_none() };
     let (p, a) = (place.clone(), access.clone());
     let log = blocking(move || Opened::open(&p, &a)).await?;
     tell_archived(&log);
     let from = args.after.map_or(0, |after| after.saturating_add(1));
-    record(&place, own, &args, from, log.reader.size()).await;
+    read.record(&place, from, log.reader.size()).await?;
     let limit = args.limit;
     blocking(move || print(&log, &filter, from, limit, form)).await
 }
@@ -75,35 +74,6 @@ fn known(kind: &str) -> Result<()> {
     }
     let names: Vec<String> = all.iter().map(|line| short(line)).collect();
     Err(Error::usage(format!("`{kind}` is no kind of entry; kinds are {}", names.join(", "))))
-}
-
-/// The node's own ledger says who read it. A folder that was named is taken for a copy, which must not be written to:
-/// a second node on the same log would fork it.
-async fn record(place: &Place, own: bool, args: &QueryArgs, from: u64, to: u64) {
-    let Place::Node(dir) = place else { return };
-    let client = match Client::running(dir).await {
-        None if own => Client::connect(dir, Doors::Closed).await,
-        None => return,
-        Some(client) => Ok(client),
-    };
-    let user =
-        || std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "local".to_owned());
-    let reading = json!({"reader": args.reader.clone().unwrap_or_else(user), "action": "query", "purpose": null,
-        "from": from.min(to), "to": to, "opened": 0});
-    let done = match client {
-        Ok(client) => {
-            let done = client.post("/v1/ledger/reads", &reading).await;
-            client.close().await;
-            done
-        }
-        Err(error) => Err(error),
-    };
-    // What a broken node holds must still be readable for those who look into it.
-    if let Err(error) = done {
-        say(&format!(
-            "tram: lượt đọc này không được ghi vào sổ / this read is not recorded in the ledger: {error}"
-        ));
-    }
 }
 
 fn print(log: &Opened, filter: &Filter, from: u64, limit: Option<u64>, form: Form) -> Result<u8> {
