@@ -209,6 +209,22 @@ impl BrokenPromise {
     pub fn promised(&self) -> Result<Promised> {
         self.promise.promised(None)
     }
+
+    /// The leaf hash that stands at the promised place.
+    ///
+    /// # Errors
+    /// [`LedgerError::Malformed`].
+    pub fn found(&self) -> Result<Hash> {
+        self.other.parse()
+    }
+
+    /// The checkpoint of the tree in which it stands. Nothing of it is verified.
+    ///
+    /// # Errors
+    /// [`LedgerError::Malformed`].
+    pub fn checkpoint(&self) -> Result<SignedCheckpoint> {
+        SignedCheckpoint::parse(self.checkpoint.as_bytes())
+    }
 }
 
 /// Judges a proof by the keys of participants and logs.

@@ -92,6 +92,13 @@ fn own(view: &mut Map<String, Value>, own: &Own) {
             "second": tree(conflict.second_size, &conflict.second_root),
             "evidence": hex(&conflict.evidence),
         }),
+        Deed::Broken(broken) => json!({
+            "log": broken.log.as_str(),
+            "promised": {"index": broken.promised.index, "leaf": hex(&broken.promised.leaf.0)},
+            "found": hex(&broken.found.0),
+            "tree": tree(broken.size, &broken.root),
+            "evidence": hex(&broken.evidence),
+        }),
     };
     if let Value::Object(mut told) = told {
         view.append(&mut told);

@@ -138,6 +138,17 @@ const CONFLICT: &[FieldDoc] = &[
     field("evidence", "sha-256", "of the file with the evidence"),
 ];
 
+const BROKEN: &[FieldDoc] = &[
+    OWN_ID,
+    TIME,
+    AGENCY,
+    field("log", "party", "origin of the log whose keeper broke its promise"),
+    field("promised", "number hash", "the place in that log, and the leaf hash that was promised there"),
+    field("found", "hash", "the leaf hash that stands there"),
+    field("tree", "number hash", "size and root of the signed tree in which it stands"),
+    field("evidence", "sha-256", "of the file with the evidence"),
+];
+
 impl Kind {
     /// Its lines after the first, in their order.
     #[must_use]
@@ -153,6 +164,7 @@ impl Kind {
             Self::Erasure => ERASED,
             Self::Anchor => ANCHORED,
             Self::Conflict => CONFLICT,
+            Self::BrokenPromise => BROKEN,
         }
     }
 
@@ -185,6 +197,9 @@ impl Kind {
             }
             Self::Conflict => {
                 "A log was caught with two histories; the evidence lies in a file of that digest. Signed by the agency that caught it, in its log."
+            }
+            Self::BrokenPromise => {
+                "A log has something else where its keeper promised a leaf; the evidence lies in a file of that digest. Signed by the agency that caught it, in its log."
             }
         }
     }

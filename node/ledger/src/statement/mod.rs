@@ -19,7 +19,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use catalogue::{FieldDoc, catalogue};
-pub use own::{Anchored, Conflict, Decided, Deed, Erased, Own, Read, RulesActivated};
+pub use own::{Anchored, Broken, Conflict, Decided, Deed, Erased, Own, Read, RulesActivated};
 pub use signed::{STATEMENT_BYTES_MAX, SignedStatement};
 pub use word::{EntryRef, ExchangeId, Party, Place, RuleSet, Seconds, WORD_BYTES_MAX, Word};
 
@@ -52,6 +52,8 @@ pub enum Kind {
     Anchor,
     /// A log signed two histories.
     Conflict,
+    /// A log has something else where its keeper promised a leaf.
+    BrokenPromise,
 }
 
 /// Kinds whose names are taken for what is to come. They are refused until this crate can read them.
@@ -59,7 +61,7 @@ pub const RESERVED: [&str; 2] = ["key", "registry"];
 
 impl Kind {
     /// All kinds, in the order of the catalogue.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Intent,
         Self::Exchange,
         Self::Ack,
@@ -70,6 +72,7 @@ impl Kind {
         Self::Erasure,
         Self::Anchor,
         Self::Conflict,
+        Self::BrokenPromise,
     ];
 
     /// The first line of its statements.
@@ -86,6 +89,7 @@ impl Kind {
             Self::Erasure => "tram/erasure@v1",
             Self::Anchor => "tram/anchor@v1",
             Self::Conflict => "tram/conflict@v1",
+            Self::BrokenPromise => "tram/broken-promise@v1",
         }
     }
 }
@@ -227,7 +231,7 @@ pub enum Statement {
     /// `interrupted@v1`
     Interrupted(Interrupted),
     /// What an agency says about its own node: `decision@v1`, `policy@v1`, `audit@v1`, `erasure@v1`, `anchor@v1`,
-    /// `conflict@v1`.
+    /// `conflict@v1`, `broken-promise@v1`.
     Own(Own),
 }
 
@@ -331,9 +335,13 @@ impl Statement {
                 let intent = read_entry_ref(&mut lines)?;
                 Self::Interrupted(Interrupted { id, time, intent, reason: lines.value("reason")? })
             }
-            Kind::Decision | Kind::Policy | Kind::Audit | Kind::Erasure | Kind::Anchor | Kind::Conflict => {
-                Self::Own(Own::read(kind, &mut lines, id, time)?)
-            }
+            Kind::Decision
+            | Kind::Policy
+            | Kind::Audit
+            | Kind::Erasure
+            | Kind::Anchor
+            | Kind::Conflict
+            | Kind::BrokenPromise => Self::Own(Own::read(kind, &mut lines, id, time)?),
         };
         lines.end()?;
         Ok(statement)

@@ -41,6 +41,8 @@ pub enum Deed {
     Anchored(Anchored),
     /// `conflict@v1`
     Conflict(Conflict),
+    /// `broken-promise@v1`
+    Broken(Broken),
 }
 
 /// `decision@v1`: one question put to the rules, and what they said. It replays: the opened question, put to the rule set
@@ -136,6 +138,23 @@ pub struct Conflict {
     pub evidence: [u8; 32],
 }
 
+/// `broken-promise@v1`: a log has something else where its keeper promised a leaf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The log's origin.
+    pub log: KeyName,
+    /// The place and the leaf that was promised there.
+    pub promised: EntryRef,
+    /// The leaf that stands there.
+    pub found: Hash,
+    /// Size of the tree in which it stands.
+    pub size: u64,
+    /// Root of that tree.
+    pub root: Hash,
+    /// SHA-256 of the file with the evidence.
+    pub evidence: [u8; 32],
+}
+
 impl Deed {
     pub(super) fn commitment(&self, field: Field) -> Option<Commitment> {
         match (self, field) {
@@ -154,6 +173,7 @@ impl Deed {
             Self::Erased(_) => Kind::Erasure,
             Self::Anchored(_) => Kind::Anchor,
             Self::Conflict(_) => Kind::Conflict,
+            Self::Broken(_) => Kind::BrokenPromise,
         }
     }
 }
@@ -189,6 +209,13 @@ impl Own {
                     .line("second", format_args!("{} {}", conflict.second_size, conflict.second_root))
                     .line("evidence", text::to_hex(&conflict.evidence));
             }
+            Deed::Broken(broken) => {
+                out.line("log", &broken.log)
+                    .line("promised", broken.promised)
+                    .line("found", broken.found)
+                    .line("tree", format_args!("{} {}", broken.size, broken.root))
+                    .line("evidence", text::to_hex(&broken.evidence));
+            }
         }
     }
 
@@ -203,10 +230,11 @@ impl Own {
             }),
             Kind::Audit => Deed::Read(read_read(lines)?),
             Kind::Erasure => {
-                Deed::Erased(Erased { entry: read_entry(lines)?, reason: lines.value("reason")? })
+                Deed::Erased(Erased { entry: read_entry(lines, "entry")?, reason: lines.value("reason")? })
             }
             Kind::Anchor => Deed::Anchored(read_anchored(lines)?),
             Kind::Conflict => Deed::Conflict(read_conflict(lines)?),
+            Kind::BrokenPromise => Deed::Broken(read_broken(lines)?),
             Kind::Intent | Kind::Exchange | Kind::Ack | Kind::Interrupted => {
                 let why = format!("`{}` is no statement of one agency", kind.first_line());
                 return Err(LedgerError::malformed("statement", why));
@@ -264,8 +292,8 @@ fn read_read(lines: &mut Lines<'_>) -> Result<Read> {
     Ok(Read { reader, action, purpose, from, to, opened, user })
 }
 
-fn read_entry(lines: &mut Lines<'_>) -> Result<EntryRef> {
-    let (index, leaf) = tree(lines, "entry")?;
+fn read_entry(lines: &mut Lines<'_>, key: &str) -> Result<EntryRef> {
+    let (index, leaf) = tree(lines, key)?;
     Ok(EntryRef { index, leaf })
 }
 
@@ -281,6 +309,13 @@ fn read_conflict(lines: &mut Lines<'_>) -> Result<Conflict> {
     let (second_size, second_root) = tree(lines, "second")?;
     let evidence = digest(lines, "evidence")?;
     Ok(Conflict { log, first_size, first_root, second_size, second_root, evidence })
+}
+
+fn read_broken(lines: &mut Lines<'_>) -> Result<Broken> {
+    let log = KeyName::new(lines.text("log")?)?;
+    let (promised, found) = (read_entry(lines, "promised")?, lines.value("found")?);
+    let (size, root) = tree(lines, "tree")?;
+    Ok(Broken { log, promised, found, size, root, evidence: digest(lines, "evidence")? })
 }
 
 /// A number and a hash.

@@ -44,7 +44,7 @@ fn own_text(kind: &str, rest: &str) -> String {
     format!("tram/{kind}@v1\nid {ID}\ntime 1790000001\nagency {PROVIDER}\n{rest}")
 }
 
-fn own_texts() -> [String; 7] {
+fn own_texts() -> [String; 8] {
     let (a, b) = ("3b".repeat(32), "00".repeat(32));
     let decided = |decision: &str| {
         format!(
@@ -67,6 +67,12 @@ fn own_texts() -> [String; 7] {
         own_text(
             "conflict",
             &format!("log {CONSUMER}/ledger\nfirst 3 {COMMITMENT}\nsecond 3 {COMMITMENT}\nevidence {b}\n"),
+        ),
+        own_text(
+            "broken-promise",
+            &format!(
+                "log {CONSUMER}/ledger\npromised 3 {COMMITMENT}\nfound {COMMITMENT}\ntree 7 {COMMITMENT}\nevidence {b}\n"
+            ),
         ),
     ]
 }
@@ -412,6 +418,16 @@ fn own() -> impl Strategy<Value = Statement> {
                 first_root,
                 second_size,
                 second_root,
+                evidence,
+            })
+        ),
+        (party(), any::<u64>(), hash(), hash(), any::<u64>(), hash(), any::<[u8; 32]>()).prop_map(
+            |(log, index, leaf, found, size, root, evidence)| Deed::Broken(Broken {
+                log: certs::note::KeyName::new(log.as_str()).unwrap(),
+                promised: EntryRef { index, leaf },
+                found,
+                size,
+                root,
                 evidence,
             })
         ),

@@ -143,7 +143,8 @@ pub struct QueryArgs {
     /// Last day, UTC, included.
     #[arg(long, value_name = "DAY")]
     pub to: Option<String>,
-    /// Kinds of entry: exchange, intent, ack, interrupted, decision, policy, audit, erasure, anchor, conflict.
+    /// Kinds of entry: exchange, intent, ack, interrupted, decision, policy, audit, erasure, anchor, conflict,
+    /// broken-promise.
     #[arg(long, value_delimiter = ',')]
     pub kind: Vec<String>,
     /// Words that must all occur in the entry or in the agencies' names; marks and case may be left out.

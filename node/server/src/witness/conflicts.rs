@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ledger::conflict::Evidence;
 use ledger::promise::BrokenPromise;
-use ledger::statement::{Conflict, Deed};
+use ledger::statement::{Broken, Conflict, Deed, EntryRef};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -111,8 +111,9 @@ fn what(path: &Path) -> &'static str {
     if path.extension().is_some_and(|ending| ending == BROKEN) { "broken promise" } else { TWO_HISTORIES }
 }
 
-/// Keeps the proof that a log has something else where its keeper promised a leaf.
-pub fn keep_broken(node: &Node, proof: &BrokenPromise) -> Result<()> {
+/// Keeps the proof that a log has something else where its keeper promised a leaf: the file, then the entry of the ledger.
+/// Killed in between, the promise is still held, and is looked at and kept once more.
+pub async fn keep_broken(node: &Node, proof: &BrokenPromise) -> Result<()> {
     let promised = proof.promised().map_err(Error::internal)?;
     let bytes = proof.to_bytes().map_err(Error::internal)?;
     let path = node.watch.conflicts.file(&bytes, BROKEN);
@@ -124,7 +125,17 @@ pub fn keep_broken(node: &Node, proof: &BrokenPromise) -> Result<()> {
         "A LOG HAS SOMETHING ELSE WHERE A LEAF WAS PROMISED; nothing of it is cosigned or taken from now on"
     );
     node.watch.conflicts.add(promised.origin.to_string(), path);
-    Ok(())
+    let found = proof.found().map_err(Error::internal)?;
+    let signed = proof.checkpoint().map_err(Error::internal)?;
+    let deed = Deed::Broken(Broken {
+        log: promised.origin,
+        promised: EntryRef { index: promised.index, leaf: promised.leaf },
+        found,
+        size: signed.checkpoint().size,
+        root: signed.checkpoint().root,
+        evidence: Sha256::digest(&bytes).into(),
+    });
+    statement::own(node, node.clock.now(), None, deed).await.map(|_| ())
 }
 
 /// Refuses what rests on a log that was caught.
@@ -136,5 +147,43 @@ pub fn refuse(node: &Node, origin: &str) -> Result<()> {
             what(&path),
             path.display()
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::checkpoint::Checkpoint;
+    use ledger::merkle::leaf_hash;
+    use ledger::promise::{Outcome, Promise};
+    use ledger::statement::{Own, SignedStatement, Statement};
+    use ledger::{KeyName, Signer};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_broken_promise_is_kept_as_a_file_and_stands_in_the_ledger() {
+        let (_dir, node) = crate::testing::node().await;
+        let (keys, _) = crate::testing::member("urn:agency:vn:b");
+        let origin = KeyName::new("urn:agency:vn:b/ledger").unwrap();
+        let (promised, found) = (leaf_hash(b"x"), leaf_hash(b"y"));
+        let base =
+            format!("\"tram-log-origin\": {origin}\n\"tram-log-index\": 0\n\"tram-leaf-hash\": {promised}\n");
+        let tree = Checkpoint { origin: origin.clone(), size: 1, root: found };
+        let signed = tree.sign(&Signer::new(origin.clone(), keys.ledger.clone())).unwrap();
+        let judged = Promise::of_answer(&base, &[0; 64]).unwrap().judge(&found, &[], &signed).unwrap();
+        let Outcome::Broken(proof) = judged else { panic!("{judged:?}") };
+        let before = node.ledger.size();
+        keep_broken(&node, &proof).await.unwrap();
+        let entry = node.ledger.entry(before).unwrap();
+        let said = SignedStatement::parse(&entry).unwrap();
+        let Statement::Own(Own { deed: Deed::Broken(broken), .. }) = said.statement() else {
+            panic!("{said:?}")
+        };
+        assert_eq!((&broken.log, broken.promised.index, broken.promised.leaf), (&origin, 0, promised));
+        assert_eq!((broken.found, broken.size, broken.root), (found, 1, found));
+        let file = node.watch.conflicts.of(origin.as_str()).unwrap();
+        assert_eq!(broken.evidence, <[u8; 32]>::from(Sha256::digest(std::fs::read(file).unwrap())));
+        assert!(refuse(&node, origin.as_str()).is_err());
+        crate::boot::close(&node).await;
     }
 }

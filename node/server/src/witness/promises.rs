@@ -110,7 +110,7 @@ async fn look(node: &Arc<Node>, path: &Path) -> Result<()> {
                     "something else stands there, and it proves nothing: {why}"
                 )));
             }
-            conflicts::keep_broken(node, &proof)?;
+            conflicts::keep_broken(node, &proof).await?;
             files::remove(path)
         }
     }
