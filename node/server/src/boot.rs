@@ -108,6 +108,7 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         return Err(error);
     }
     peers::forget_expired(&node).await?;
+    crate::decisions::take_up(&node).await?;
     if doors != Doors::Closed {
         open_doors(&node, doors).await?;
         node.outbox.start(&node)?;

@@ -3,6 +3,7 @@
 //!
 //! Promise: a decision is in the ledger before what it permits is done. Its receipt replays: the question under the rule
 //! set of the digest that the statement names gives the same answer, byte for byte, or the receipt is told as broken.
+//! A crash between entry and record is mended at the next start ([`take_up`]).
 //! Decisions about what a catalog shows are not kept; a catalog asks for thousands of them.
 
 use ledger::commitment::{Field, Opening};
@@ -20,7 +21,10 @@ use crate::gate::{Asked, Verdict};
 use crate::keybook::{self, Excerpt};
 use crate::node::Node;
 use crate::operation::Operation;
-use crate::records::{self, Exchange};
+use crate::records::{self, Exchange, Leaf};
+
+/// How keys of marks begin, see [`marked`].
+const MARK: &[u8] = b"unsettled/";
 
 mod newest;
 
@@ -32,12 +36,19 @@ pub use self::newest::{Recorded, newest};
 pub struct Kept {
     /// When, Unix seconds.
     pub at: i64,
-    /// Its index in the ledger, once it is durable there.
-    pub entry: Option<u64>,
+    /// Its entry of the ledger.
+    leaf: Leaf,
     /// The question and its facts.
     asked: Grounds,
     /// The decision.
     decision: Value,
+}
+
+impl Kept {
+    /// Its index in the ledger, once it is known to be durable there.
+    pub fn entry(&self) -> Option<u64> {
+        self.leaf.index
+    }
 }
 
 /// What opens the commitments of a decision.
@@ -116,18 +127,59 @@ pub async fn keep(
     let decision = serde_json::to_value(&verdict.decision).map_err(Error::internal)?;
     let deed = said(node, exchange, asked, verdict, &decision)?;
     let key = format!("{}/{}", String::from_utf8_lossy(&exchange.key()), ulid::Ulid::generate());
-    let mut kept = Kept { at: operation.now, entry: None, asked: verdict.grounds.clone(), decision };
-    put(node, &key, &kept).await?;
-    // A crash from here on leaves an entry and a record that do not know of each other; the exchange is then decided anew.
-    let (_, entry) = statement::own(node, operation.now, Some(&exchange.id), deed).await?;
-    kept.entry = Some(entry);
-    put(node, &key, &kept).await
+    let bytes = statement::own_bytes(node, operation.now, Some(&exchange.id), deed)?;
+    let leaf = Leaf::new(&bytes, node.ledger.size());
+    let mut kept = Kept { at: operation.now, leaf, asked: verdict.grounds.clone(), decision };
+    // A crash from here on leaves an entry and a record that do not know of each other; the mark remembers that.
+    let mark = Tx::new().put_json(Space::Decision, marked(&key), &key).map_err(Error::from)?;
+    put(node, &key, &kept, mark).await?;
+    kept.leaf.index = Some(node.append(bytes).await?);
+    settle(node, &key, &kept).await
 }
 
-async fn put(node: &Node, key: &str, kept: &Kept) -> Result<()> {
+/// The decision and its entry know of each other.
+async fn settle(node: &Node, key: &str, kept: &Kept) -> Result<()> {
+    put(node, key, kept, Tx::new().delete(Space::Decision, marked(key))).await
+}
+
+async fn put(node: &Node, key: &str, kept: &Kept, with: Tx) -> Result<()> {
     let tx = Tx::new().put_json(Space::Decision, key.as_bytes().to_vec(), kept).map_err(Error::from)?;
-    node.store.commit(tx).await.map_err(Error::from)?;
+    node.store.commit(tx.and(with)).await.map_err(Error::from)?;
     Ok(())
+}
+
+/// Where it is remembered that a decision may be in the ledger or not. Keys of exchanges begin otherwise.
+fn marked(key: &str) -> Vec<u8> {
+    [MARK, key.as_bytes()].concat()
+}
+
+/// Mends what a crash left: a decision whose entry is in the ledger learns of it, and one whose entry is not there yet is
+/// written now, with the bytes and the time that it has. Gives back how many there were. One that cannot be mended now is
+/// logged and stays for the next start.
+pub async fn take_up(node: &Node) -> Result<usize> {
+    let marks = records::all::<String>(&node.store, Space::Decision, MARK)?;
+    for (_, key) in &marks {
+        match mend(node, key).await {
+            Ok(entry) => {
+                tracing::warn!(decision = key, entry, "a decision and its entry had lost each other")
+            }
+            Err(error) => tracing::warn!(decision = key, %error, "a decision still lacks its entry"),
+        }
+    }
+    Ok(marks.len())
+}
+
+async fn mend(node: &Node, key: &str) -> Result<Option<u64>> {
+    let Some((mut kept, _)) = records::get::<Kept>(&node.store, Space::Decision, key.as_bytes())? else {
+        // It was erased meanwhile.
+        let tx = Tx::new().delete(Space::Decision, marked(key));
+        node.store.commit(tx).await.map_err(Error::from)?;
+        return Ok(None);
+    };
+    let index = statement::find_or_append(node, &kept.leaf).await?;
+    kept.leaf.index = Some(index);
+    settle(node, key, &kept).await?;
+    Ok(Some(index))
 }
 
 /// What opens the commitments of a decision. The salts come from the exchange's key each time: the store, whose engine
@@ -215,7 +267,7 @@ pub async fn destroy(node: &Node, exchange: &Exchange) -> Result<()> {
 pub fn view(kept: &Kept) -> Value {
     json!({
         "at": crate::operation::rfc3339(kept.at),
-        "entry": kept.entry,
+        "entry": kept.entry(),
         "question": kept.asked.question,
         "facts": kept.asked.facts,
         "approvals": kept.asked.approvals,
@@ -225,7 +277,7 @@ pub fn view(kept: &Kept) -> Value {
 
 /// The receipt of a decision: its entry in the ledger, and what opens it.
 pub async fn receipt(node: &Node, exchange: &Exchange, entry: u64) -> Result<Vec<u8>> {
-    let kept = of(node, exchange)?.into_iter().find(|kept| kept.entry == Some(entry)).ok_or_else(|| {
+    let kept = of(node, exchange)?.into_iter().find(|kept| kept.entry() == Some(entry)).ok_or_else(|| {
         Error::not_found(format!(
             "exchange {} has no decision in entry {entry}; `tram exchange decisions {}` lists them",
             exchange.id, exchange.id
@@ -237,4 +289,95 @@ pub async fn receipt(node: &Node, exchange: &Exchange, entry: u64) -> Result<Vec
     let rides = |excerpt: &mut Excerpt| excerpt.decision = Some(opened);
     let keys = keybook::excerpt(&node.peers.keys(), &parties, rides)?;
     receipt::issue(&node.ledger, entry, &under, None, Some(keys)).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use certs::message::SignatureEvidence;
+    use ledger::statement::{SignedStatement, Statement};
+
+    use super::*;
+    use crate::operation::Actor;
+    use crate::records::{Ask, Side};
+
+    const PEER: &str = "urn:agency:vn:b";
+
+    /// A node that has decided about an exchange, and the key of the decision.
+    async fn decided() -> (tempfile::TempDir, std::sync::Arc<Node>, Exchange, String) {
+        let (dir, node) = crate::testing::node().await;
+        let ask = Ask { action: "query".into(), purpose: None, basis: None, query: Value::Null };
+        let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
+        let exchange = Exchange::new(id, Side::Provider, PEER.into(), "x".into(), ask, 1);
+        let signed = SignatureEvidence { base: "base".into(), signature: [0; 64] };
+        evidence::asked(&node, PEER, &exchange.id, &signed).unwrap();
+        let (subject, action) = (PEER, policy::Action::Query);
+        let (exchange_id, dataset) = (Some(exchange.id.as_str()), "x");
+        let asked = Asked {
+            subject,
+            action,
+            dataset,
+            purpose: None,
+            basis: None,
+            agreement: None,
+            exchange: exchange_id,
+        };
+        let operation = Operation::begin(Actor::Node, &node.clock);
+        node.gate.decide(&node, &operation, &exchange, &asked).await.unwrap();
+        let prefix = [exchange.key().as_slice(), b"/"].concat();
+        let [(key, _)] = &records::all::<Kept>(&node.store, Space::Decision, &prefix).unwrap()[..] else {
+            panic!()
+        };
+        let key = String::from_utf8(key.clone()).unwrap();
+        (dir, node, exchange, key)
+    }
+
+    /// Puts the record back to what it was before it learned of its entry; as if `from` was the ledger's size then.
+    async fn crash(node: &Node, key: &str, bytes: Option<&[u8]>) {
+        let (mut kept, _) =
+            records::get::<Kept>(&node.store, Space::Decision, key.as_bytes()).unwrap().unwrap();
+        kept.leaf.index = None;
+        if let Some(bytes) = bytes {
+            kept.leaf = Leaf::new(bytes, node.ledger.size());
+        }
+        let mark = Tx::new().put_json(Space::Decision, marked(key), &key).unwrap();
+        put(node, key, &kept, mark).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_decision_that_lost_its_entry_in_a_crash_finds_it_at_the_next_start() {
+        let (dir, node, exchange, key) = decided().await;
+        let entry = of(&node, &exchange).unwrap()[0].entry().unwrap();
+        assert!(records::all::<String>(&node.store, Space::Decision, MARK).unwrap().is_empty());
+        crash(&node, &key, None).await;
+        assert!(receipt(&node, &exchange, entry).await.is_err());
+        let size = node.ledger.size();
+        let folder = node.dir.clone();
+        crate::boot::close(&node).await;
+        drop(node);
+        let node = crate::boot::open(&folder, crate::boot::Doors::Closed).await.unwrap();
+        assert_eq!(of(&node, &exchange).unwrap()[0].entry(), Some(entry));
+        assert_eq!(node.ledger.size(), size, "it was there already");
+        assert!(!receipt(&node, &exchange, entry).await.unwrap().is_empty());
+        assert_eq!(take_up(&node).await.unwrap(), 0);
+        crate::boot::close(&node).await;
+        drop(dir);
+    }
+
+    #[tokio::test]
+    async fn a_decision_whose_entry_was_never_written_gets_it_and_an_erased_one_is_let_go() {
+        let (_dir, node, exchange, key) = decided().await;
+        let bytes = node.ledger.entry(of(&node, &exchange).unwrap()[0].entry().unwrap()).unwrap();
+        crash(&node, &key, Some(&bytes)).await;
+        let size = node.ledger.size();
+        assert_eq!(take_up(&node).await.unwrap(), 1);
+        assert_eq!(of(&node, &exchange).unwrap()[0].entry(), Some(size));
+        let written = SignedStatement::parse(&node.ledger.entry(size).unwrap()).unwrap();
+        assert!(matches!(written.statement(), Statement::Own(own) if own.id.as_str() == exchange.id));
+        crash(&node, &key, Some(b"other")).await;
+        destroy(&node, &exchange).await.unwrap();
+        assert_eq!(take_up(&node).await.unwrap(), 1);
+        assert_eq!(take_up(&node).await.unwrap(), 0);
+        assert_eq!(node.ledger.size(), size + 1, "nothing was written for it");
+        crate::boot::close(&node).await;
+    }
 }

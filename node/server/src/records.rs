@@ -3,6 +3,8 @@
 //! Keys are built here and nowhere else. Every change goes through [`update`], which reads, lets the caller change, and
 //! writes at the revision it read: two changes at once cannot swallow each other.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -93,6 +95,13 @@ pub struct Leaf {
     pub from: u64,
     /// Its index, once it is durable.
     pub index: Option<u64>,
+}
+
+impl Leaf {
+    /// An entry that is about to be handed over to a ledger of `size` entries.
+    pub fn new(bytes: &[u8], size: u64) -> Self {
+        Self { bytes: BASE64.encode(bytes), from: size, index: None }
+    }
 }
 
 /// One exchange, on one side.

@@ -70,7 +70,7 @@ pub async fn once(
     let leaf = match slot(&mut exchange, which).clone() {
         Some(leaf) => leaf,
         None => {
-            let leaf = Leaf { bytes: BASE64.encode(make()?), from: node.ledger.size(), index: None };
+            let leaf = Leaf::new(&make()?, node.ledger.size());
             change(node, key, |e| *slot(e, which) = Some(leaf.clone())).await?;
             leaf
         }
@@ -79,10 +79,7 @@ pub async fn once(
     if let Some(index) = leaf.index {
         return Ok((bytes, index));
     }
-    let index = match find(node, &bytes, leaf.from)? {
-        Some(index) => index,
-        None => node.append(bytes.clone()).await?,
-    };
+    let index = find_or_append(node, &leaf).await?;
     change(node, key, |e| {
         if let Some(leaf) = slot(e, which) {
             leaf.index = Some(index);
@@ -90,6 +87,15 @@ pub async fn once(
     })
     .await?;
     Ok((bytes, index))
+}
+
+/// The index of an entry that may have been written just before a crash; writes it if it was not.
+pub async fn find_or_append(node: &Node, leaf: &Leaf) -> Result<u64> {
+    let bytes = BASE64.decode(&leaf.bytes).map_err(Error::internal)?;
+    match find(node, &bytes, leaf.from)? {
+        Some(index) => Ok(index),
+        None => node.append(bytes).await,
+    }
 }
 
 /// Looks for an entry that may have been written just before a crash.
@@ -243,6 +249,12 @@ pub async fn own(node: &Node, now: i64, of: Option<&str>, deed: Deed) -> Result<
     let id = own.id().clone();
     let index = node.append(signed(node, &own)?).await?;
     Ok((id, index))
+}
+
+/// The signed bytes of a statement of the node about itself, for who keeps them before they go to the ledger.
+pub fn own_bytes(node: &Node, now: i64, of: Option<&str>, deed: Deed) -> Result<Vec<u8>> {
+    let id = of.map_or_else(|| ulid::Ulid::generate().to_string(), str::to_owned);
+    signed(node, &own_statement(node, now, &id, deed)?)
 }
 
 fn own_statement(node: &Node, now: i64, id: &str, deed: Deed) -> Result<Statement> {
