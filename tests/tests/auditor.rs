@@ -134,6 +134,13 @@ fn a_folder_its_tiles_and_a_bundle_verify_and_say_the_same() {
     let tiles = run(&words).expect_code(0).json();
     assert_eq!((&tiles["ok"], &tiles["kind"]), (&json!(true), &json!("address")), "{tiles}");
     assert_eq!(tiles["origin"], folder["origin"]);
+    // One step too early, the door shows a checkpoint and no tiles: asked wrongly, and no verdict on the ledger.
+    let early = url.trim_end_matches("/tlog");
+    let told = run(&["ledger", "verify", early, "--vkey", &key, "--token-file", text(&token)]).expect_code(2);
+    assert!(told.stderr.contains(&url) && !told.stdout.contains("NOT VALID"), "{told:?}");
+    let root = early.trim_end_matches("/v1/ledger");
+    let told = run(&["ledger", "verify", root, "--vkey", &key, "--token-file", text(&token)]).expect_code(5);
+    assert!(told.stderr.contains("/v1/ledger/tlog"), "{told:?}");
     // Without a key, or without the token, nothing is believed.
     run(&["ledger", "verify", &url, "--token-file", text(&token)]).expect_code(2);
     run(&["ledger", "verify", &url, "--vkey", &key]).expect_code(5);

@@ -98,7 +98,10 @@ impl Source for Http {
         let found = self.get("checkpoint", CHECKPOINT_BYTES_MAX)?;
         found.ok_or_else(|| LedgerError::Unreadable {
             place: self.place("checkpoint"),
-            why: "there is none at this address".to_owned(),
+            why:
+                "there is none; give the address below which `checkpoint` and `tile/` lie, of a running node \
+                  http://HOST:PORT/v1/ledger/tlog"
+                    .to_owned(),
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ledger::checkpoint::SignedCheckpoint;
 use ledger::source::{Entry, Folder, Reader, Source, Tree};
+use ledger::tile::{Content, Tile};
 use ledger::timestamp::Roots;
 use ledger::trust::TrustPolicy;
 use tokio::runtime::Handle;
@@ -199,7 +200,13 @@ impl Opened {
             _ => None,
         };
         let bytes = bytes.map_or_else(|| source.checkpoint().map_err(told), Ok)?;
-        let reader = Self::read(source, &bytes, &trust)?;
+        let signed = Self::signed(&source, &bytes, &trust)?;
+        let reader = match (Reader::at(source, signed), place) {
+            (Err(error), Place::Address(url)) => {
+                return Err(elsewhere(url, access, &bytes).unwrap_or_else(|| told(error)));
+            }
+            (read, _) => read.map_err(told)?,
+        };
         if let Some(head) = &bundled {
             head.check(path_of(place), &trust, reader.checkpoint())?;
         }
@@ -209,11 +216,8 @@ impl Opened {
         Ok(Self { place: place.clone(), reader, trust, ranges, archived: first, bundle: bundled })
     }
 
-    fn read(
-        source: Box<dyn Source + Send>,
-        bytes: &[u8],
-        trust: &Trust,
-    ) -> Result<Reader<Box<dyn Source + Send>>> {
+    /// The checkpoint, signed by a key that is trusted.
+    fn signed(source: &dyn Source, bytes: &[u8], trust: &Trust) -> Result<SignedCheckpoint> {
         let place = source.place("checkpoint");
         let wrong = |why: String| Error::Verification(format!("`{place}`: {why}"));
         let signed = SignedCheckpoint::parse(bytes).map_err(|e| wrong(e.to_string()))?;
@@ -230,7 +234,7 @@ impl Opened {
                 signed.checkpoint().origin
             ))
         })?;
-        Reader::at(source, signed).map_err(told)
+        Ok(signed)
     }
 
     /// The name of the log.
@@ -256,6 +260,29 @@ impl Opened {
             .flat_map(|range| self.reader.entries(range))
             .map(|e| e.map_err(told))
     }
+}
+
+/// What to say of an address that shows a checkpoint and has no tile at all, while one step further is the same log: it was
+/// asked wrongly, and nobody is accused. (A node's local door shows its checkpoint in two places.)
+fn elsewhere(url: &str, access: &Access, checkpoint: &[u8]) -> Option<Error> {
+    let origin = |bytes: &[u8]| Some(SignedCheckpoint::parse(bytes).ok()?.checkpoint().origin.clone());
+    let open =
+        |url: &str| Http::new(url, access.ca.as_deref(), access.token.as_deref(), access.handle.clone()).ok();
+    let size = SignedCheckpoint::parse(checkpoint).ok()?.checkpoint().size;
+    let here = open(url)?;
+    let first = |width| Tile::new(Content::Hashes { level: 0 }, 0, width).ok();
+    for tile in [first(u16::try_from(size.min(256)).ok()?)?, first(256)?] {
+        if !matches!(here.tile(&tile), Ok(None)) {
+            return None;
+        }
+    }
+    let there = format!("{}/tlog", url.trim_end_matches('/'));
+    let found = open(&there)?.checkpoint().ok()?;
+    (origin(&found)? == origin(checkpoint)?).then(|| {
+        Error::usage(format!(
+            "`{url}` shows a checkpoint and has no tiles, so it is not the address of a log; give `{there}`"
+        ))
+    })
 }
 
 fn path_of(place: &Place) -> &Path {
