@@ -189,6 +189,7 @@ fn questions_are_answered_by_each_filter_and_pages_leave_nothing_out() {
     }
     // Pages of one, one behind the other, are the whole.
     let all = query(&["--kind", "exchange,intent,ack"]);
+    assert_eq!(indexes(&query(&["--kind", " exchange, intent , ack,"])), indexes(&all));
     let (mut paged, mut after) = (Vec::new(), None);
     loop {
         let mark = after.map(|a: u64| a.to_string());
@@ -204,6 +205,13 @@ fn questions_are_answered_by_each_filter_and_pages_leave_nothing_out() {
     assert_eq!(paged, indexes(&all));
     let csv = node.ok(&["ledger", "query", "--csv", "--kind", "exchange"]).stdout;
     assert_eq!((csv.lines().count(), csv.starts_with("index,time,kind")), (4, true), "{csv}");
+    assert!(csv.lines().next().unwrap().ends_with("basis,rule_set_version,reader,action"), "{csv}");
+    let permit = csv.lines().find(|line| line.contains(",permit,")).unwrap();
+    assert!(permit.ends_with(",law,2,,"), "{permit}");
+    node.ok(&["ledger", "query", "--limit", "1", "--reader", "Thanh tra CSV"]);
+    settled(node);
+    let reads = node.ok(&["ledger", "query", "--csv", "--kind", "audit"]).stdout;
+    assert!(reads.lines().any(|line| line.ends_with(",thanh-tra-csv,query")), "{reads}");
     let lines = node.ok(&["ledger", "query", "--ndjson", "--kind", "exchange"]).stdout;
     assert!(
         lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()) && lines.lines().count() == 3

@@ -24,9 +24,22 @@ enum Form {
 }
 
 /// Columns of the CSV, as `text::cells` fills them.
-const COLUMNS: [&str; 11] = [
-    "index", "time", "kind", "exchange", "provider", "consumer", "dataset", "purpose", "decision", "reason",
+const COLUMNS: [&str; 15] = [
+    "index",
+    "time",
+    "kind",
+    "exchange",
+    "provider",
+    "consumer",
+    "dataset",
+    "purpose",
+    "decision",
+    "reason",
     "signer",
+    "basis",
+    "rule_set_version",
+    "reader",
+    "action",
 ];
 
 /// Prints what was asked for. Exit code 4 when an entry on the way does not fit the signed tree.
@@ -47,7 +60,7 @@ pub async fn query(dir: &Path, args: QueryArgs, out: Out) -> Result<u8> {
         purpose: args.purpose.clone(),
         effect,
         period: Period::new(args.from.as_deref(), args.to.as_deref())?,
-        kinds: args.kind.clone(),
+        kinds: args.kind.iter().map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty()).collect(),
         text: args.text.clone(),
     };
     for kind in &filter.kinds {

@@ -159,7 +159,7 @@ fn keys(keys: &Value) -> Vec<String> {
 }
 
 /// One entry as values of fixed columns.
-pub fn cells(view: &Value) -> [String; 11] {
+pub fn cells(view: &Value) -> [String; 15] {
     let said = &view["statement"];
     let get = |key: &str| said.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let signer = get("signer");
@@ -177,12 +177,17 @@ pub fn cells(view: &Value) -> [String; 11] {
         get("decision"),
         get("reason"),
         signer,
+        get("basis"),
+        said["rule_set"]["version"].as_u64().map(|version| version.to_string()).unwrap_or_default(),
+        get("reader"),
+        get("action"),
     ]
 }
 
 /// One entry in one line.
 pub fn entry(view: &Value) -> String {
-    let [index, time, kind, id, provider, consumer, dataset, purpose, decision, reason, signer] = cells(view);
+    let [index, time, kind, id, provider, consumer, dataset, purpose, decision, reason, signer, ..] =
+        cells(view);
     let kind = kind.trim_start_matches("tram/");
     let mut line = format!("{index:>6}  {time:<20}  {kind:<14}  {id}");
     let who = match (provider.is_empty(), consumer.is_empty()) {
