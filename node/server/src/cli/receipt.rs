@@ -3,6 +3,7 @@
 //! The keys come from a registry that the reader trusts, or from the receipt itself; then their fingerprints are shown,
 //! because keys that ride in a receipt prove only that it is whole, and not whose it is.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use certs::registry::{Anchor, Registry, SignedRegistry, VerifiedRegistry};
@@ -19,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::keybook::Book;
 use crate::operation::Clock;
 use crate::{files, statement_view};
+
+/// How much of a file is looked at to tell whether it is a receipt: its first line, and what may ride in the second.
+const START_BYTES: u64 = 1 << 20;
 
 /// Runs one verb.
 pub fn run(verb: ReceiptCommand, out: Out) -> Result<u8> {
@@ -46,6 +50,12 @@ fn verify_by(
     data: Option<&Path>,
     trust: Option<TrustPolicy>,
 ) -> Result<Value> {
+    if !looks_like_one(file)? {
+        return Err(Error::usage(format!(
+            "`{}` is no receipt; name a file that ends in .tlog-proof, as `tram exchange get` writes them beside the rows",
+            file.display()
+        )));
+    }
     let bytes = read_limited(file, certs::note::NOTE_BYTES_MAX)?;
     let receipt = Receipt::parse(&bytes).map_err(|e| not_valid(file, "malformed", &e.to_string()))?;
     let keys = Keys::of(file, &receipt, registries)?;
@@ -142,6 +152,16 @@ fn registry_of(path: &Path) -> Result<VerifiedRegistry> {
     let said = signed.unverified();
     let anchor = Anchor { threshold: said.threshold, operators: said.operators.clone() };
     signed.verify_first(&anchor).map_err(|e| wrong(e.to_string()))
+}
+
+/// Whether a file may be a receipt at all, damaged or not: it is empty, or one of the two first lines is there in part. What
+/// is none is no evidence against anybody.
+fn looks_like_one(file: &Path) -> Result<bool> {
+    let mut start = Vec::new();
+    let disk = std::fs::File::open(file).map_err(|e| Error::io(file, e))?;
+    disk.take(START_BYTES).read_to_end(&mut start).map_err(|e| Error::io(file, e))?;
+    let names: [&[u8]; 3] = [b"c2sp.org/", b"tlog-proof", b"\nindex "];
+    Ok(start.is_empty() || names.iter().any(|name| start.windows(name.len()).any(|window| window == *name)))
 }
 
 pub(super) fn read_limited(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {

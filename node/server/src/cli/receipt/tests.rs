@@ -247,10 +247,18 @@ fn damaged_files_are_told_from_forged_ones() {
         (good.replace("tlog-proof@v1", "tlog-proof@v2"), "malformed"),
         (String::new(), "malformed"),
         (good.replace("/ledger\n1\n", "/ledger\n2\n"), "bad checkpoint"),
-        ("x".repeat(certs::note::NOTE_BYTES_MAX + 1), "is over"),
+        (format!("{good}{}", "x".repeat(certs::note::NOTE_BYTES_MAX + 1)), "is over"),
+        (good.replacen("c2sp", "x", 1), "malformed"),
     ] {
         std::fs::write(&file, bad).unwrap();
         wrong(verify(&file, &[], None), wants);
+    }
+    // What is no receipt at all was asked wrongly, however long it is.
+    for other in ["a,b\n1,2\n".to_owned(), "1,2\n".repeat(certs::note::NOTE_BYTES_MAX)] {
+        std::fs::write(&file, other).unwrap();
+        let error = verify(&file, &[], None).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert!(error.to_string().contains("is no receipt"), "{error}");
     }
     assert_eq!(verify(&house.path("none"), &[], None).unwrap_err().exit_code(), 1);
 }
