@@ -81,6 +81,9 @@ fn every_verb_gives_one_json_document_with_and_without_a_running_node() {
 fn all_verbs(node: &TestNode, name: &str, csv: &Path, rules: &Path) {
     let added = node.json(&["dataset", "add", text(csv), "--name", name]);
     assert_eq!(added["dataset"]["columns"][1]["kind"], "integer", "{added}");
+    // Whoever does not say how it is shared gets the strictest, as over the door.
+    let record = &added["dataset"];
+    assert_eq!((&record["kind"], &record["classification"]), (&json!("special"), &json!(9)), "{added}");
     assert!(PathBuf::from(word(&added, "contract")).is_file(), "{added}");
     assert_eq!(node.json(&["dataset", "validate", name])["report"]["rows"], 2);
     assert_eq!(node.json(&["dataset", "publish", name])["dataset"]["status"], "published");

@@ -21,10 +21,7 @@ fn a_large_dataset_is_streamed_by_both_sides() {
     let provider = TestNode::up(PROVIDER, "Bên cung cấp");
     let consumer = TestNode::up("urn:agency:vn:memory:consumer", "Bên khai thác");
     provider.ok(&["policy", "apply", &repository().join("tests/bench/rules").to_string_lossy()]);
-    let file = payload.to_string_lossy();
-    provider.ok(&["dataset", "add", &file, "--name", "readings-governed", "--in-place"]);
-    provider.ok(&["dataset", "validate", "readings-governed"]);
-    provider.ok(&["dataset", "publish", "readings-governed"]);
+    tests::scene::publish(&provider, &payload, "readings-governed", &["--in-place"]);
     pair(&provider, &consumer);
     let out = desk.path().join("out.csv");
     let what = format!("{PROVIDER}/readings-governed");

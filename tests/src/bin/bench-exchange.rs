@@ -30,9 +30,7 @@ fn main() -> std::io::Result<()> {
     let provider = TestNode::up(PROVIDER, "Bên cung cấp");
     let consumer = TestNode::up("urn:agency:vn:bench:consumer", "Bên khai thác");
     provider.ok(&["policy", "apply", &repository().join("tests/bench/rules").to_string_lossy()]);
-    provider.ok(&["dataset", "add", &payload.to_string_lossy(), "--name", "readings-plain", "--in-place"]);
-    provider.ok(&["dataset", "validate", "readings-plain"]);
-    provider.ok(&["dataset", "publish", "readings-plain"]);
+    tests::scene::publish(&provider, &payload, "readings-plain", &["--in-place"]);
     pair(&provider, &consumer);
 
     let mut times: [Vec<f64>; 4] = Default::default();

@@ -19,9 +19,7 @@ fn main() -> std::io::Result<()> {
     let file = node.desk().join("readings.csv");
     write_payload(&file, DATASET_BYTES)?;
     node.start();
-    node.ok(&["dataset", "add", &file.to_string_lossy(), "--name", "readings"]);
-    node.ok(&["dataset", "validate", "readings"]);
-    node.ok(&["dataset", "publish", "readings"]);
+    tests::scene::publish(&node, &file, "readings", &[]);
     node.stop();
 
     let mut starts = Vec::new();

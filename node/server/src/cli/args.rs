@@ -202,15 +202,15 @@ pub struct DatasetAddArgs {
     /// Keywords.
     #[arg(long, value_delimiter = ',')]
     pub keyword: Vec<String>,
-    /// How it is shared: open to all, by default between agencies, on special request, or secret.
-    #[arg(long, value_enum, default_value_t = KindArg::Default)]
-    pub kind: KindArg,
-    /// Classification, 0 (public) to 9.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]
-    pub class: u8,
-    /// Whether it holds personal data.
-    #[arg(long, value_enum, default_value_t = PersonalArg::None)]
-    pub personal: PersonalArg,
+    /// How it is shared: open to all, by default between agencies, on special request, or secret [default: special].
+    #[arg(long, value_enum)]
+    pub kind: Option<KindArg>,
+    /// Classification, 0 (public) to 9 [default: 9, the strictest].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
+    pub class: Option<u8>,
+    /// Whether it holds personal data [default: as the names of its columns look].
+    #[arg(long, value_enum)]
+    pub personal: Option<PersonalArg>,
     /// Sector or theme; rules name it after `se:` ("Y tế" is `se:y-te`).
     #[arg(long)]
     pub theme: Option<String>,

@@ -73,18 +73,18 @@ async fn add(client: &Client, args: DatasetAddArgs, out: Out) -> Result<()> {
         "title_en": args.title_en,
         "description": args.description,
         "keywords": args.keyword,
-        "kind": match args.kind {
+        "kind": args.kind.map(|kind| match kind {
             KindArg::Open => "open",
             KindArg::Default => "default",
             KindArg::Special => "special",
             KindArg::Secret => "secret",
-        },
+        }),
         "class": args.class,
-        "personal": match args.personal {
+        "personal": args.personal.map(|personal| match personal {
             PersonalArg::None => "none",
             PersonalArg::Basic => "basic",
             PersonalArg::Sensitive => "sensitive",
-        },
+        }),
         "theme": args.theme,
         "collections": args.collection,
         "tags": args.tag,
