@@ -31,7 +31,7 @@ const SIZES: [u64; 6] = [1, 2, 255, 256, 257, 70_000];
 const TIME: u64 = 1_790_000_000;
 /// The first entry in which the forked log differs.
 const FORKED_AT: u64 = 200;
-/// A sealed field; what it hides is of no interest here.
+/// A committed field; what it hides is of no interest here.
 const COMMITMENT: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PROVIDER: &str = "urn:agency:vn:h26.18";
 

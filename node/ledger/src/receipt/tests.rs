@@ -9,8 +9,8 @@ use super::*;
 use crate::commitment::{ExchangeKey, Field};
 use crate::log::LogOptions;
 use crate::statement::{
-    Ack, Decision, EntryRef, Exchange, ExchangeId, Interrupted, Party, Place, Question, RuleSet, Sealed,
-    Seconds, Word,
+    Ack, CommittedFields, Decision, EntryRef, Exchange, ExchangeId, Interrupted, Party, Place, Question,
+    RuleSet, Seconds, Word,
 };
 use crate::testing::signer;
 
@@ -78,13 +78,16 @@ fn question() -> Question {
 }
 
 fn exchange() -> Statement {
-    let sealed = Sealed { user: Some(secrets().commit(Field::User, b"an officer")), ..Sealed::default() };
+    let committed = CommittedFields {
+        user: Some(secrets().commit(Field::User, b"an officer")),
+        ..CommittedFields::default()
+    };
     Statement::Exchange(Exchange {
         question: question(),
         decision: Decision::Permit { response: secrets().commit(Field::Response, b"digest") },
         rules: RuleSet { sha256: [1; 32], version: 42 },
         request: secrets().commit(Field::Request, b"base"),
-        sealed,
+        committed,
     })
 }
 

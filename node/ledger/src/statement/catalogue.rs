@@ -110,7 +110,7 @@ const READ: &[FieldDoc] = &[
     field("action", "word", "`query`, `export`, `tiles`, `list`, `watch` or `reconcile`"),
     PURPOSE,
     field("entries", "number number", "first entry that was open to it, and the end, not included"),
-    field("opened", "number", "how many sealed fields were opened"),
+    field("opened", "number", "how many committed fields were opened"),
     optional("c.user", "to the person who read"),
 ];
 const ERASED: &[FieldDoc] = &[
@@ -187,7 +187,7 @@ impl Kind {
             }
             Self::Policy => "A rule set came into force. Signed by the agency, in its log.",
             Self::Audit => {
-                "Somebody read entries of this log, or had sealed fields opened. Signed by the agency, in its log."
+                "Somebody read entries of this log, or had committed fields opened. Signed by the agency, in its log."
             }
             Self::Erasure => {
                 "What opens the commitments of an entry was destroyed; the entry stays and proves itself. Signed by the agency, in its log."

@@ -158,7 +158,7 @@ pub enum Decision {
 
 /// Commitments to what identifies people and their affairs; each may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sealed {
+pub struct CommittedFields {
     /// The person who asked.
     pub user: Option<Commitment>,
     /// The person whom the data is about.
@@ -178,8 +178,8 @@ pub struct Exchange {
     pub rules: RuleSet,
     /// Of the request's signature base and signature.
     pub request: Commitment,
-    /// What is sealed.
-    pub sealed: Sealed,
+    /// The fields of which it says the commitments only.
+    pub committed: CommittedFields,
 }
 
 /// `intent@v1`: a transfer was permitted and may begin.
@@ -281,9 +281,9 @@ impl Statement {
                 Decision::Permit { response } => Some(*response),
                 Decision::Deny { response, .. } => *response,
             },
-            (Self::Exchange(exchange), Field::User) => exchange.sealed.user,
-            (Self::Exchange(exchange), Field::Subject) => exchange.sealed.subject,
-            (Self::Exchange(exchange), Field::Case) => exchange.sealed.case,
+            (Self::Exchange(exchange), Field::User) => exchange.committed.user,
+            (Self::Exchange(exchange), Field::Subject) => exchange.committed.subject,
+            (Self::Exchange(exchange), Field::Case) => exchange.committed.case,
             (Self::Own(own), field) => own.deed.commitment(field),
             _ => None,
         }
@@ -393,9 +393,9 @@ fn write_exchange(out: &mut Writer, exchange: &Exchange) {
     out.line("policy", exchange.rules)
         .line(Field::Request.name(), exchange.request)
         .line_if_some(Field::Response.name(), response)
-        .line_if_some(Field::User.name(), exchange.sealed.user.as_ref())
-        .line_if_some(Field::Subject.name(), exchange.sealed.subject.as_ref())
-        .line_if_some(Field::Case.name(), exchange.sealed.case.as_ref());
+        .line_if_some(Field::User.name(), exchange.committed.user.as_ref())
+        .line_if_some(Field::Subject.name(), exchange.committed.subject.as_ref())
+        .line_if_some(Field::Case.name(), exchange.committed.case.as_ref());
 }
 
 fn read_exchange(lines: &mut Lines<'_>, id: ExchangeId, time: Seconds) -> Result<Exchange> {
@@ -404,12 +404,12 @@ fn read_exchange(lines: &mut Lines<'_>, id: ExchangeId, time: Seconds) -> Result
     let rules = read_rules(lines, "policy")?;
     let request = lines.value(Field::Request.name())?;
     let decision = read_decision(lines, decision)?;
-    let sealed = Sealed {
+    let committed = CommittedFields {
         user: lines.value_if_present(Field::User.name())?,
         subject: lines.value_if_present(Field::Subject.name())?,
         case: lines.value_if_present(Field::Case.name())?,
     };
-    Ok(Exchange { question, decision, rules, request, sealed })
+    Ok(Exchange { question, decision, rules, request, committed })
 }
 
 /// Joins the decision with the line `response`, which a permit must have and a refusal may have.

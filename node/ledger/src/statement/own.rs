@@ -95,7 +95,7 @@ pub struct Read {
     pub to: u64,
     /// How many fields were opened.
     pub opened: u64,
-    /// The person, sealed.
+    /// The person, as a commitment.
     pub user: Option<Commitment>,
 }
 

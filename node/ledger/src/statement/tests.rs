@@ -149,7 +149,7 @@ fn the_grammar_is_frozen() {
     assert_eq!(exchange.question.purpose, Some(Word::new("pu:research").unwrap()));
     assert_eq!(exchange.question.basis, None);
     assert_eq!(exchange.rules, RuleSet { sha256: [0x3b; 32], version: 42 });
-    assert_eq!(exchange.sealed.case, Some(Commitment([1; 32])));
+    assert_eq!(exchange.committed.case, Some(Commitment([1; 32])));
 }
 
 #[test]
@@ -338,22 +338,22 @@ fn question() -> impl Strategy<Value = Question> {
 fn rules() -> impl Strategy<Value = RuleSet> {
     (any::<[u8; 32]>(), any::<u64>()).prop_map(|(sha256, version)| RuleSet { sha256, version })
 }
-fn sealed() -> impl Strategy<Value = Sealed> {
+fn committed() -> impl Strategy<Value = CommittedFields> {
     (option::of(commitment()), option::of(commitment()), option::of(commitment()))
-        .prop_map(|(user, subject, case)| Sealed { user, subject, case })
+        .prop_map(|(user, subject, case)| CommittedFields { user, subject, case })
 }
 fn statement() -> impl Strategy<Value = Statement> {
     let place = || (party(), any::<u64>()).prop_map(|(log, index)| Place { log, index });
     let hash = || any::<[u8; 32]>().prop_map(Hash);
     prop_oneof![
         (question(), rules()).prop_map(|(question, rules)| Statement::Intent(Intent { question, rules })),
-        (question(), decision(), rules(), commitment(), sealed()).prop_map(
-            |(question, decision, rules, request, sealed)| Statement::Exchange(Exchange {
+        (question(), decision(), rules(), commitment(), committed()).prop_map(
+            |(question, decision, rules, request, committed)| Statement::Exchange(Exchange {
                 question,
                 decision,
                 rules,
                 request,
-                sealed
+                committed
             })
         ),
         (question(), hash(), place(), place()).prop_map(|(q, leaf, provider, consumer)| Statement::Ack(

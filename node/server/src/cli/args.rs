@@ -332,7 +332,7 @@ pub enum ExchangeCommand {
         #[arg(long, value_name = "DIR")]
         receipts: Option<PathBuf>,
     },
-    /// Destroy what opens the sealed fields, the request and the answer of an exchange in the ledger, for good. The entries
+    /// Destroy what opens the committed fields, the request and the answer of an exchange in the ledger, for good. The entries
     /// stay and prove themselves; the other party has its own copy and erases for itself.
     Erase {
         /// Exchange id.
@@ -401,13 +401,13 @@ pub struct ExchangeGetArgs {
     /// Folder for the receipts [default: beside the rows].
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
-    /// Who asks: sealed in both ledgers, opened to auditors only when needed.
+    /// Who asks: both ledgers hold a commitment to it only, which is opened to auditors when needed.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// The person whom the data is about: sealed likewise.
+    /// The person whom the data is about: a commitment likewise.
     #[arg(long, value_name = "NAME")]
     pub subject: Option<String>,
-    /// The case or file that this belongs to: sealed likewise.
+    /// The case or file that this belongs to: a commitment likewise.
     #[arg(long, value_name = "NUMBER")]
     pub case: Option<String>,
     /// When the peer cannot be reached: keep the exchange waiting for the network (exit code 6) instead of giving up (5).

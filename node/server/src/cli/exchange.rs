@@ -150,7 +150,7 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
             FormatArg::Arrow => "arrow",
         },
         "queue": args.queue,
-        "sealed": {"user": args.user, "subject": args.subject, "case": args.case},
+        "committed": {"user": args.user, "subject": args.subject, "case": args.case},
     });
     can_write(args.out.as_deref())?;
     let started = client.post("/v1/exchanges", &body).await?;

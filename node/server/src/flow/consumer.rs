@@ -15,7 +15,7 @@ use exchange::transfer::{State as TransferState, Transfer};
 use store::{Space, Tx};
 
 use super::delivery::{self, send, terminate};
-use super::evidence::{self, SealedValues};
+use super::evidence::{self, CommittedValues};
 use super::protocol::{FIRST, Protocol, base, find, known, pids};
 use super::{NegotiationRow, agreement, change, fail, receive, statement};
 use crate::error::{Error, RefusalInfo, Result};
@@ -37,10 +37,10 @@ pub async fn begin(
     participant: &str,
     dataset: &str,
     ask: Ask,
-    sealed: &SealedValues,
+    committed: &CommittedValues,
     queue: bool,
 ) -> Result<Exchange> {
-    sealed.check()?;
+    committed.check()?;
     node.peers.route(participant)?;
     let bare = |what: &str, text: &Option<String>, prefix: &str| -> Result<Option<String>> {
         let Some(text) = text else { return Ok(None) };
@@ -62,7 +62,7 @@ pub async fn begin(
     let mut exchange =
         Exchange::new(id, Side::Consumer, participant.to_owned(), dataset.to_owned(), ask, operation.now);
     exchange.queue = queue;
-    evidence::keep_wish(node, &exchange.id, sealed)?;
+    evidence::keep_wish(node, &exchange.id, committed)?;
     let key = exchange.key();
     let tx = Tx::new().absent(Space::Exchange, key.clone()).put_json(Space::Exchange, key.clone(), &exchange);
     node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
@@ -111,7 +111,7 @@ fn callback(node: &Node) -> Result<Address> {
 
 async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
     let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
-    // What is to be sealed is told once the provider knows the exchange, so such an exchange negotiates.
+    // The values of committed fields are told once the provider knows the exchange, so such an exchange negotiates.
     let standing = if evidence::wish(node, &exchange.id)?.is_empty() {
         agreement::reusable(node, &exchange.peer, &exchange.dataset, purpose, basis, operation.now)?
     } else {
@@ -274,7 +274,7 @@ async fn ask_for_data(
     exchange: &Exchange,
     agreement: &str,
 ) -> Result<bool> {
-    tell_sealed(node, exchange).await?;
+    tell_committed(node, exchange).await?;
     let local = local(node, exchange)?;
     let format = id(crate::peer::TRANSFER_FORMAT)?;
     let mut request =
@@ -292,14 +292,14 @@ async fn ask_for_data(
     Ok(false)
 }
 
-/// Tells the provider what to seal: before the transfer is asked for, so that it stands in every statement about rows.
-async fn tell_sealed(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+/// Tells the provider the values of the committed fields: before the transfer is asked for, so that they stand in every statement about rows.
+async fn tell_committed(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     let wish = evidence::wish(node, &exchange.id)?;
     if wish.is_empty() {
         return Ok(());
     }
     let route = node.peers.route(&exchange.peer)?;
-    let url = format!("{}/tram/exchanges/{}/sealed", route.endpoint, exchange.id);
+    let url = format!("{}/tram/exchanges/{}/committed", route.endpoint, exchange.id);
     let body = serde_json::to_vec(&wish).map_err(Error::internal)?;
     let call = Call::post(url, body).of(&exchange.id, exchange.ask.purpose.as_deref());
     node.outbound.call(node, &route, call).await?.success().map(|_| ())

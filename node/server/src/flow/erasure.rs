@@ -1,6 +1,6 @@
 //! Erasure: what opens an exchange's commitments is destroyed, and the ledger says so (crypto-shredding).
 //!
-//! Promise: afterwards neither this node nor anybody with its files can open request, answer or sealed fields of the entry,
+//! Promise: afterwards neither this node nor anybody with its files can open request, answer or committed fields of the entry,
 //! and every proof of the log still verifies. It begins with the files and ends with the entry, so an entry never says what
 //! is not so; killed in between, it is done again from the start.
 //!

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use certs::message::SignatureEvidence;
 use ledger::commitment::{ExchangeKey, Field};
-use ledger::statement::Sealed;
+use ledger::statement::CommittedFields;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -31,18 +31,19 @@ pub struct Evidence {
     pub request_signature: String,
     /// What the answer's commitment is over.
     pub response: Option<String>,
-    /// What the sealed fields' commitments are over.
+    /// What the commitments of the committed fields are over.
     #[serde(default)]
-    pub sealed: SealedValues,
+    pub committed: CommittedValues,
 }
 
-/// Longest sealed value, bytes.
-const SEALED_BYTES_MAX: usize = 256;
+/// Longest value of a committed field, bytes.
+const VALUE_BYTES_MAX: usize = 256;
 
-/// Whom and what a request is about, as the consumer wants it on record: sealed, each field apart.
+/// Whom and what a request is about, as the consumer wants it on record: the ledger holds a
+/// commitment to each field, apart from the others.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SealedValues {
+pub struct CommittedValues {
     /// The person who asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -54,8 +55,8 @@ pub struct SealedValues {
     pub case: Option<String>,
 }
 
-impl SealedValues {
-    /// Whether there is nothing to seal.
+impl CommittedValues {
+    /// Whether there is nothing to commit to.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -64,10 +65,10 @@ impl SealedValues {
     pub fn check(&self) -> Result<()> {
         for (name, value) in [("user", &self.user), ("subject", &self.subject), ("case", &self.case)] {
             let Some(value) = value else { continue };
-            let fits = !value.trim().is_empty() && value.len() <= SEALED_BYTES_MAX;
+            let fits = !value.trim().is_empty() && value.len() <= VALUE_BYTES_MAX;
             if !fits || value.chars().any(char::is_control) {
                 return Err(Error::usage(format!(
-                    "the sealed field `{name}` must have 1 to {SEALED_BYTES_MAX} bytes without control characters"
+                    "the committed field `{name}` must have 1 to {VALUE_BYTES_MAX} bytes without control characters"
                 )));
             }
         }
@@ -75,9 +76,9 @@ impl SealedValues {
     }
 
     /// The commitments, each under its own salt.
-    pub fn commit(&self, key: &ExchangeKey) -> Sealed {
+    pub fn commit(&self, key: &ExchangeKey) -> CommittedFields {
         let commit = |field, value: &Option<String>| value.as_ref().map(|v| key.commit(field, v.as_bytes()));
-        Sealed {
+        CommittedFields {
             user: commit(Field::User, &self.user),
             subject: commit(Field::Subject, &self.subject),
             case: commit(Field::Case, &self.case),
@@ -85,9 +86,9 @@ impl SealedValues {
     }
 }
 
-impl std::fmt::Debug for SealedValues {
+impl std::fmt::Debug for CommittedValues {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SealedValues(secret)")
+        f.write_str("CommittedValues(secret)")
     }
 }
 
@@ -141,15 +142,15 @@ fn path_in(dir: &std::path::Path, side: Side, peer: &str, id: &str) -> PathBuf {
 /// Keeps what a consumer signed to ask, on the provider's side; draws the exchange's key the first time.
 pub fn asked(node: &Node, peer: &str, id: &str, signed: &SignatureEvidence) -> Result<()> {
     let path = path(node, Side::Provider, peer, id);
-    let (key, sealed) = match read_at(&path)? {
-        Some(known) => (known.key, known.sealed),
-        None => (BASE64.encode(crate::operation::random::<32>()?), SealedValues::default()),
+    let (key, committed) = match read_at(&path)? {
+        Some(known) => (known.key, known.committed),
+        None => (BASE64.encode(crate::operation::random::<32>()?), CommittedValues::default()),
     };
     write(
         &path,
         &Evidence {
             key,
-            sealed,
+            committed,
             request_base: signed.base.clone(),
             request_signature: BASE64.encode(signed.signature),
             response: None,
@@ -164,37 +165,37 @@ pub fn keep_request(node: &Node, row: &Row, signed: &SignatureEvidence) -> Resul
     files::write_atomic(&path, text.as_bytes())
 }
 
-/// Keeps what the consumer wants sealed, on the provider's side. What stands in a statement already stays.
-pub fn seal(node: &Node, exchange: &Exchange, values: SealedValues) -> Result<()> {
+/// Keeps the values of the committed fields, on the provider's side. What stands in a statement already stays.
+pub fn keep_values(node: &Node, exchange: &Exchange, values: CommittedValues) -> Result<()> {
     values.check()?;
     let mut evidence = read(node, exchange)?;
-    if evidence.sealed == values {
+    if evidence.committed == values {
         return Ok(());
     }
     if evidence.response.is_some() {
         return Err(Error::conflict(format!(
-            "exchange {} has its answer; what is sealed comes before it",
+            "exchange {} has its answer; committed fields come before it",
             exchange.id
         )));
     }
-    evidence.sealed = values;
+    evidence.committed = values;
     write(&path(node, exchange.side, &exchange.peer, &exchange.id), &evidence)
 }
 
 fn wish_path(node: &Node, id: &str) -> PathBuf {
-    node.dir.join("evidence").join(format!("sealed-{id}.json"))
+    node.dir.join("evidence").join(format!("committed-{id}.json"))
 }
 
-/// Keeps what this node, as consumer, wants sealed in an exchange that it begins.
-pub fn keep_wish(node: &Node, id: &str, values: &SealedValues) -> Result<()> {
+/// Keeps what this node, as consumer, wants committed in an exchange that it begins.
+pub fn keep_wish(node: &Node, id: &str, values: &CommittedValues) -> Result<()> {
     if values.is_empty() {
         return Ok(());
     }
     files::write_atomic(&wish_path(node, id), &serde_json::to_vec(values).map_err(Error::internal)?)
 }
 
-/// What this node wants sealed in an exchange of its own.
-pub fn wish(node: &Node, id: &str) -> Result<SealedValues> {
+/// What this node wants committed in an exchange of its own.
+pub fn wish(node: &Node, id: &str) -> Result<CommittedValues> {
     Ok(read_file(&wish_path(node, id))?.unwrap_or_default())
 }
 

@@ -178,7 +178,7 @@ pub async fn refuse(
             decision,
             rules,
             request: key.commit(Field::Request, &request),
-            sealed: openings.sealed.commit(&key),
+            committed: openings.committed.commit(&key),
         };
         signed(node, &Statement::Exchange(exchanged))
     })
@@ -212,7 +212,7 @@ pub async fn permit(
             decision: Decision::Permit { response: key.commit(Field::Response, response.as_bytes()) },
             rules,
             request: key.commit(Field::Request, &request),
-            sealed: openings.sealed.commit(&key),
+            committed: openings.committed.commit(&key),
         };
         signed(node, &Statement::Exchange(exchanged))
     })
@@ -316,13 +316,13 @@ pub fn check(
         return Err(wrong("the commitment to the request does not open".to_owned()));
     }
     asked_by_us(node, exchange, openings)?;
-    let sealed = super::evidence::wish(node, &exchange.id)?.commit(&key);
-    // A refusal may come before the provider was told what to seal.
-    if said.sealed != sealed
+    let committed = super::evidence::wish(node, &exchange.id)?.commit(&key);
+    // A refusal may come before the provider was told the values.
+    if said.committed != committed
         && (matches!(said.decision, Decision::Permit { .. })
-            || said.sealed != ledger::statement::Sealed::default())
+            || said.committed != ledger::statement::CommittedFields::default())
     {
-        return Err(wrong("its sealed fields are not what this node wanted sealed".to_owned()));
+        return Err(wrong("its committed fields are not what this node wanted committed".to_owned()));
     }
     let committed = match &said.decision {
         Decision::Permit { response } => Some(*response),

@@ -16,7 +16,7 @@ use tokio_util::io::ReaderStream;
 use super::body::{JsonBody, Params, Segments};
 use crate::decisions;
 use crate::error::{Error, Result};
-use crate::flow::evidence::SealedValues;
+use crate::flow::evidence::CommittedValues;
 use crate::flow::{self, consumer, erasure, view};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
@@ -50,9 +50,9 @@ pub struct Start {
     format: Option<String>,
     #[serde(default)]
     queue: bool,
-    /// What is sealed in both ledgers: who asks, about whom, in which case.
+    /// What both ledgers hold commitments to: who asks, about whom, in which case.
     #[serde(default)]
-    sealed: SealedValues,
+    committed: CommittedValues,
 }
 
 /// `POST /v1/exchanges`: begins an exchange and answers with it at once.
@@ -81,9 +81,16 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
     doc.check().map_err(Error::Usage)?;
     let query = serde_json::to_value(&doc).map_err(Error::internal)?;
     let ask = Ask { action, purpose: body.purpose, basis: body.basis, query };
-    let exchange =
-        consumer::begin(&node, &operation, &body.participant, &body.dataset, ask, &body.sealed, body.queue)
-            .await?;
+    let exchange = consumer::begin(
+        &node,
+        &operation,
+        &body.participant,
+        &body.dataset,
+        ask,
+        &body.committed,
+        body.queue,
+    )
+    .await?;
     Ok(Json(view::exchange(&node, &exchange)?))
 }
 

@@ -26,8 +26,8 @@ fn of_caller(node: &Node, caller: &Caller, id: &str) -> Result<Exchange> {
         .ok_or_else(|| Error::not_found(format!("no exchange `{id}` with this caller")))
 }
 
-/// `POST /tram/exchanges/{id}/sealed`: what the consumer wants sealed in the statement, before it asks for the transfer.
-pub async fn sealed(
+/// `POST /tram/exchanges/{id}/committed`: the values of the committed fields of the statement, before it asks for the transfer.
+pub async fn committed(
     State(node): State<Arc<Node>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -35,21 +35,21 @@ pub async fn sealed(
 ) -> Result<Response> {
     let exchange = of_caller(&node, &caller, &id)?;
     // The body is personal data: what is wrong with it is told, and nothing of it repeated.
-    let values: evidence::SealedValues = serde_json::from_slice(&body).map_err(|_| {
+    let values: evidence::CommittedValues = serde_json::from_slice(&body).map_err(|_| {
         Error::usage(
             "the body is not JSON with the members `user`, `subject` and `case`, each a text or absent",
         )
     })?;
-    // The flow answers under the same lock: what is sealed comes before the answer or not at all.
+    // The flow answers under the same lock: committed fields come before the answer or not at all.
     let _turn = node.locks.lock(&exchange.key()).await;
     let exchange = of_caller(&node, &caller, &id)?;
     if exchange.transfer.is_some() || exchange.statement.is_some() {
         return Err(Error::conflict(format!(
-            "exchange {id} has its transfer; what is sealed comes before it"
+            "exchange {id} has its transfer; committed fields come before it"
         )));
     }
-    evidence::seal(&node, &exchange, values)?;
-    Ok(Json(serde_json::json!({"sealed": true})).into_response())
+    evidence::keep_values(&node, &exchange, values)?;
+    Ok(Json(serde_json::json!({"committed": true})).into_response())
 }
 
 /// `GET /tram/exchanges/{id}/statement`

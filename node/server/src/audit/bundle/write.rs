@@ -136,9 +136,9 @@ impl Plan {
             let value = match field {
                 Field::Request => Some(kept.request()?),
                 Field::Response => kept.response.clone().map(String::into_bytes),
-                Field::User => kept.sealed.user.clone().map(String::into_bytes),
-                Field::Subject => kept.sealed.subject.clone().map(String::into_bytes),
-                Field::Case => kept.sealed.case.clone().map(String::into_bytes),
+                Field::User => kept.committed.user.clone().map(String::into_bytes),
+                Field::Subject => kept.committed.subject.clone().map(String::into_bytes),
+                Field::Case => kept.committed.case.clone().map(String::into_bytes),
                 Field::Question | Field::Verdict => None,
             };
             let value = value.ok_or_else(|| closed("its value is not kept here"))?;

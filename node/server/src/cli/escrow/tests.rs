@@ -14,7 +14,7 @@ use exchange::manifest::{
 use exchange::{DetachedSignature, Digest, Id, Manifest, SignedManifest};
 use ledger::commitment::{ExchangeKey, Field};
 use ledger::statement::{
-    Ack, Decision, Exchange, ExchangeId, Party, Place, Question, RuleSet, Sealed as SealedFields, Seconds,
+    Ack, CommittedFields, Decision, Exchange, ExchangeId, Party, Place, Question, RuleSet, Seconds,
     Statement, Word,
 };
 use ledger::{KeyName, Log, LogOptions, Signer};
@@ -145,7 +145,7 @@ impl House {
             decision: Decision::Permit { response: key.commit(Field::Response, &told.value().unwrap()) },
             rules: RuleSet { sha256: [1; 32], version: 1 },
             request: key.commit(Field::Request, b"request"),
-            sealed: SealedFields::default(),
+            committed: CommittedFields::default(),
         });
         let signed = statement.sign(&Self::signer(&self.provider.0, PROVIDER)).unwrap();
         let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Dra
 use exchange::{Digest, Id, Manifest};
 use ledger::commitment::{ExchangeKey, Field};
 use ledger::statement::{
-    Decision, Exchange, ExchangeId, Party, Question, RuleSet, Sealed, Seconds, Statement, Word,
+    CommittedFields, Decision, Exchange, ExchangeId, Party, Question, RuleSet, Seconds, Statement, Word,
 };
 use ledger::{KeyName, Log, LogOptions, Signer};
 use tempfile::TempDir;
@@ -100,7 +100,7 @@ impl House {
             decision,
             rules: RuleSet { sha256: [1; 32], version: 1 },
             request: self.key.commit(Field::Request, b"request"),
-            sealed: Sealed::default(),
+            committed: CommittedFields::default(),
         });
         let signer = Signer::new(KeyName::new(PROVIDER).unwrap(), self.provider.0.signing.clone());
         let signed = statement.sign(&signer).unwrap();

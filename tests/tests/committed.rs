@@ -1,4 +1,4 @@
-//! What identifies people stands in the ledger as a commitment only: sealed on both sides, found nowhere in clear but with
+//! What identifies people stands in the ledger as a commitment only on both sides, found nowhere in clear but with
 //! the evidence, and gone for good once that is erased, while every proof still verifies.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping, its helpers too")]
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tests::scene::{get, publish};
 use tests::{Rules, TestNode, pair, run};
 
-const WHAT: &str = "urn:agency:vn:seal-provider/lon";
+const WHAT: &str = "urn:agency:vn:commit-provider/lon";
 const FOR: [&str; 4] = ["--purpose", "planning", "--basis", "law"];
 const USER: &str = "Trần Thị Niêm Phong";
 const CASE: &str = "HS-2026/000777";
@@ -41,18 +41,18 @@ fn exchange_entry(node: &TestNode, id: &str) -> String {
 }
 
 #[test]
-fn names_are_sealed_on_both_sides_and_erased_for_good() {
-    let provider = TestNode::up("urn:agency:vn:seal-provider", "Sở Tư pháp");
-    let consumer = TestNode::up("urn:agency:vn:seal-consumer", "Phường Nghĩa Đô");
+fn names_are_committed_to_on_both_sides_and_erased_for_good() {
+    let provider = TestNode::up("urn:agency:vn:commit-provider", "Sở Tư pháp");
+    let consumer = TestNode::up("urn:agency:vn:commit-consumer", "Phường Nghĩa Đô");
     Rules::new().allow("state", "query", "lon", "planning", json!({"retention_days": 30})).apply(&provider);
     let file = provider.desk().join("lon.csv");
     std::fs::write(&file, "nut_giao,luot_xe\nHoàng Quốc Việt,120\n").unwrap();
     publish(&provider, &file, "lon", &[]);
     pair(&provider, &consumer);
-    // An agreement stands already: what is sealed must reach the provider all the same.
+    // An agreement stands already: committed fields must reach the provider all the same.
     get(&consumer, WHAT, "plain.csv", &FOR);
-    let sealed = get(&consumer, WHAT, "lon.csv", &[&FOR[..], &["--user", USER, "--case", CASE]].concat());
-    let id = sealed.word("id");
+    let named = get(&consumer, WHAT, "lon.csv", &[&FOR[..], &["--user", USER, "--case", CASE]].concat());
+    let id = named.word("id");
 
     let (here, there) = (exchange_entry(&consumer, &id), exchange_entry(&provider, &id));
     assert_eq!(here, there);
@@ -95,7 +95,7 @@ fn names_are_sealed_on_both_sides_and_erased_for_good() {
     let told = provider.ok(&["exchange", "decisions", &id]).stdout;
     assert!(told.contains("was erased"), "{told}");
     // The receipts that the consumer took home before, and those that it still holds, stay valid.
-    for receipt in sealed.receipts() {
+    for receipt in named.receipts() {
         run(&["receipt", "verify", &receipt.to_string_lossy()]).expect_code(0);
     }
     let held = std::fs::read_dir(consumer.dir().join("receipts")).unwrap().map(|e| e.unwrap().path());
@@ -125,11 +125,11 @@ fn salts_of_decisions(provider: &TestNode, id: &str) -> Vec<String> {
 
 #[test]
 fn names_of_an_exchange_that_never_began_are_erased_too() {
-    let mut provider = TestNode::up("urn:agency:vn:seal-away", "Sở Tư pháp");
-    let consumer = TestNode::up("urn:agency:vn:seal-waits", "Phường Nghĩa Đô");
+    let mut provider = TestNode::up("urn:agency:vn:commit-away", "Sở Tư pháp");
+    let consumer = TestNode::up("urn:agency:vn:commit-waits", "Phường Nghĩa Đô");
     pair(&provider, &consumer);
     provider.stop();
-    let what = "urn:agency:vn:seal-away/lon";
+    let what = "urn:agency:vn:commit-away/lon";
     let told = consumer.cmd(&["exchange", "get", what, "--user", USER, "--json"]);
     assert_eq!(told.code, 5, "{told:?}");
     let listed = consumer.json(&["exchange", "list"]);
@@ -141,8 +141,8 @@ fn names_of_an_exchange_that_never_began_are_erased_too() {
 }
 
 #[test]
-fn what_cannot_be_sealed_is_refused_without_being_repeated() {
-    let node = TestNode::up("urn:agency:vn:seal-alone", "Sở Tư pháp");
+fn what_cannot_be_committed_to_is_refused_without_being_repeated() {
+    let node = TestNode::up("urn:agency:vn:commit-alone", "Sở Tư pháp");
     let long = "x".repeat(257);
     for bad in [" ", "a\u{7}b", long.as_str()] {
         let told = node.cmd(&["exchange", "get", WHAT, "--user", bad]).expect_code(2).stderr;
