@@ -119,6 +119,9 @@ fn receipts_carry_the_word_of_a_quorum_and_of_no_fewer() {
     let judged = verify(of(".provider.")).expect_code(0).json();
     assert_eq!(judged["witnessed"].as_array().unwrap().len(), 2, "{judged}");
     // The same word stands in the node's folder, and in what an auditor takes home.
+    // The acknowledgement is younger than the receipt; the quorum comes by for it, too.
+    let all = scene.a.json(&["ledger", "checkpoint"])["size"].as_u64();
+    wait_for(&scene.a, "quorum for all entries", |told| told["own"]["cosigned"].as_u64() >= all);
     let bundle = scene.a.desk().join("for-auditor.tar");
     let period = format!("{}..", "2020-01-01");
     scene.a.ok(&[

@@ -53,7 +53,7 @@ fn nodes(payload: &Path) -> (TestNode, TestNode) {
     let consumer = TestNode::up("urn:agency:vn:bench:consumer", "Bên khai thác");
     provider.ok(&["policy", "apply", &repository().join("tests/bench/rules").to_string_lossy()]);
     for name in ["readings-plain", "readings-governed"] {
-        tests::scene::publish(&provider, &payload, name, &["--in-place"]);
+        tests::scene::publish(&provider, payload, name, &["--in-place"]);
     }
     pair(&provider, &consumer);
     (provider, consumer)
