@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::limits::ANCESTORS_MAX;
+use crate::limits::{ANCESTORS_MAX, CLOSURE_STEPS_MAX, PROBLEMS_MAX};
 use crate::rule::Link;
 
 /// All names above each name.
@@ -24,13 +24,16 @@ pub enum ClosureError {
     /// A name stands under too many others.
     #[error("`{0}` stands under more than 1000 names: flatten the links")]
     TooMany(String),
+    /// All names together stand under too many others.
+    #[error("the links together put more than 5000000 names above others: flatten them")]
+    TooManyInAll,
 }
 
 impl Closure {
     /// Works out the closure.
     ///
     /// # Errors
-    /// All names that are part of a circle or stand under too many names.
+    /// The names that are part of a circle or stand under too many names, at most 500 of them.
     pub fn of(links: &[Link]) -> Result<Self, Vec<ClosureError>> {
         let mut names: HashSet<Arc<str>> = HashSet::new();
         let mut direct: HashMap<Arc<str>, Vec<Arc<str>>> = HashMap::new();
@@ -39,22 +42,35 @@ impl Closure {
             let to = interned(&mut names, &link.to);
             direct.entry(from).or_default().push(to);
         }
-        let (mut above, mut errors) = (HashMap::new(), Vec::new());
-        for name in direct.keys() {
-            match ancestors(name, &direct) {
+        let (mut above, mut errors, mut steps) = (HashMap::new(), Vec::new(), 0);
+        let mut names: Vec<&Arc<str>> = direct.keys().collect();
+        names.sort_unstable();
+        for name in names {
+            match ancestors(name, &direct, &mut steps) {
                 Ok(all) => {
                     above.insert(name.clone(), all);
                 }
                 Err(error) => errors.push(error),
             }
+            // Enough is known; to go on would only take long.
+            if steps > CLOSURE_STEPS_MAX || errors.len() >= PROBLEMS_MAX {
+                break;
+            }
         }
-        errors.sort_by_key(ToString::to_string);
+        if steps > CLOSURE_STEPS_MAX {
+            errors.push(ClosureError::TooManyInAll);
+        }
         if errors.is_empty() { Ok(Self { above }) } else { Err(errors) }
     }
 
     /// Names above this one, without itself.
     pub fn above(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.above.get(name).into_iter().flatten().map(|up| &**up)
+        self.all_above(name).iter().map(|up| &**up)
+    }
+
+    /// Names above this one, without itself, in order and none twice.
+    pub fn all_above(&self, name: &str) -> &[Arc<str>] {
+        self.above.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// True when `name` is `broader` or stands under it.
@@ -76,19 +92,21 @@ fn interned(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
 fn ancestors(
     name: &Arc<str>,
     direct: &HashMap<Arc<str>, Vec<Arc<str>>>,
+    steps: &mut usize,
 ) -> Result<Vec<Arc<str>>, ClosureError> {
     let (mut seen, mut todo) = (BTreeSet::new(), vec![name]);
     while let Some(next) = todo.pop() {
         for up in direct.get(next).into_iter().flatten() {
+            *steps += 1;
             if up == name {
                 return Err(ClosureError::Cycle(name.to_string()));
             }
             if seen.insert(up.clone()) {
                 todo.push(up);
             }
-        }
-        if seen.len() > ANCESTORS_MAX {
-            return Err(ClosureError::TooMany(name.to_string()));
+            if seen.len() > ANCESTORS_MAX {
+                return Err(ClosureError::TooMany(name.to_string()));
+            }
         }
     }
     Ok(seen.into_iter().collect())

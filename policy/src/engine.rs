@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::cache::Cache;
 use crate::decision::{Decision, Effect, Permitted};
 use crate::ids::RuleId;
-use crate::index::Index;
+use crate::index::{Asked, Index};
 use crate::invariants::{self, Cleared};
-use crate::judge::{Columns, Judge, JudgeError, Pool};
+use crate::judge::{JudgeError, Kind, Pool, Request, Verdict};
 use crate::minute::Minute;
 use crate::obligations::Obligations;
 use crate::question::{Facts, Question};
@@ -17,6 +18,7 @@ use crate::reason::ReasonCode;
 use crate::rule::{Rule, RuleEffect};
 use crate::rule_set::RuleSet;
 use crate::standing::Standing;
+use crate::window::Window;
 
 /// Decides by one rule set. `Send + Sync`: share it behind an `Arc`, and swap in a new one to change the rules.
 pub struct Engine {
@@ -24,23 +26,19 @@ pub struct Engine {
     grants: Index,
     duties: Index,
     pool: Pool,
+    cache: Cache,
+    /// [`Rule::grant_row`]; a test puts in one that writes a row which casbin cannot judge.
+    write_grant: fn(&Rule) -> Vec<String>,
 }
 
-/// A refusal on its way out: its code and what matched until then.
-#[derive(Debug, Default)]
+/// What a decision found until it ended, and for how long it holds.
+#[derive(Debug)]
 struct Trail {
     rule: Option<RuleId>,
     matched: Vec<RuleId>,
     overridden: Vec<RuleId>,
     duties: Vec<RuleId>,
-}
-
-/// A question with everything worked out that casbin needs.
-struct Prepared<'r> {
-    standing: Arc<Standing>,
-    columns: Columns,
-    grants: Vec<&'r Rule>,
-    duties: Vec<&'r Rule>,
+    window: Window,
 }
 
 impl Engine {
@@ -50,7 +48,8 @@ impl Engine {
     /// [`JudgeError`] when casbin does not; the node must then not start.
     pub fn new(rules: RuleSet) -> Result<Self, JudgeError> {
         let (grants, duties) = (Index::of(&rules.grants), Index::of(&rules.duties));
-        Ok(Self { rules, grants, duties, pool: Pool::new()? })
+        let (pool, cache) = (Pool::new()?, Cache::default());
+        Ok(Self { rules, grants, duties, pool, cache, write_grant: Rule::grant_row })
     }
 
     /// The rule set it decides by.
@@ -62,12 +61,38 @@ impl Engine {
     /// Decides. The same question and facts always give the same decision; nothing is remembered, nothing waits.
     #[must_use]
     pub fn decide(&self, question: &Question, facts: &Facts) -> Decision {
-        let mut trail = Trail::default();
+        self.decide_for(question, facts).0
+    }
+
+    /// Decides as [`Engine::decide`] does, or gives the very decision again that it took on the same question and facts,
+    /// as long as time has crossed no edge of a rule or agreement that could bear on it. A question whose facts count
+    /// what was used is always decided anew.
+    #[must_use]
+    pub fn decide_cached(&self, question: &Question, facts: &Facts) -> Arc<Decision> {
+        let Some(place) = self.cache.place(question, facts) else {
+            return Arc::new(self.decide(question, facts));
+        };
+        if let Some(kept) = self.cache.find(place, question, facts) {
+            return kept;
+        }
+        let (decision, window) = self.decide_for(question, facts);
+        let decision = Arc::new(decision);
+        if window.holds(question.now) {
+            self.cache.keep(place, question, facts, window, &decision);
+        }
+        decision
+    }
+
+    /// A decision, and the time in which it stays the same.
+    fn decide_for(&self, question: &Question, facts: &Facts) -> (Decision, Window) {
+        let window = Window::around(question.now);
+        let mut trail =
+            Trail { rule: None, matched: Vec::new(), overridden: Vec::new(), duties: Vec::new(), window };
         let effect = match self.judge(question, facts, &mut trail) {
             Ok(obligations) => Effect::Permit(Permitted { obligations }),
             Err(code) => Effect::Refuse(self.rules.refusal(code, trail.rule.as_ref())),
         };
-        Decision {
+        let decision = Decision {
             effect,
             rule: trail.rule,
             matched: trail.matched,
@@ -76,7 +101,8 @@ impl Engine {
             rule_set_digest: self.rules.digest(),
             rule_set_version: self.rules.version(),
             invariants: self.rules.invariants().version(),
-        }
+        };
+        (decision, trail.window)
     }
 
     fn judge(
@@ -85,25 +111,34 @@ impl Engine {
         facts: &Facts,
         trail: &mut Trail,
     ) -> Result<Obligations, ReasonCode> {
-        let now = Minute::from_unix(question.now).ok_or(ReasonCode::Clock)?;
+        let Some(now) = Minute::from_unix(question.now) else {
+            trail.window.close();
+            return Err(ReasonCode::Clock);
+        };
+        trail.window.edge(Minute::FIRST.unix());
+        trail.window.edge(Minute::LAST.unix() + 60);
+        if let Some(agreement) = &facts.agreement {
+            trail.window.edge(agreement.not_before);
+            trail.window.edge(agreement.expires);
+        }
         let cleared = invariants::check(self.rules.invariants(), question, facts, &self.rules.closure)?;
-        let prepared = self.prepare(question, facts, &cleared, now)?;
+        let standing = Arc::new(Standing::of(self.rules.invariants(), &self.rules.closure, question, facts)?);
+        let asked = Asked { question, standing: &standing, class: cleared.dataset.class, now };
+        let candidates = self.grants.candidates(&self.rules.grants, &asked, &mut trail.window)?;
         // With no rule that could match, casbin is not asked: over no rules it would judge empty texts.
-        if prepared.grants.is_empty() {
+        if candidates.is_empty() {
             return Err(ReasonCode::NoRule);
         }
-        let matched = self.pool.with(|bench| {
-            let grants = hear(&mut bench.grants, &prepared.grants, Rule::grant_row, &prepared)?;
-            let duties = hear(&mut bench.duties, &prepared.duties, Rule::duty_row, &prepared)?;
-            Ok((grants, duties))
-        });
-        let (grants, duties) = matched.map_err(|_| ReasonCode::Engine)?;
+        let request = Request::of(&asked);
+        let grants = self.hear(Kind::Grants, &candidates, &standing, &request, trail)?;
         let deciding = self.weigh(&grants, trail)?;
         if let Some(code) = cleared.emergency
             && !invariants::bears_out_emergency(deciding)
         {
             return Err(code);
         }
+        let candidates = self.duties.candidates(&self.rules.duties, &asked, &mut trail.window)?;
+        let duties = self.hear(Kind::Duties, &candidates, &standing, &request, trail)?;
         trail.duties = duties.iter().map(|duty| duty.id.clone()).collect();
         let tier = grants.iter().filter(|grant| grant.tier == deciding.tier);
         let obligations = self.join(tier.chain(&duties), question, &cleared)?;
@@ -116,30 +151,34 @@ impl Engine {
         Ok(obligations)
     }
 
-    fn prepare(
+    /// Puts candidates before casbin and gives those that matched. When casbin cannot judge them, the rule that it cannot
+    /// judge is put on the trail: it is the rule that refuses.
+    fn hear<'r>(
         &self,
-        question: &Question,
-        facts: &Facts,
-        cleared: &Cleared<'_>,
-        now: Minute,
-    ) -> Result<Prepared<'_>, ReasonCode> {
-        let standing = Standing::of(self.rules.invariants(), &self.rules.closure, question, facts)?;
-        let or_none = |value: Option<&str>| value.unwrap_or("-").to_owned();
-        let columns = Columns {
-            action: question.action.written(),
-            agreement: or_none(question.agreement.as_ref().map(|a| a.as_str())),
-            basis: or_none(question.basis.as_ref().map(|b| b.as_str())),
-            network: question.network.as_str().to_owned(),
-            class: cleared.dataset.class.to_string(),
-            now: now.to_string(),
-            clearance: question.clearance.to_string(),
-            route: question.route.as_str().to_owned(),
-        };
-        Ok(Prepared {
-            grants: self.grants.candidates(&self.rules.grants, &standing, question.action)?,
-            duties: self.duties.candidates(&self.rules.duties, &standing, question.action)?,
-            standing: Arc::new(standing),
-            columns,
+        kind: Kind,
+        candidates: &[&'r Rule],
+        standing: &Arc<Standing>,
+        request: &Request,
+        trail: &mut Trail,
+    ) -> Result<Vec<&'r Rule>, ReasonCode> {
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let write = if kind == Kind::Grants { self.write_grant } else { Rule::duty_row };
+        let heard = self.pool.with(|bench| {
+            let rows = candidates.iter().map(|rule| write(rule)).collect();
+            let heard =
+                bench.ask(kind, rows, standing, request).and_then(|verdict| agreed(&verdict, candidates));
+            heard.map_err(|_| {
+                let alone = |rule: &&&Rule| bench.ask(kind, vec![write(rule)], standing, request).is_err();
+                Failure { rule: candidates.iter().find(alone).map(|rule| rule.id.clone()) }
+            })
+        });
+        heard.map_err(|failure: Failure| {
+            trail.rule = failure.rule;
+            // Whatever it was, it is not to be remembered.
+            trail.window.close();
+            ReasonCode::Engine
         })
     }
 
@@ -172,6 +211,18 @@ impl Engine {
         Ok(all)
     }
 
+    /// The grants that the index leaves for a question, in order: what is put before casbin.
+    ///
+    /// # Errors
+    /// The code of the refusal when the names of the question cannot be placed, or when too many rules are left.
+    pub fn candidates(&self, question: &Question, facts: &Facts) -> Result<Vec<&Rule>, ReasonCode> {
+        let now = Minute::from_unix(question.now).ok_or(ReasonCode::Clock)?;
+        let class = facts.dataset.as_ref().ok_or(ReasonCode::Dataset)?.class;
+        let standing = Standing::of(self.rules.invariants(), &self.rules.closure, question, facts)?;
+        let asked = Asked { question, standing: &standing, class, now };
+        self.grants.candidates(&self.rules.grants, &asked, &mut Window::around(question.now))
+    }
+
     /// Rules whose object column fits the question, for explanations.
     pub(crate) fn near(
         &self,
@@ -184,22 +235,80 @@ impl Engine {
     }
 }
 
-/// Puts candidates before a judge and gives those that matched.
-fn hear<'r>(
-    judge: &mut Judge,
-    candidates: &[&'r Rule],
-    row: fn(&Rule) -> Vec<String>,
-    prepared: &Prepared<'_>,
-) -> Result<Vec<&'r Rule>, JudgeError> {
-    if candidates.is_empty() {
-        return Ok(Vec::new());
+/// Why rules could not be heard.
+struct Failure {
+    rule: Option<RuleId>,
+}
+
+impl From<JudgeError> for Failure {
+    fn from(_: JudgeError) -> Self {
+        Self { rule: None }
     }
-    let verdict =
-        judge.ask(candidates.iter().map(|rule| row(rule)), &prepared.standing, &prepared.columns)?;
+}
+
+/// The rules that matched, when casbin's yes or no is that of the first of them.
+fn agreed<'r>(verdict: &Verdict, candidates: &[&'r Rule]) -> Result<Vec<&'r Rule>, JudgeError> {
     let matched: Vec<&Rule> = verdict.hits.iter().filter_map(|at| candidates.get(*at).copied()).collect();
     let first_allows = matched.first().is_some_and(|rule| rule.effect == RuleEffect::Allow);
     if matched.len() != verdict.hits.len() || first_allows != verdict.allowed {
         return Err(JudgeError::Disagrees);
     }
     Ok(matched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Files;
+
+    fn engine(rows: &[(&str, &str)]) -> Engine {
+        let policy: String = rows
+            .iter()
+            .map(|(id, object)| {
+                format!("p, {id}, 30, *, {object}, *, *, *, *, *, 0, 9, 2020-01-01T00:00Z, 9999-12-31T00:00Z, -, allow\n")
+            })
+            .collect();
+        let files =
+            Files::new().with("policy.csv", policy).with("duties.csv", "").with("obligations.json", "{}");
+        Engine::new(RuleSet::from_files(&files, 1).unwrap()).unwrap()
+    }
+
+    fn asked(dataset: &str) -> (Question, Facts) {
+        let question = serde_json::json!({
+            "subject": "ag:a", "action": "query", "dataset": dataset, "purpose": null, "agreement": null, "basis": null,
+            "network": "net:gov", "now": 1_795_161_600,
+        });
+        let facts = serde_json::json!({
+            "party": {"country": "VN", "active": true},
+            "dataset": {"owner": "ag:o", "class": 0, "personal": "none", "kind": "open"}, "agreement": null,
+        });
+        (serde_json::from_value(question).unwrap(), serde_json::from_value(facts).unwrap())
+    }
+
+    /// Writes the rule `BROKEN` with a column too few, which casbin cannot judge.
+    fn broken(rule: &Rule) -> Vec<String> {
+        let mut row = rule.grant_row();
+        if rule.id.as_str() == "BROKEN" {
+            row.truncate(4);
+        }
+        row
+    }
+
+    #[test]
+    fn a_rule_that_casbin_cannot_judge_refuses_and_is_named() {
+        let mut engine = engine(&[("A", "*"), ("BROKEN", "ds:x"), ("C", "*")]);
+        let (question, facts) = asked("ds:x");
+        assert!(engine.decide(&question, &facts).is_permit());
+        engine.write_grant = broken;
+        for decision in [engine.decide(&question, &facts), (*engine.decide_cached(&question, &facts)).clone()]
+        {
+            assert_eq!(decision.refusal().map(crate::Refusal::code), Some(ReasonCode::Engine));
+            assert_eq!(decision.rule.map(|rule| rule.to_string()).as_deref(), Some("BROKEN"));
+            assert!(decision.matched.is_empty());
+        }
+        let (elsewhere, facts) = asked("ds:y");
+        assert!(engine.decide(&elsewhere, &facts).is_permit(), "it is about another dataset");
+        engine.write_grant = Rule::grant_row;
+        assert!(engine.decide_cached(&question, &facts).is_permit(), "a failure is not remembered");
+    }
 }

@@ -3,16 +3,22 @@
 //! Promises: it is never asked with no rules (casbin would then evaluate the matcher over empty texts and may say
 //! yes); its model text is the one embedded here; an error is an error, never a permit.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use casbin::rhai::Dynamic;
 use casbin::{CoreApi, DefaultModel, Enforcer, MatchingFn, RoleManager};
 use parking_lot::{Mutex, RwLock};
 
 use crate::effector::{Collector, Hits};
-use crate::standing::Standing;
+use crate::index::Asked;
+use crate::lean::{Cut, Model, Needed};
+use crate::limits::LEAN_JUDGES_MAX;
+use crate::standing::{Named, Standing};
 
 /// Model of grants.
 pub(crate) const GRANT_MODEL: &str = include_str!("../models/grant.conf");
@@ -50,16 +56,32 @@ pub enum JudgeError {
     Disagrees,
 }
 
-/// Columns of the question as casbin takes them.
-pub(crate) struct Columns {
-    pub action: &'static str,
-    pub agreement: String,
-    pub basis: String,
-    pub network: String,
-    pub class: String,
-    pub now: String,
-    pub clearance: String,
-    pub route: String,
+/// A question in the order of the model's request definition, as casbin takes it.
+pub(crate) struct Request(Vec<Dynamic>);
+
+impl Request {
+    /// Writes a question down for casbin: `sub obj act pur agr bas net cls now unt rol clr plc via`.
+    pub fn of(asked: &Asked<'_>) -> Self {
+        let Asked { question, standing, class, now } = asked;
+        let or_none = |value: Option<&str>| Dynamic::from(value.unwrap_or("-").to_owned());
+        let named = |named: &Named| Dynamic::from(named.name.to_string());
+        Self(vec![
+            named(&standing.subject),
+            named(&standing.dataset),
+            Dynamic::from(question.action.written().to_owned()),
+            named(&standing.purpose),
+            or_none(question.agreement.as_ref().map(|agreement| agreement.as_str())),
+            or_none(question.basis.as_ref().map(|basis| basis.as_str())),
+            Dynamic::from(question.network.as_str().to_owned()),
+            Dynamic::from(class.to_string()),
+            Dynamic::from(now.to_string()),
+            named(&standing.unit),
+            named(&standing.role),
+            Dynamic::from(question.clearance.to_string()),
+            named(&standing.place),
+            Dynamic::from(question.route.as_str().to_owned()),
+        ])
+    }
 }
 
 /// casbin's answer.
@@ -100,13 +122,13 @@ impl Judge {
         &mut self,
         rows: impl Iterator<Item = Vec<String>>,
         standing: &Arc<Standing>,
-        columns: &Columns,
+        request: Vec<Dynamic>,
     ) -> Result<Verdict, JudgeError> {
         if self.put(rows)? == 0 {
             return Err(JudgeError::NoRules);
         }
         self.links.write().0 = Some(Arc::clone(standing));
-        let answer = self.enforcer.enforce(request(standing, columns));
+        let answer = self.enforcer.enforce(request);
         // A judge goes back to the pool knowing nothing of the question.
         self.links.write().0 = None;
         let allowed = answer.map_err(Box::new)?;
@@ -121,28 +143,6 @@ impl Judge {
         policy.extend(rows);
         Ok(policy.len())
     }
-}
-
-/// The question in the order of the model's request definition.
-fn request(standing: &Standing, columns: &Columns) -> Vec<String> {
-    [
-        &standing.subject.name,
-        &standing.dataset.name,
-        columns.action,
-        &standing.purpose.name,
-        &columns.agreement,
-        &columns.basis,
-        &columns.network,
-        &columns.class,
-        &columns.now,
-        &standing.unit.name,
-        &standing.role.name,
-        &columns.clearance,
-        &standing.place.name,
-        &columns.route,
-    ]
-    .map(str::to_owned)
-    .into()
 }
 
 /// Runs a future that only works in memory: it must be ready at the first poll.
@@ -175,15 +175,74 @@ impl RoleManager for Links {
     }
 }
 
-/// The two judges that one decision needs.
+/// What a judge judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Grants: the first that matches decides.
+    Grants,
+    /// Duties: all that match count.
+    Duties,
+}
+
+/// The judges that one decision needs.
 pub(crate) struct Bench {
-    pub grants: Judge,
-    pub duties: Judge,
+    grants: Court,
+    duties: Court,
+}
+
+/// The judges over one model: one for all of its columns, and some for fewer.
+struct Court {
+    model: Model,
+    whole: Judge,
+    lean: HashMap<Needed, (Cut, Judge)>,
 }
 
 impl Bench {
     fn new() -> Result<Self, JudgeError> {
-        Ok(Self { grants: Judge::new(GRANT_MODEL)?, duties: Judge::new(DUTY_MODEL)? })
+        Ok(Self { grants: Court::new(GRANT_MODEL)?, duties: Court::new(DUTY_MODEL)? })
+    }
+
+    /// Puts rules before the judge of their kind.
+    ///
+    /// # Errors
+    /// [`Judge::ask`]'s.
+    pub fn ask(
+        &mut self,
+        kind: Kind,
+        rows: Vec<Vec<String>>,
+        standing: &Arc<Standing>,
+        request: &Request,
+    ) -> Result<Verdict, JudgeError> {
+        match kind {
+            Kind::Grants => self.grants.ask(rows, standing, request),
+            Kind::Duties => self.duties.ask(rows, standing, request),
+        }
+    }
+}
+
+impl Court {
+    fn new(model: &'static str) -> Result<Self, JudgeError> {
+        Ok(Self { model: Model::read(model)?, whole: Judge::new(model)?, lean: HashMap::new() })
+    }
+
+    fn ask(
+        &mut self,
+        rows: Vec<Vec<String>>,
+        standing: &Arc<Standing>,
+        request: &Request,
+    ) -> Result<Verdict, JudgeError> {
+        let needed = self.model.needed(&rows);
+        let room = self.lean.len() < LEAN_JUDGES_MAX;
+        let (cut, judge) = match self.lean.entry(needed) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) if room => {
+                let cut = self.model.cut(needed);
+                let judge = Judge::new(&cut.text)?;
+                place.insert((cut, judge))
+            }
+            Entry::Vacant(_) => return self.whole.ask(rows.into_iter(), standing, request.0.clone()),
+        };
+        judge.ask(rows.into_iter().map(|row| cut.row(row)), standing, cut.request(&request.0))
     }
 }
 
@@ -199,7 +258,10 @@ impl Pool {
     }
 
     /// Lends a bench for the time of `work`; it goes back only when the work succeeded.
-    pub fn with<T>(&self, work: impl FnOnce(&mut Bench) -> Result<T, JudgeError>) -> Result<T, JudgeError> {
+    pub fn with<T, E: From<JudgeError>>(
+        &self,
+        work: impl FnOnce(&mut Bench) -> Result<T, E>,
+    ) -> Result<T, E> {
         let idle = self.idle.lock().pop();
         let mut bench = idle.map_or_else(Bench::new, Ok)?;
         let result = work(&mut bench)?;
@@ -214,25 +276,32 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::closure::Closure;
+    use crate::minute::Minute;
+    use crate::question::{Facts, Question};
+    use crate::rule::Class;
 
-    fn columns() -> Columns {
-        let any = || "-".to_owned();
-        Columns {
-            action: "query",
-            agreement: any(),
-            basis: any(),
-            network: "net:gov".into(),
-            class: "1".into(),
-            now: "2026-11-20T08:00Z".into(),
-            clearance: "0".into(),
-            route: "via:direct".into(),
-        }
+    fn asked() -> (Arc<Standing>, Request) {
+        let question = serde_json::json!({
+            "subject": "ag:a", "action": "query", "dataset": "ds:x", "purpose": null, "agreement": null, "basis": null,
+            "network": "net:gov", "now": 1_795_161_600,
+        });
+        let question: Question = serde_json::from_value(question).unwrap();
+        let standing = Arc::new(
+            Standing::of(crate::Invariants::default(), &Closure::default(), &question, &Facts::default())
+                .unwrap(),
+        );
+        let now = Minute::from_unix(question.now).unwrap();
+        let asked = Asked { question: &question, standing: &standing, class: Class::OPEN, now };
+        let request = Request::of(&asked);
+        (standing, request)
     }
 
     #[test]
     fn a_judge_without_rules_is_not_asked() {
         let mut judge = Judge::new(GRANT_MODEL).unwrap();
-        let answer = judge.ask(std::iter::empty(), &Arc::new(Standing::default()), &columns());
+        let (standing, request) = asked();
+        let answer = judge.ask(std::iter::empty(), &standing, request.0);
         assert!(matches!(answer, Err(JudgeError::NoRules)));
     }
 
@@ -240,10 +309,8 @@ mod tests {
     fn a_short_row_is_an_error_and_no_permit() {
         let mut judge = Judge::new(GRANT_MODEL).unwrap();
         let rows = std::iter::once(vec!["X".to_owned(), "30".to_owned()]);
-        assert!(matches!(
-            judge.ask(rows, &Arc::new(Standing::default()), &columns()),
-            Err(JudgeError::Casbin(_))
-        ));
+        let (standing, request) = asked();
+        assert!(matches!(judge.ask(rows, &standing, request.0), Err(JudgeError::Casbin(_))));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! One [`Question`] and the [`Facts`] this node holds go in; one [`Decision`] comes out: a permit with
 //! [`Obligations`], or a [`Refusal`] with reason, legal basis and plain words. [`Engine::decide`] is pure: no clock,
-//! no network, no disk, no memory of earlier questions.
+//! no network, no disk, no memory of earlier questions. [`Engine::decide_cached`] gives the same answers and remembers
+//! some of them until time crosses an edge.
 //!
 //! What stands behind it: legal invariants that no editor can switch off ([`Invariants`]), then the rules of a
 //! [`RuleSet`] judged by casbin. Around casbin stand a strict loader (casbin itself has no schema), an index that
@@ -17,6 +18,7 @@ pub mod access;
 mod bearing;
 mod boxes;
 mod builtin;
+mod cache;
 mod calendar;
 pub mod cases;
 mod closure;
@@ -33,6 +35,7 @@ pub mod impact;
 mod index;
 mod invariants;
 mod judge;
+mod lean;
 pub mod limits;
 pub mod lint;
 mod load;
@@ -53,6 +56,7 @@ mod standing;
 pub mod strictness;
 mod text;
 mod unique;
+mod window;
 
 pub use bearing::Bearing;
 pub use boxes::RuleColumn;

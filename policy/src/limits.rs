@@ -20,11 +20,18 @@ pub const LINKS_MAX: usize = 500_000;
 /// Most names that one name may stand under. A purpose tree or an organisation is a few levels; this stops a file
 /// whose closure would grow with the square of its size.
 pub const ANCESTORS_MAX: usize = 1_000;
+/// Most links that are followed to find what stands above all names of one rule set: ten for each link there may be. It
+/// bounds the time of a load, and its memory to some 100 MB.
+pub const CLOSURE_STEPS_MAX: usize = 5_000_000;
 /// Most groups, tags or collections that the facts of one question may carry.
 pub const FACT_LINKS_MAX: usize = 256;
 /// Most rules that one question may put before casbin. About 1 µs each: past this a decision would hold up its
 /// worker, so the question is refused and the rule set needs a repair.
 pub const CANDIDATES_MAX: usize = 5_000;
+/// Most rules about one object that the index keeps in one list; past this it keeps a list for each subject.
+pub const BUCKET_MAX: usize = 64;
+/// Most decisions that one engine remembers, at some KB each.
+pub const REMEMBERED_MAX: usize = 8_192;
 /// Most obligation sets in one rule set.
 pub const OBLIGATION_SETS_MAX: usize = 10_000;
 /// Most columns, masks or group-by columns in one obligation set: the widest real table is below.
@@ -41,6 +48,8 @@ pub const CASES_MAX: usize = 50_000;
 pub const PROBLEMS_MAX: usize = 500;
 /// Most idle pairs of enforcers kept for reuse (about 20 KB each).
 pub const IDLE_JUDGES_MAX: usize = 64;
+/// Most judges for fewer columns that one pair keeps besides that for all (about 20 KB each).
+pub const LEAN_JUDGES_MAX: usize = 32;
 /// Most near rules an explanation shows; people read no further.
 pub const NEAR_RULES_MAX: usize = 20;
 /// Most ways to a permit an explanation shows.

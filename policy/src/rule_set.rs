@@ -66,14 +66,32 @@ struct Canonical<'a> {
     format: &'static str,
     grant_model: Vec<&'a str>,
     duty_model: Vec<&'a str>,
-    grants: Vec<Vec<String>>,
-    duties: Vec<Vec<String>>,
+    grants: Rows<'a>,
+    duties: Rows<'a>,
     links: &'a [Link],
     obligations: &'a BTreeMap<ObligationSetId, Obligations>,
     reasons: &'a BTreeMap<String, Reason>,
     /// Left out for the set that stands when none is named, so that digests made before there were two still hold.
     #[serde(skip_serializing_if = "Invariants::is_default")]
     invariants: Invariants,
+}
+
+/// Rules as casbin's rows, written one after the other: all at once they would need several times the memory of the rules.
+struct Rows<'a> {
+    rules: &'a [Rule],
+    write: fn(&Rule) -> Vec<String>,
+    /// Columns at the end that the model does not know.
+    left_out: usize,
+}
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rules.iter().map(|rule| {
+            let mut row = (self.write)(rule);
+            row.truncate(row.len().saturating_sub(self.left_out));
+            row
+        }))
+    }
 }
 
 impl Parts {
@@ -90,18 +108,13 @@ impl Parts {
         } else {
             ("tram-rule-set/2", GRANT_MODEL, DUTY_MODEL)
         };
-        let row = |mut row: Vec<String>| {
-            if first {
-                row.truncate(row.len() - WHEN_COLUMNS);
-            }
-            row
-        };
+        let left_out = if first { WHEN_COLUMNS } else { 0 };
         Canonical {
             format,
             grant_model: meaning(grant_model).collect(),
             duty_model: meaning(duty_model).collect(),
-            grants: self.grants.iter().map(|rule| row(rule.grant_row())).collect(),
-            duties: self.duties.iter().map(|rule| row(rule.duty_row())).collect(),
+            grants: Rows { rules: &self.grants, write: Rule::grant_row, left_out },
+            duties: Rows { rules: &self.duties, write: Rule::duty_row, left_out },
             links: &self.links,
             obligations: &self.obligations,
             reasons: &self.reasons,
@@ -116,6 +129,8 @@ impl RuleSet {
         parts.grants.sort_by(|a, b| a.order().cmp(&b.order()));
         parts.duties.sort_by(|a, b| a.order().cmp(&b.order()));
         parts.links.sort();
+        parts.grants.shrink_to_fit();
+        parts.duties.shrink_to_fit();
         let digest = Digest::of_canonical(&parts.canonical())?;
         let Parts { grants, duties, links, obligations, reasons, closure, cases, fixture, invariants } =
             parts;

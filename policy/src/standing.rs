@@ -3,7 +3,7 @@
 //! Joins the frozen closure of the rule set with what the facts add for this one question (groups of the party, tags
 //! and collections of the dataset, what the law derives from its record). casbin asks this instead of walking a graph.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::closure::Closure;
 use crate::ids::OWNER_PREFIX;
@@ -27,14 +27,15 @@ pub(crate) const RESERVED: [&str; 7] = [
 pub(crate) const FOREIGN: &str = "gr:foreign";
 
 /// One name of the question with all names it stands under.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Named {
-    pub name: String,
-    above: HashSet<String>,
+    pub name: Arc<str>,
+    /// In order, none twice.
+    above: Vec<Arc<str>>,
 }
 
 /// Ancestors of one question's names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Standing {
     pub subject: Named,
     pub dataset: Named,
@@ -77,39 +78,50 @@ impl Standing {
     /// A reserved name that the record does not warrant would move rules; so it stops the question.
     fn agrees_with(&self, record: &DatasetFacts) -> Result<(), ReasonCode> {
         let warranted = derived(record);
-        let stray =
-            RESERVED.iter().any(|name| self.dataset.above.contains(*name) && !warranted.contains(name));
+        let stray = RESERVED.iter().any(|name| self.dataset.stands_under(name) && !warranted.contains(name));
         if stray { Err(ReasonCode::Record) } else { Ok(()) }
     }
 
     /// casbin's question: is `name` the same as `broader` or under it? Only names of this question can be.
     pub fn is_under(&self, name: &str, broader: &str) -> bool {
         let own = [&self.subject, &self.dataset, &self.purpose, &self.unit, &self.role, &self.place];
-        name == broader || own.iter().any(|own| own.name == name && own.above.contains(broader))
+        name == broader || own.iter().any(|own| &*own.name == name && own.stands_under(broader))
     }
 
     /// The dataset and everything above it.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.dataset.name.as_str()).chain(self.dataset.above.iter().map(String::as_str))
+        self.dataset.names()
     }
 }
 
 impl Named {
     fn under(closure: &Closure, name: &str, added: &[&str]) -> Self {
-        let mut above: HashSet<String> = closure.above(name).map(str::to_owned).collect();
+        let mut above = closure.all_above(name).to_vec();
         for link in added {
-            if above.insert((*link).to_owned()) {
-                above.extend(closure.above(link).map(str::to_owned));
-            }
+            above.push((*link).into());
+            above.extend_from_slice(closure.all_above(link));
         }
-        Self { name: name.to_owned(), above }
+        if !added.is_empty() {
+            above.sort_unstable();
+            above.dedup();
+        }
+        Self { name: name.into(), above }
+    }
+
+    /// The name and all that it stands under.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.above).map(|name| &**name)
+    }
+
+    fn stands_under(&self, broader: &str) -> bool {
+        self.above.binary_search_by(|up| (**up).cmp(broader)).is_ok()
     }
 
     /// Whether a rule's column could match this name.
     pub fn fits(&self, pattern: &Pattern) -> bool {
         match pattern {
             Pattern::Any => true,
-            Pattern::Name(name) => self.name == *name || self.above.contains(name),
+            Pattern::Name(name) => *self.name == **name || self.stands_under(name),
         }
     }
 }

@@ -59,6 +59,10 @@ pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError
     let cases = json::cases(files, &mut problems);
     let fixture = json::registry(files, &mut problems);
     check_sizes(&policy.rules, &duties.rules, &policy.links, &mut problems);
+    if problems.have(ProblemCode::TooMany) {
+        // To compare millions of rows with each other would take long, and tell nothing that matters more.
+        return Err(problems.into_error());
+    }
     check_ids(&policy.rules, &duties.rules, &mut problems);
     check_obligations(&policy.rules, &duties.rules, &obligations, &mut problems);
     check_reasons(&policy.rules, &duties.rules, reasons.as_ref(), &mut problems);

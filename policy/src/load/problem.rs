@@ -177,10 +177,17 @@ impl Problems {
         self.unlisted += error.unlisted;
     }
 
+    /// True when a problem of this kind was found.
+    pub fn have(&self, code: ProblemCode) -> bool {
+        self.list.iter().any(|problem| problem.code == code)
+    }
+
     pub fn into_result(self) -> Result<(), LoadError> {
-        if self.list.is_empty() {
-            return Ok(());
-        }
-        Err(LoadError { problems: self.list, unlisted: self.unlisted })
+        if self.list.is_empty() { Ok(()) } else { Err(self.into_error()) }
+    }
+
+    /// Of at least one problem.
+    pub fn into_error(self) -> LoadError {
+        LoadError { problems: self.list, unlisted: self.unlisted }
     }
 }

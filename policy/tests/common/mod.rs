@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod draft;
+pub mod plain;
 
 use std::path::{Path, PathBuf};
 
