@@ -364,7 +364,7 @@ pub fn agreement_facts(
 
 fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Verdict> {
     let (question, facts) = question(node, operation, asked)?;
-    let decision = engine.decide(&question, &facts);
+    let decision = engine.decide_cached(&question, &facts);
     let (mut waits_for, mut approvals) = (BTreeSet::new(), Vec::new());
     let refusal = match decision.obligations() {
         Some(obligations) => match approvals::state(node, operation.now, asked, obligations)? {
@@ -389,7 +389,7 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
                 ..asked.clone()
             };
             let (question, facts) = self::question(node, operation, &plain)?;
-            told(&decision, engine.decide(&question, &facts).is_permit())
+            told(&decision, engine.decide_cached(&question, &facts).is_permit())
         }
     };
     let permit = match (&refusal, decision.obligations()) {
@@ -404,6 +404,7 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
         }),
         _ => None,
     };
+    let decision = Arc::unwrap_or_clone(decision);
     Ok(Verdict { decision, grounds: Grounds { question, facts, approvals }, permit, refusal, waits_for })
 }
 

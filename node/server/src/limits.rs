@@ -80,3 +80,9 @@ pub const IMPACT_QUESTIONS: usize = 10_000;
 pub const IMPACT_QUESTIONS_MAX: usize = 100_000;
 /// Changes of a diff that are told one by one.
 pub const DIFF_CHANGES_MAX: usize = 5_000;
+/// Questions that the local door decides in one call: some tens of milliseconds of work, and an answer of a few MB.
+pub const QUESTIONS_AT_ONCE_MAX: usize = 1_000;
+/// Questions of one file of `tram policy decide`.
+pub const QUESTIONS_MAX: usize = 100_000;
+/// Longest line of such a file.
+pub const QUESTION_BYTES_MAX: usize = 4 << 10;

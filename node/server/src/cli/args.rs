@@ -540,6 +540,12 @@ pub enum PolicyCommand {
         #[arg(long)]
         agreement: Option<String>,
     },
+    /// Decide many questions as the node would now; nothing is done and nothing is kept.
+    Decide {
+        /// File with a JSON object on each line: subject, dataset, action, and where wanted purpose, basis, agreement.
+        #[arg(long = "in", value_name = "QUESTIONS.ndjson")]
+        file: PathBuf,
+    },
 }
 
 /// `tram policy compliance`

@@ -17,6 +17,7 @@ pub mod out;
 mod peer;
 mod policy;
 mod policy_compliance;
+mod policy_decide;
 pub mod policy_impact;
 mod policy_lint;
 mod receipt;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::args::PolicyCommand;
 use super::client::Client;
 use super::out::{Out, list, say, table, text};
+use super::policy_decide;
 use super::policy_impact;
 use crate::boot::Doors;
 use crate::error::{Error, Result};
@@ -78,6 +79,7 @@ async fn verb_on(
             let answer = client.post("/v1/policy/explain", &body).await?;
             out.result(&answer, explain_text);
         }
+        PolicyCommand::Decide { file } => policy_decide::run(client, &file, out).await?,
         // Answered before a node was looked for.
         _ => {}
     }

@@ -13,6 +13,7 @@ mod listener;
 mod peers;
 mod policy;
 mod policy_compliance;
+mod policy_decide;
 mod policy_impact;
 mod policy_lint;
 mod tlog;
@@ -81,6 +82,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/policy/impact"),
     ("GET", "/v1/policy/who"),
     ("POST", "/v1/policy/diff"),
+    ("POST", "/v1/policy/decide"),
 ];
 
 /// The router of the local door.
@@ -142,6 +144,7 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/policy/impact") => post(policy_impact::impact),
         ("GET", "/v1/policy/who") => get(policy_impact::who),
         ("POST", "/v1/policy/diff") => post(policy_impact::diff),
+        ("POST", "/v1/policy/decide") => post(policy_decide::decide),
         // A row of the table without a handler answers nothing rather than something; a test walks the table.
         _ => MethodRouter::new(),
     }

@@ -59,13 +59,13 @@ pub async fn apply(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Apply
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
-    subject: String,
-    dataset: String,
-    action: String,
+    pub(super) subject: String,
+    pub(super) dataset: String,
+    pub(super) action: String,
     #[serde(default)]
-    purpose: Option<String>,
+    pub(super) purpose: Option<String>,
     #[serde(default)]
-    basis: Option<String>,
+    pub(super) basis: Option<String>,
     #[serde(default)]
     agreement: Option<String>,
 }
@@ -77,21 +77,7 @@ pub async fn explain(
     JsonBody(body): JsonBody<Explain>,
 ) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    let action = Action::read(&body.action).ok_or_else(|| {
-        Error::usage(format!(
-            "`{}` is no action; use discover, metadata, query, download or subscribe",
-            body.action
-        ))
-    })?;
-    let standing = match body.agreement.as_deref() {
-        Some(id) => Some(agreement::find(&node, id)?.ok_or_else(|| {
-            Error::not_found(format!(
-                "no agreement `{id}` here; leave it out to ask as if one were negotiated"
-            ))
-        })?),
-        None if action.moves_content() => Some(negotiated(&node, &body, operation.now)),
-        None => None,
-    };
+    let (action, standing) = body.standing(&node, operation.now)?;
     let asked = Asked {
         subject: &body.subject,
         action,
@@ -104,6 +90,26 @@ pub async fn explain(
     let (question, facts) = gate::question(&node, &operation, &asked)?;
     let explanation = node.gate.engine().explain(&question, &facts, &[]);
     Ok(Json(json!({"question": question, "facts": facts, "explanation": explanation})))
+}
+
+impl Explain {
+    /// The action, and the agreement under which it is asked: the one that is named, or the one that would be negotiated.
+    pub(super) fn standing(&self, node: &Node, now: i64) -> Result<(Action, Option<Standing>)> {
+        let action = Action::read(&self.action).ok_or_else(|| {
+            let known = Action::ALL.map(Action::written).join(", ");
+            Error::usage(format!("`{}` is no action; use one of {known}", self.action.escape_debug()))
+        })?;
+        let standing = match self.agreement.as_deref() {
+            Some(id) => Some(agreement::find(node, id)?.ok_or_else(|| {
+                Error::not_found(format!(
+                    "no agreement `{id}` here; leave it out to ask as if one were negotiated"
+                ))
+            })?),
+            None if action.moves_content() => Some(negotiated(node, self, now)),
+            None => None,
+        };
+        Ok((action, standing))
+    }
 }
 
 /// The agreement that the asker would propose: what moves data is asked for under one, and the node decides about it as if
