@@ -43,6 +43,7 @@ mod mask;
 mod minute;
 pub mod mutation;
 mod obligations;
+pub mod odrl;
 pub mod pack;
 mod predicate;
 mod question;

@@ -95,3 +95,15 @@ pub const ACCESS_DECISIONS_MAX: u64 = 200_000;
 pub const ACCESS_ROWS_MAX: usize = 10_000;
 /// Most comparisons of two rules that one diff makes to prove which way its changes go; past that it claims nothing.
 pub const DIFF_COMPARISONS_MAX: usize = 2_000_000;
+/// Largest ODRL text: a rule set of 10 000 rules is about 8 MB of it.
+pub const ODRL_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Deepest nesting of an ODRL text: a policy with nested `and` and `or` needs about ten.
+pub const ODRL_DEPTH_MAX: usize = 32;
+/// Most rows that one ODRL rule with `or` becomes.
+pub const ODRL_ROWS_MAX: usize = 64;
+/// Most duties of one ODRL rule: as many as an obligation set has columns and predicates.
+pub const ODRL_DUTIES_MAX: usize = 4_096;
+/// Most questions that are decided to find what an offer may announce: 25 µs each, for each dataset of a catalog page.
+pub const WISHES_MAX: usize = 256;
+/// Most permissions that are announced for one dataset.
+pub const ANNOUNCEMENTS_MAX: usize = 16;
