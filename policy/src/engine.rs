@@ -223,6 +223,18 @@ impl Engine {
         self.grants.candidates(&self.rules.grants, &asked, &mut Window::around(question.now))
     }
 
+    /// Grants and duties whose object column fits the question, for announcements.
+    pub(crate) fn about(
+        &self,
+        question: &Question,
+        facts: &Facts,
+    ) -> Result<(Standing, Vec<&Rule>, Vec<&Rule>), ReasonCode> {
+        let standing = Standing::of(self.rules.invariants(), &self.rules.closure, question, facts)?;
+        let grants = self.grants.about(&self.rules.grants, &standing);
+        let duties = self.duties.about(&self.rules.duties, &standing);
+        Ok((standing, grants, duties))
+    }
+
     /// Rules whose object column fits the question, for explanations.
     pub(crate) fn near(
         &self,

@@ -6,10 +6,12 @@
 //! import are each other's inverse: the rule set that comes back has the same digest.
 //!
 //! [`duties`] and [`obligations`] do the same for the obligations of one decision, in the form that offers and
+//! agreements carry; [`announce`] finds by deciding what an offer may say to one party.
 //!
 //! What it is not: no JSON-LD processor. The compact form is written, and what else is read stands in
 //! `docs/odrl.md`; contexts are never fetched. Begin with `columns.rs`, the one table of a rule's columns.
 
+mod announce;
 mod columns;
 mod draft;
 mod duty;
@@ -21,6 +23,7 @@ mod problem;
 mod read;
 mod terms;
 
+pub use announce::{Announced, Announcement, BasisTerm, Stated, announce};
 pub use draft::Draft;
 pub use duty::{duties, obligations};
 pub use export::{document, export};
