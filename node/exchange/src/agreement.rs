@@ -233,6 +233,29 @@ mod tests {
     }
 
     #[test]
+    fn duties_neither_weaker_nor_stronger_than_those_asked_for_are_agreed_to() {
+        let duty = |days: &str| {
+            let constraint = json!([{ "leftOperand": "odrl:elapsedTime", "operator": "lteq",
+                "rightOperand": { "@type": "xsd:duration", "@value": days } }]);
+            parse_value::<crate::dsp::Rule>(json!({ "action": "odrl:delete", "constraint": constraint }))
+                .unwrap()
+        };
+        let mut asked = offer();
+        let with = |duties: Vec<crate::dsp::Rule>| {
+            RuleBody::new(offer().rules.permission().to_vec(), vec![], duties).unwrap()
+        };
+        asked.rules = with(vec![duty("P30D")]);
+        let good = Agreement::from_offer(&asked, id("urn:a"), &parties(), 0).unwrap();
+        verify_against_offer(&good, &asked, &parties()).unwrap();
+        for duties in [vec![], vec![duty("P31D")], vec![duty("P29D")], vec![duty("P30D"), duty("P30D")]] {
+            let mut other = good.clone();
+            other.rules = with(duties);
+            let refused = verify_against_offer(&other, &asked, &parties()).unwrap_err();
+            assert_eq!(refused, AgreementError::Rules { part: "obligations" });
+        }
+    }
+
+    #[test]
     fn an_empty_list_of_conditions_is_the_same_as_none() {
         let with = offer_with(json!([{ "action": "use", "constraint": [] }]));
         let without = offer_with(json!([{ "action": "odrl:use" }]));

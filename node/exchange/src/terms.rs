@@ -1,17 +1,48 @@
-//! The terms inside an offer or agreement that this house understands: purpose, legal basis, from when, until when.
+//! The terms inside an offer or agreement that this house understands: what may be done for which purpose, on which
+//! legal basis, from when until when, by whom from where, and under which duties.
 //!
-//! Promises: what is written here is one permission to `use` with named conditions, read back to the same terms; what
-//! is read and not understood wholly is refused, because an unknown condition might be one that we break.
-//! Absent: the question whether the terms allow a deed; that is the policy's, which gets these terms as facts.
+//! Promises: what is written here is one permission with named conditions, read back to the same terms; what is read
+//! and not understood wholly is refused by its name, because an unknown condition might be one that we break.
+//! Absent: the question whether the terms allow a deed, and what a duty means; those are the policy's, which gets these
+//! terms as facts.
 
 use serde_json::{Value, json};
 
-use crate::dsp::{Constraint, Extra, Id, IdError, Logic, Operator, Rule, RuleBody, Timestamp};
+use crate::dsp::{Constraint, Extra, Id, IdError, Logic, Operator, Profile, Rule, RuleBody, Timestamp};
 
 const PURPOSE: &str = "odrl:purpose";
 const LEGAL_BASIS: &str = "urn:tram:ns:legalBasis";
 const DATE_TIME: &str = "odrl:dateTime";
 const ODRL: &str = "http://www.w3.org/ns/odrl/2/";
+const UNIT: &str = "urn:tram:ns:unit";
+const ROLE: &str = "urn:tram:ns:role";
+const CLEARANCE: &str = "urn:tram:ns:clearance";
+const PLACE: &str = "odrl:spatial";
+const ROUTE: &str = "urn:tram:ns:route";
+const CHANNEL: &str = "odrl:deliveryChannel";
+/// The action that stands for any deed.
+const USE: &str = "use";
+/// Deeds that terms can be limited to: asking, and taking a copy.
+const DEEDS: [&str; 2] = ["odrl:read", "odrl:reproduce"];
+/// The profile whose terms are understood. A policy may name it, and no other.
+pub const PROFILE: &str = "urn:tram:ns:profile:1";
+
+/// Who uses the data, from where and which way, as the consumer states and signs it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stated {
+    /// The unit of the consumer.
+    pub unit: Option<Id>,
+    /// The role of the person.
+    pub role: Option<Id>,
+    /// The person's clearance, 0 to 9.
+    pub clearance: Option<u8>,
+    /// Where the data is used.
+    pub place: Option<Id>,
+    /// Which way it takes from node to node.
+    pub route: Option<Id>,
+    /// Through which network zone.
+    pub channel: Option<Id>,
+}
 
 /// Under which terms a dataset may be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +55,12 @@ pub struct Terms {
     pub valid_from: Option<i64>,
     /// Before this moment, in unix seconds.
     pub valid_until: Option<i64>,
+    /// The one deed that is allowed, `odrl:read` or `odrl:reproduce`; none is any.
+    pub deed: Option<Id>,
+    /// What the consumer states of itself.
+    pub stated: Stated,
+    /// What must be done, as the policy's `obligation`.
+    pub duties: Vec<Rule>,
 }
 
 /// Why terms are not understood. The offer or agreement must then be refused.
@@ -31,7 +68,7 @@ pub struct Terms {
 pub enum TermsError {
     /// Something stands there that this node does not know.
     #[error(
-        "the terms have {what}, which this node does not know: offer one permission to `use` with purpose, legal basis and times"
+        "the terms have {what}, which this node does not know: leave it out, or ask for what the catalog offers"
     )]
     Unknown {
         /// What it is.
@@ -82,26 +119,31 @@ impl Terms {
                 constraint.push(atomic(DATE_TIME, operator, right)?);
             }
         }
-        let rule = Rule::new(Id::new("use")?, constraint);
-        RuleBody::new(vec![rule], Vec::new(), Vec::new()).ok_or_else(|| unknown("no permission"))
+        self.stated.write(&mut constraint)?;
+        let action = self.deed.clone().map_or_else(|| Id::new(USE), Ok)?;
+        let rules = RuleBody::new(vec![Rule::new(action, constraint)], Vec::new(), self.duties.clone());
+        let rules = rules.ok_or_else(|| unknown("no permission"))?;
+        let plain = self.duties.is_empty() && self.stated == Stated::default();
+        Ok(if plain { rules } else { rules.with_profile(Profile::one(Id::new(PROFILE)?)) })
     }
 
     /// Read the terms of an offer or agreement.
     pub fn read(rules: &RuleBody) -> Result<Terms, TermsError> {
-        if !rules.prohibition().is_empty() {
-            return Err(unknown("a prohibition"));
+        if let Some(rule) = rules.prohibition().first() {
+            return Err(unknown(&format!("the prohibition of `{}`", shown(rule.action.as_str()))));
         }
-        if !rules.obligation().is_empty() {
-            return Err(unknown("an obligation"));
+        let mut profiles = rules.profile().map(Profile::iris).unwrap_or_default().iter();
+        if let Some(profile) = profiles.find(|iri| iri.as_str() != PROFILE) {
+            return Err(unknown(&format!("the profile `{}`", shown(profile.as_str()))));
         }
         // Titles and the like say nothing about use; the parties may be named, since the message names them as well.
-        if let Some((key, _)) = rules.extra().iter().find(|(key, _)| !is_remark(key)) {
+        if let Some((key, _)) = rules.extra().iter().find(|(key, value)| !is_remark(key, value)) {
             return Err(unknown(&format!("the property `{}`", shown(key))));
         }
         let [rule] = rules.permission() else {
             return Err(unknown("several permissions"));
         };
-        let mut terms = Terms::default();
+        let mut terms = Terms { duties: rules.obligation().to_vec(), ..Terms::default() };
         read_rule(rule, &mut terms)?;
         terms.check_times()?;
         Ok(terms)
@@ -128,18 +170,23 @@ fn shown(text: &str) -> String {
 }
 
 /// Properties of a policy that cannot change what its rules mean.
-fn is_remark(key: &str) -> bool {
+fn is_remark(key: &str, value: &Value) -> bool {
     let odrl = key.strip_prefix("odrl:").or_else(|| key.strip_prefix(ODRL));
     match odrl {
+        // That a prohibition wins over a permission is what we do anyway; the other two ways are not ours.
+        Some("conflict") => text_of(value).is_ok_and(|word| bare(word) == "prohibit"),
         Some(name) => matches!(name, "assigner" | "assignee"),
         None => key.contains(':') || matches!(key, "assigner" | "assignee"),
     }
 }
 
 fn read_rule(rule: &Rule, terms: &mut Terms) -> Result<(), TermsError> {
-    if rule.action.as_str() != "use" {
-        return Err(unknown(&format!("the action `{}`", shown(rule.action.as_str()))));
+    let action = rule.action.as_str();
+    let deed = DEEDS.into_iter().find(|deed| bare(deed) == bare(action));
+    if bare(action) != USE && deed.is_none() {
+        return Err(unknown(&format!("the action `{}`", shown(action))));
     }
+    terms.deed = deed.map(Id::new).transpose()?;
     if let Some((key, _)) = rule.extra.iter().find(|(key, _)| !matches!(key.as_str(), "@type" | "@id")) {
         return Err(unknown(&format!("the property `{}` in a permission", shown(key))));
     }
@@ -164,8 +211,18 @@ fn read_constraint(constraint: &Constraint, terms: &mut Terms) -> Result<(), Ter
 
 fn read_atomic(left: &Id, operator: Operator, right: &Value, terms: &mut Terms) -> Result<(), TermsError> {
     let left = left.as_str();
-    let name = left.strip_prefix("odrl:").or_else(|| left.strip_prefix(ODRL)).unwrap_or(left);
-    match (name, operator) {
+    let stated = &mut terms.stated;
+    match (bare(left), operator) {
+        (UNIT, Operator::Eq | Operator::IsPartOf) => once(&mut stated.unit, UNIT, id_of(right)?),
+        (ROLE, Operator::Eq | Operator::IsA) => once(&mut stated.role, ROLE, id_of(right)?),
+        (CLEARANCE, Operator::Eq | Operator::Gteq) => {
+            let digit = text_of(right)?.parse().ok().filter(|digit| *digit <= 9);
+            let digit = digit.ok_or_else(|| unknown("a clearance that is no digit"))?;
+            once(&mut stated.clearance, CLEARANCE, digit)
+        }
+        ("spatial", Operator::Eq | Operator::IsPartOf) => once(&mut stated.place, PLACE, id_of(right)?),
+        (ROUTE, Operator::Eq) => once(&mut stated.route, ROUTE, id_of(right)?),
+        ("deliveryChannel", Operator::Eq) => once(&mut stated.channel, CHANNEL, id_of(right)?),
         ("purpose", Operator::Eq | Operator::IsAnyOf) => {
             if !terms.purposes.is_empty() {
                 return Err(TermsError::Twice(PURPOSE.to_owned()));
@@ -182,6 +239,44 @@ fn read_atomic(left: &Id, operator: Operator, right: &Value, terms: &mut Terms) 
         }
         ("dateTime", _) => read_moment(operator, right, terms),
         _ => Err(unknown(&format!("the condition `{} {}`", shown(left), operator.word()))),
+    }
+}
+
+/// ODRL's words bare, everything else as it is.
+fn bare(word: &str) -> &str {
+    word.strip_prefix("odrl:").or_else(|| word.strip_prefix(ODRL)).unwrap_or(word)
+}
+
+fn id_of(right: &Value) -> Result<Id, TermsError> {
+    Ok(Id::new(text_of(right)?)?)
+}
+
+fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), TermsError> {
+    if place.replace(value).is_some() {
+        return Err(TermsError::Twice(name.to_owned()));
+    }
+    Ok(())
+}
+
+impl Stated {
+    fn write(&self, constraint: &mut Vec<Constraint>) -> Result<(), IdError> {
+        let Stated { unit, role, clearance, place, route, channel } = self;
+        for (left, operator, value) in [
+            (UNIT, Operator::IsPartOf, unit),
+            (ROLE, Operator::IsA, role),
+            (PLACE, Operator::IsPartOf, place),
+            (ROUTE, Operator::Eq, route),
+            (CHANNEL, Operator::Eq, channel),
+        ] {
+            if let Some(value) = value {
+                constraint.push(Constraint::text(Id::new(left)?, operator, value.as_str()));
+            }
+        }
+        if let Some(digit) = clearance {
+            let right = json!({ "@type": "xsd:integer", "@value": digit.to_string() });
+            constraint.push(atomic(CLEARANCE, Operator::Gteq, right)?);
+        }
+        Ok(())
     }
 }
 
@@ -220,107 +315,4 @@ fn text_of(value: &Value) -> Result<&str, TermsError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dsp::{Offer, parse_value};
-
-    fn rules(permission: Value) -> RuleBody {
-        let offer = json!({ "@id": "urn:o", "@type": "Offer", "permission": permission });
-        parse_value::<Offer>(offer).unwrap().rules
-    }
-
-    fn one(constraint: Value) -> Result<Terms, TermsError> {
-        Terms::read(&rules(json!([{ "action": "use", "constraint": constraint }])))
-    }
-
-    fn id(text: &str) -> Id {
-        Id::new(text).unwrap()
-    }
-
-    #[test]
-    fn terms_survive_being_written() {
-        let terms = Terms {
-            purposes: vec![id("pu:traffic"), id("pu:research")],
-            legal_basis: Some(id("ND47-2020")),
-            valid_from: Some(1_790_000_000),
-            valid_until: Some(1_800_000_000),
-        };
-        assert_eq!(Terms::read(&terms.to_rules().unwrap()).unwrap(), terms);
-        let single = Terms { purposes: vec![id("pu:traffic")], ..Terms::default() };
-        assert_eq!(Terms::read(&single.to_rules().unwrap()).unwrap(), single);
-        assert_eq!(Terms::read(&Terms::default().to_rules().unwrap()).unwrap(), Terms::default());
-    }
-
-    #[test]
-    fn limits_of_time_are_half_open_and_the_narrowest_counts() {
-        let at = |operator: &str, time: &str| json!({ "leftOperand": DATE_TIME, "operator": operator, "rightOperand": time });
-        let terms = one(json!([
-            at("gteq", "2026-01-01T00:00:00Z"),
-            at("gt", "2026-01-01T00:00:00Z"),
-            at("lteq", "2026-12-31T23:59:59Z"),
-            at("lt", "2028-01-01T00:00:00Z"),
-        ]));
-        let terms = terms.unwrap();
-        let (from, until) = (terms.valid_from.unwrap(), terms.valid_until.unwrap());
-        assert_eq!((from, until), (1_767_225_601, 1_798_761_600));
-        assert!(!terms.is_valid_at(from - 1) && terms.is_valid_at(from));
-        assert!(terms.is_valid_at(until - 1) && !terms.is_valid_at(until));
-    }
-
-    #[test]
-    fn a_nested_and_is_read_and_every_spelling_of_odrl() {
-        let terms = one(json!([{ "and": [
-            { "leftOperand": "purpose", "operator": "odrl:eq", "rightOperand": { "@id": "pu:a" } },
-            { "leftOperand": "urn:tram:ns:legalBasis", "operator": "eq", "rightOperand": { "@value": "b" } },
-        ]}]));
-        assert_eq!(
-            terms.unwrap(),
-            Terms { purposes: vec![id("pu:a")], legal_basis: Some(id("b")), ..Terms::default() }
-        );
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        let refused = [
-            json!([{ "leftOperand": "odrl:spatial", "operator": "eq", "rightOperand": "VN" }]),
-            json!([{ "leftOperand": PURPOSE, "operator": "isNoneOf", "rightOperand": ["a"] }]),
-            json!([{ "leftOperand": PURPOSE, "operator": "isAnyOf", "rightOperand": [] }]),
-            json!([{ "leftOperand": PURPOSE, "operator": "eq", "rightOperand": ["a", "b"] }]),
-            json!([{ "leftOperand": DATE_TIME, "operator": "eq", "rightOperand": "2026-01-01T00:00:00Z" }]),
-            json!([{ "leftOperand": DATE_TIME, "operator": "lt", "rightOperand": "2026-01-01T00:00:00" }]),
-            json!([{ "or": [{ "leftOperand": PURPOSE, "operator": "eq", "rightOperand": "a" }] }]),
-            json!([{ "leftOperand": PURPOSE, "operator": "eq", "rightOperand": "a", "unit": "x" }]),
-            json!([{ "leftOperand": PURPOSE, "operator": "eq", "rightOperand": "a" },
-                   { "leftOperand": PURPOSE, "operator": "eq", "rightOperand": "b" }]),
-        ];
-        for constraint in refused {
-            assert!(one(constraint.clone()).is_err(), "{constraint}");
-        }
-        assert!(Terms::read(&rules(json!([{ "action": "odrl:distribute" }]))).is_err());
-        assert!(Terms::read(&rules(json!([{ "action": "use" }, { "action": "use" }]))).is_err());
-        assert!(
-            Terms::read(&rules(json!([{ "action": "use", "duty": [{ "action": "odrl:pay" }] }]))).is_err()
-        );
-    }
-
-    #[test]
-    fn rules_beyond_permissions_and_inherited_ones_are_refused() {
-        let policy = |more: Value| {
-            let mut offer = json!({ "@id": "o", "@type": "Offer", "permission": [{ "action": "use" }] });
-            let (object, more) = (offer.as_object_mut().unwrap(), more.as_object().unwrap().clone());
-            object.extend(more);
-            Terms::read(&parse_value::<Offer>(offer).unwrap().rules)
-        };
-        assert!(policy(json!({ "prohibition": [{ "action": "odrl:distribute" }] })).is_err());
-        assert!(policy(json!({ "obligation": [{ "action": "odrl:delete" }] })).is_err());
-        assert!(policy(json!({ "odrl:inheritFrom": "urn:x" })).is_err());
-        assert!(policy(json!({ "inheritFrom": "urn:x" })).is_err());
-        assert!(policy(json!({ "dct:title": "x", "odrl:assigner": "urn:p" })).is_ok());
-    }
-
-    #[test]
-    fn terms_that_never_hold_are_refused() {
-        let terms = Terms { valid_from: Some(10), valid_until: Some(10), ..Terms::default() };
-        assert_eq!(terms.to_rules(), Err(TermsError::NeverValid { from: 10, until: 10 }));
-    }
-}
+mod tests;

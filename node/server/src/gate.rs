@@ -28,6 +28,7 @@ pub struct Permit {
     subject: String,
     action: Action,
     dataset: String,
+    demanded: Obligations,
     obligations: Obligations,
     rule_set: ([u8; 32], u64),
     decision: [u8; 32],
@@ -64,7 +65,11 @@ impl Permit {
     pub fn dataset(&self) -> &str {
         &self.dataset
     }
-    /// What must be done.
+    /// What the rules demand; what was agreed may ask for more.
+    pub fn demanded(&self) -> &Obligations {
+        &self.demanded
+    }
+    /// What must be done: by the rules, and by the agreement.
     pub fn obligations(&self) -> &Obligations {
         &self.obligations
     }
@@ -235,6 +240,7 @@ impl Gate {
             subject: node.config.node.id.clone(),
             action: Action::Metadata,
             dataset: dataset.to_owned(),
+            demanded: Obligations::default(),
             obligations: Obligations::default(),
             rule_set: (*rules.rule_set().digest().as_bytes(), rules.rule_set().version()),
             decision: [0; 32],
@@ -275,6 +281,7 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         .map(|a| AgreementId::named(&a.id).map_err(|e| bad("agreement", &a.id, &e)))
         .transpose()?;
     let (network, route) = channel(node)?;
+    let stated = asked.agreement.map(|agreement| agreement.stated.clone()).unwrap_or_default();
     let facts = Facts {
         party: party(node, asked.subject)?,
         dataset: dataset_facts(node, asked.dataset)?,
@@ -287,16 +294,16 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
     let place = home.and_then(|country| PlaceId::named(&country).ok());
     let question = Question {
         subject,
-        unit: None,
-        role: None,
-        clearance: Class::OPEN,
+        unit: stated.unit,
+        role: stated.role,
+        clearance: stated.clearance,
         action: asked.action,
         dataset,
         purpose,
         agreement,
         basis,
         network,
-        place,
+        place: stated.place.or(place),
         route,
         now: operation.now,
     };
@@ -392,20 +399,33 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
             told(&decision, engine.decide_cached(&question, &facts).is_permit())
         }
     };
-    let permit = match (&refusal, decision.obligations()) {
-        (None, Some(obligations)) => Some(Permit {
+    let owed = decision.obligations().map(|obligations| (obligations, owed(obligations, asked)));
+    let permit = match (&refusal, owed) {
+        (None, Some((demanded, owed))) => Some(Permit {
             subject: asked.subject.to_owned(),
             action: asked.action,
             dataset: asked.dataset.to_owned(),
-            obligations: obligations.clone(),
+            demanded: demanded.clone(),
             rule_set: (*decision.rule_set_digest.as_bytes(), decision.rule_set_version),
             decision: *decision.digest().map_err(Error::internal)?.as_bytes(),
-            left: Left::of(&obligations.quota, &facts.usage),
+            left: Left::of(&owed.quota, &facts.usage),
+            obligations: owed,
         }),
         _ => None,
     };
     let decision = Arc::unwrap_or_clone(decision);
     Ok(Verdict { decision, grounds: Grounds { question, facts, approvals }, permit, refusal, waits_for })
+}
+
+/// What must be done under an agreement: rules that became looser do not loosen what both signed.
+fn owed(obligations: &Obligations, asked: &Asked<'_>) -> Obligations {
+    let agreed = asked.agreement.filter(|_| asked.action.moves_content()).and_then(|a| a.duties.as_ref());
+    agreed.map_or_else(|| obligations.clone(), |duties| obligations.join(duties))
+}
+
+/// Whether this node can do all that these obligations ask.
+pub fn can_keep(obligations: &Obligations) -> bool {
+    unsupported(obligations).is_none()
 }
 
 /// The refusal as the asker may see it.

@@ -8,6 +8,7 @@ use exchange::{AgreementRecord, DetachedSignature};
 use serde::{Deserialize, Serialize};
 use store::{Space, Tx};
 
+use super::terms::{SOME_BASIS, Stated};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::limits;
@@ -43,6 +44,15 @@ pub struct Standing {
     pub valid_until: i64,
     /// Verified signatures.
     pub signatures: u8,
+    /// The one deed that it is about, `odrl:read` or `odrl:reproduce`; none is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deed: Option<String>,
+    /// What the consumer states of itself.
+    #[serde(default)]
+    pub stated: Stated,
+    /// What both agreed must be done; none where the terms name no duty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duties: Option<policy::Obligations>,
     /// The agreement itself with both signatures; none while it is only thought of.
     pub record: Option<AgreementRecord>,
 }
@@ -52,11 +62,39 @@ impl Standing {
     pub fn holds_at(&self, now: i64) -> bool {
         self.signatures == 2 && now >= self.valid_from && now < self.valid_until
     }
+
+    /// Whether it is about this action, `query` or `download`.
+    pub fn allows(&self, action: &str) -> bool {
+        let action = policy::Action::read(action);
+        self.deed.as_deref().is_none_or(|deed| deed == policy::odrl::action_of(action))
+    }
+
+    /// The agreement that a consumer could make now, before any terms are named.
+    pub fn proposed(node: &Node, consumer: &str, dataset: &str, now: i64) -> Self {
+        Self {
+            id: "urn:tram:agreement:proposed".to_owned(),
+            side: Side::Provider,
+            provider: node.config.node.id.clone(),
+            consumer: consumer.to_owned(),
+            dataset: dataset.to_owned(),
+            purposes: Vec::new(),
+            basis: None,
+            valid_from: now,
+            valid_until: now.saturating_add(limits::AGREEMENT_SECONDS_DEFAULT),
+            // The question at this moment is what would hold once both have signed.
+            signatures: 2,
+            deed: None,
+            stated: Stated::default(),
+            duties: None,
+            record: None,
+        }
+    }
 }
 
-/// The terms that a consumer proposes: one purpose, one legal basis, a limited time.
+/// The terms that a consumer proposes: one purpose, one legal basis, a limited time, and the deed and the duties of the
+/// offer that it took.
 pub fn proposal(
-    offer: &Offer,
+    (offer, taken): (&Offer, Terms),
     target: Id,
     purpose: Option<&str>,
     basis: Option<&str>,
@@ -68,8 +106,8 @@ pub fn proposal(
     let terms = Terms {
         purposes: purpose.map(|p| iri(PURPOSE, p)).transpose()?.into_iter().collect(),
         legal_basis: basis.map(|b| iri(BASIS, b)).transpose()?,
-        valid_from: None,
-        valid_until: Some(now + limits::AGREEMENT_SECONDS_DEFAULT),
+        valid_until: Some(taken.valid_until.unwrap_or(i64::MAX).min(now + limits::AGREEMENT_SECONDS_DEFAULT)),
+        ..taken
     };
     let rules = terms.to_rules().map_err(|e| Error::usage(e.to_string()))?;
     Ok(MessageOffer { id: offer.id.clone(), target, rules })
@@ -94,7 +132,11 @@ pub fn thought_of(
         policy::PurposeId::named(&purpose).map_err(|e| format!("purpose `{purpose}`: {e}"))?;
     }
     if let Some(basis) = &terms.legal_basis {
-        let basis = code(basis.as_str(), BASIS);
+        let basis = basis_code(basis);
+        if basis == SOME_BASIS {
+            return Err("the condition `urn:tram:ns:legalBasis` names no basis; state the one that you have"
+                .to_owned());
+        }
         policy::BasisId::named(&basis).map_err(|e| format!("legal basis `{basis}`: {e}"))?;
     }
     let until = terms.valid_until.unwrap_or(now + limits::AGREEMENT_SECONDS_DEFAULT);
@@ -106,23 +148,25 @@ pub fn thought_of(
         ));
     }
     Ok(Standing {
-        id: "urn:tram:agreement:proposed".to_owned(),
-        side: Side::Provider,
-        provider: node.config.node.id.clone(),
-        consumer: negotiation.ends().peer().to_string(),
-        dataset: dataset.to_owned(),
         purposes: codes(&terms.purposes),
-        basis: terms.legal_basis.map(|b| code(b.as_str(), BASIS)),
         valid_from: terms.valid_from.unwrap_or(now),
         valid_until: until,
-        // The question at this moment is what would hold once both have signed.
-        signatures: 2,
-        record: None,
+        deed: terms.deed.as_ref().map(ToString::to_string),
+        stated: super::terms::stated(node, &terms.stated)?,
+        duties: super::terms::agreed(&terms)?,
+        basis: terms.legal_basis.as_ref().map(basis_code),
+        ..Standing::proposed(node, negotiation.ends().peer().as_str(), dataset, now)
     })
 }
 
-fn codes(ids: &[Id]) -> Vec<String> {
+/// Purposes without their prefix.
+pub fn codes(ids: &[Id]) -> Vec<String> {
     ids.iter().map(|id| code(id.as_str(), PURPOSE)).collect()
+}
+
+/// A legal basis without its prefix.
+pub fn basis_code(basis: &Id) -> String {
+    code(basis.as_str(), BASIS)
 }
 
 fn code(iri: &str, prefix: &str) -> String {
@@ -209,7 +253,10 @@ pub fn standing(
         consumer: parties.consumer.to_string(),
         dataset: dataset.to_owned(),
         purposes: codes(&terms.purposes),
-        basis: terms.legal_basis.map(|b| code(b.as_str(), BASIS)),
+        deed: terms.deed.as_ref().map(ToString::to_string),
+        stated: super::terms::stated(node, &terms.stated)?,
+        duties: super::terms::agreed(&terms)?,
+        basis: terms.legal_basis.as_ref().map(basis_code),
         valid_from: terms.valid_from.unwrap_or(made),
         valid_until: terms.valid_until.unwrap_or(made + limits::AGREEMENT_SECONDS_DEFAULT),
         signatures: 2,
@@ -234,6 +281,7 @@ pub fn reusable(
     dataset: &str,
     purpose: Option<&str>,
     basis: Option<&str>,
+    action: &str,
     now: i64,
 ) -> Result<Option<Standing>> {
     let all = records::all::<Standing>(&node.store, Space::Agreement, b"")?;
@@ -243,6 +291,8 @@ pub fn reusable(
             && s.dataset == dataset
             && s.purposes.first().map(String::as_str) == purpose
             && s.basis.as_deref() == basis
+            && s.allows(action)
+            && s.stated == Stated::default()
             && s.holds_at(now)
             && s.holds_at(now + 60)
     }))

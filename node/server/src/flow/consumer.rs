@@ -6,8 +6,7 @@ use std::sync::Arc;
 use exchange::Role;
 use exchange::dsp::{
     Address, Cause, ContractAgreementVerificationMessage, ContractNegotiationEventMessage,
-    ContractRequestMessage, Event, Extra, Id, NegotiationMessage, TransferMessage, TransferRequestMessage,
-    Turn,
+    ContractRequestMessage, Event, Extra, NegotiationMessage, TransferMessage, TransferRequestMessage, Turn,
 };
 use exchange::ends::Local;
 use exchange::negotiation::{Negotiation, State as NegotiationState};
@@ -17,7 +16,7 @@ use store::{Space, Tx};
 use super::delivery::{self, send, terminate};
 use super::evidence::{self, CommittedValues};
 use super::protocol::{FIRST, Protocol, base, find, known, pids};
-use super::{NegotiationRow, agreement, change, fail, receive, statement};
+use super::{NegotiationRow, agreement, change, fail, receive, statement, terms};
 use crate::error::{Error, RefusalInfo, Result};
 use crate::node::Node;
 use crate::operation::Operation;
@@ -113,7 +112,8 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
     let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
     // The values of committed fields are told once the provider knows the exchange, so such an exchange negotiates.
     let standing = if evidence::wish(node, &exchange.id)?.is_empty() {
-        agreement::reusable(node, &exchange.peer, &exchange.dataset, purpose, basis, operation.now)?
+        let action = &exchange.ask.action;
+        agreement::reusable(node, &exchange.peer, &exchange.dataset, purpose, basis, action, operation.now)?
     } else {
         None
     };
@@ -128,8 +128,8 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
     }
     let route = node.peers.route(&exchange.peer)?;
     let dataset = node.outbound.dataset(node, &route, &exchange.dataset).await?;
-    let offer =
-        dataset.offers.iter().next().ok_or_else(|| Error::Peer("a dataset without an offer".to_owned()))?;
+    let offer = terms::choose(&dataset.offers, purpose, basis, &exchange.ask.action)
+        .ok_or_else(|| Error::Peer("a dataset without an offer".to_owned()))?;
     let target = id(&format!("{}/{}", exchange.peer, exchange.dataset))?;
     let offer = agreement::proposal(offer, target, purpose, basis, operation.now)?;
     let local = local(node, exchange)?;
@@ -174,17 +174,19 @@ async fn negotiation(
     Ok(false)
 }
 
-/// A provider's counter-offer is accepted only when its terms are the ones that this node proposed.
+/// A provider's counter-offer is accepted only when its terms are the ones that this node asked for, with the deed and
+/// the duties that the catalog announces: neither weaker nor stronger duties are agreed to without anybody's consent.
 async fn answer_offer(node: &Arc<Node>, exchange: &Exchange, stored: &NegotiationRow) -> Result<()> {
+    let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
+    let route = node.peers.route(&exchange.peer)?;
+    let dataset = node.outbound.dataset(node, &route, &exchange.dataset).await?;
+    let announced = terms::choose(&dataset.offers, purpose, basis, &exchange.ask.action);
+    let announced = announced.map(|(_, terms)| terms).unwrap_or_default();
     let same = exchange::terms::Terms::read(&stored.process.offer().rules).is_ok_and(|terms| {
-        let wanted = |list: &[Id], code: &Option<String>| {
-            list.iter()
-                .map(|i| i.as_str().rsplit(':').next().unwrap_or_default().to_owned())
-                .collect::<Vec<_>>()
-                == code.iter().cloned().collect::<Vec<_>>()
-        };
-        wanted(&terms.purposes, &exchange.ask.purpose)
-            && wanted(&terms.legal_basis.into_iter().collect::<Vec<_>>(), &exchange.ask.basis)
+        agreement::codes(&terms.purposes).iter().map(String::as_str).eq(purpose)
+            && terms.legal_basis.as_ref().map(agreement::basis_code).as_deref() == basis
+            && (terms.deed, terms.stated, terms.duties)
+                == (announced.deed, announced.stated, announced.duties)
     });
     if same {
         let message = NegotiationMessage::Event(ContractNegotiationEventMessage {

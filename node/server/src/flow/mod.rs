@@ -24,6 +24,7 @@ pub mod receive;
 pub mod retention;
 pub mod sealing;
 pub mod statement;
+pub mod terms;
 pub mod view;
 
 use std::sync::Arc;

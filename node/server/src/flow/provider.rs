@@ -12,7 +12,7 @@ use store::Space;
 
 use super::delivery::{send, terminate};
 use super::protocol::{Protocol, find, pids};
-use super::{NegotiationRow, TransferRow, agreement, change, fail, produce, statement};
+use super::{NegotiationRow, TransferRow, agreement, change, fail, produce, statement, terms};
 use crate::approvals;
 use crate::error::{Error, RefusalInfo, Result};
 use crate::gate::{Asked, Permit};
@@ -138,6 +138,11 @@ async fn decide_negotiation(
     let rules = statement::rules(&verdict.decision);
     match verdict.permit() {
         Ok(permit) => {
+            let demanded = permit.demanded();
+            let fits = proposed.duties.as_ref().map_or(Ok(()), |duties| terms::same_duties(duties, demanded));
+            if let Err(why) = fits {
+                return terminate(node, exchange, &row.process, Cause::plain("DUTIES", &why)).await;
+            }
             let (agreement, signature) =
                 agreement::issue(node, &permit, &row.process, &exchange.dataset, now)?;
             let pids = pids(&row.process)?;
@@ -169,6 +174,12 @@ async fn waits(node: &Node, operation: &Operation, exchange: &Exchange, asked: &
 /// Terms say nothing of the action, so an agreement is worth making when the rules permit one of them under it: the query,
 /// or else the copy. Which one is done then is decided again at the transfer.
 fn useful<'a>(node: &Node, operation: &Operation, query: Asked<'a>) -> Result<Asked<'a>> {
+    let about = |action: &str| query.agreement.is_none_or(|agreement| agreement.allows(action));
+    match (about("query"), about("download")) {
+        (true, false) => return Ok(query),
+        (false, true) => return Ok(Asked { action: policy::Action::Download, ..query }),
+        _ => {}
+    }
     let permitted = |asked: &Asked<'_>| {
         let verdict = node.gate.look(node, operation, asked)?;
         Ok::<bool, Error>(!verdict.waits_for().is_empty() || verdict.permit().is_ok())
@@ -189,7 +200,7 @@ fn fits_offer(node: &Node, exchange: &Exchange, row: &NegotiationRow) -> std::re
     }
     let record = crate::datasets::find(node, &exchange.dataset).map_err(|e| e.to_string())?;
     let current = record.map(|r| crate::datasets::offer_id(node, &r));
-    if current.as_deref() == Some(offer.id.as_str()) {
+    if current.is_some_and(|current| terms::is_current(offer.id.as_str(), &current)) {
         return Ok(());
     }
     Err(format!("the offer `{}` is not in force any more; ask the catalog again", offer.id))
@@ -399,9 +410,17 @@ fn under_agreement(
         Some(s) if s.consumer == exchange.peer && s.side == records::Side::Provider => s,
         _ => return Ok(Err(No::Request("AGREEMENT", format!("no agreement `{id}` with this consumer")))),
     };
-    Ok(QueryDoc::from_wire(row.process.query())
-        .map(|query| (standing, query))
-        .map_err(|why| No::Request("QUERY", why)))
+    let query = match QueryDoc::from_wire(row.process.query()) {
+        Ok(query) => query,
+        Err(why) => return Ok(Err(No::Request("QUERY", why))),
+    };
+    if !standing.allows(&query.action) {
+        let deed = standing.deed.as_deref().unwrap_or_default();
+        let why =
+            format!("the agreement `{id}` is about `{deed}` alone; negotiate one for `{}`", query.action);
+        return Ok(Err(No::Request("AGREEMENT", why)));
+    }
+    Ok(Ok((standing, query)))
 }
 
 fn asked<'a>(exchange: &'a Exchange, standing: &'a agreement::Standing, query: &QueryDoc) -> Asked<'a> {

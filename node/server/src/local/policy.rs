@@ -13,10 +13,8 @@ use super::body::{JsonBody, Params};
 use crate::error::{Error, Result};
 use crate::flow::agreement::{self, Standing};
 use crate::gate::{self, Asked};
-use crate::limits;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
-use crate::records::Side;
 use crate::rules;
 
 /// Query of `GET /v1/policy`.
@@ -116,16 +114,8 @@ impl Explain {
 /// both had signed.
 fn negotiated(node: &Node, body: &Explain, now: i64) -> Standing {
     Standing {
-        id: "urn:tram:agreement:proposed".to_owned(),
-        side: Side::Provider,
-        provider: node.config.node.id.clone(),
-        consumer: body.subject.clone(),
-        dataset: body.dataset.clone(),
         purposes: body.purpose.iter().cloned().collect(),
         basis: body.basis.clone(),
-        valid_from: now,
-        valid_until: now.saturating_add(limits::AGREEMENT_SECONDS_DEFAULT),
-        signatures: 2,
-        record: None,
+        ..Standing::proposed(node, &body.subject, &body.dataset, now)
     }
 }

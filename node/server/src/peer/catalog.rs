@@ -9,9 +9,8 @@ use axum::response::{IntoResponse, Response};
 use certs::ParticipantId;
 use exchange::dsp::{
     self, Address, Catalog, CatalogContent, CatalogRequestMessage, DataService, Dataset, DatasetDescription,
-    Distribution, Extra, Id, LangText, NonEmpty, Offer, RootDataset,
+    Distribution, Extra, Id, LangText, NonEmpty, RootDataset,
 };
-use exchange::terms::Terms;
 use policy::Action;
 use serde::Deserialize;
 
@@ -19,6 +18,7 @@ use super::reply;
 use super::signed::Caller;
 use crate::datasets;
 use crate::error::{Error, Result};
+use crate::flow;
 use crate::gate::Permit;
 use crate::limits::CATALOG_PAGE;
 use crate::node::Node;
@@ -73,8 +73,9 @@ fn render(node: &Node, caller: &ParticipantId, after: Option<&str>) -> Result<(C
         if !dataset.is_published() || after.is_some_and(|after| name.as_str() <= after) {
             continue;
         }
-        let looked = discover(node, &operation, caller, &name)
-            .and_then(|permit| permit.map(|permit| describe(node, &permit, &dataset)).transpose());
+        let looked = discover(node, &operation, caller, &name).and_then(|permit| {
+            permit.map(|permit| describe(node, &operation, &permit, &dataset)).transpose()
+        });
         let entry = match looked {
             Ok(Some(entry)) => entry,
             Ok(None) => continue,
@@ -122,7 +123,7 @@ fn one(node: &Node, caller: &Caller, id: &str) -> Result<Option<Dataset>> {
     };
     let operation = Operation::begin(Actor::Peer(caller.participant.clone()), &node.clock);
     let Some(permit) = discover(node, &operation, &caller.participant, name)? else { return Ok(None) };
-    describe(node, &permit, &dataset).map(Some)
+    describe(node, &operation, &permit, &dataset).map(Some)
 }
 
 fn discover(
@@ -137,7 +138,12 @@ fn discover(
 
 /// A dataset as the catalog shows it. Columns are shown by name and kind, without values; what may be had of them is
 /// decided when somebody asks.
-fn describe(node: &Node, permit: &Permit, dataset: &datasets::Dataset) -> Result<Dataset> {
+fn describe(
+    node: &Node,
+    operation: &Operation,
+    permit: &Permit,
+    dataset: &datasets::Dataset,
+) -> Result<Dataset> {
     let record = &dataset.record;
     permit.demand(record.id.as_str())?;
     let texts = |text: &catalog::Text| LangText { vi: text.vi.clone(), en: text.en.clone() };
@@ -155,14 +161,13 @@ fn describe(node: &Node, permit: &Permit, dataset: &datasets::Dataset) -> Result
         columns: columns.collect(),
         purposes: record.purposes.clone(),
     };
-    let offer = Offer {
-        id: id(&datasets::offer_id(node, record))?,
-        rules: Terms::default().to_rules().map_err(Error::internal)?,
-    };
+    let base = datasets::offer_id(node, record);
+    let name = record.id.as_str();
+    let offers = flow::terms::offers(node, operation, permit.subject(), name, &record.purposes, &base)?;
     let format = id(super::transfer::FORMAT)?;
     Ok(Dataset {
         id: id(&format!("{}/{}", node.config.node.id, record.id))?,
-        offers: NonEmpty::one(offer),
+        offers,
         distributions: NonEmpty::one(Distribution::new(format, service(node)?)),
         extra: description.to_extra().map_err(Error::internal)?,
     })

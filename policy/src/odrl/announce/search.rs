@@ -57,7 +57,8 @@ impl<'e> Search<'e> {
             unit: wish.stated.unit.clone(),
             role: wish.stated.role.clone(),
             clearance: wish.stated.clearance,
-            place: wish.stated.place.clone(),
+            // What is not stated stays as the node knows it.
+            place: wish.stated.place.clone().or_else(|| self.question.place.clone()),
             ..self.question.clone()
         };
         let about = self.about(&asked);
