@@ -519,6 +519,9 @@ pub enum PolicyCommand {
     Who(WhoArgs),
     /// What differs between two rule sets, and whether it opens or closes.
     Diff(DiffArgs),
+    /// Rules as ODRL, and ODRL as the draft of a rule set.
+    #[command(subcommand)]
+    Odrl(super::policy_odrl::OdrlCommand),
     /// Decide a question and say why.
     Explain {
         /// Participant that asks.

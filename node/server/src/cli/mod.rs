@@ -20,6 +20,7 @@ mod policy_compliance;
 mod policy_decide;
 pub mod policy_impact;
 mod policy_lint;
+mod policy_odrl;
 mod receipt;
 mod witness;
 
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::Value;
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, PolicyCommand};
 use self::out::{Out, say};
 use crate::error::{Error, Result};
 
@@ -70,6 +71,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Receipt(verb) => receipt::run(verb, out),
         Command::Escrow(verb) => escrow::run(verb, out).await,
         Command::Ledger(verb) => ledger::run(dir, verb, out).await,
+        Command::Policy(PolicyCommand::Odrl(verb)) => policy_odrl::run(dir, verb, out).await,
         Command::Policy(verb) => policy::run(dir, verb, out).await,
     }
 }

@@ -148,7 +148,7 @@ fn show_text(answer: &Value) -> String {
 }
 
 /// Writes the files into a folder that is empty or not there yet, so that nobody's edits are lost.
-fn export(answer: &Value, folder: &Path) -> Result<Vec<String>> {
+pub(super) fn export(answer: &Value, folder: &Path) -> Result<Vec<String>> {
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::usage(format!(
             "`{}` is not empty; name a folder that does not exist yet",

@@ -16,6 +16,7 @@ mod policy_compliance;
 mod policy_decide;
 mod policy_impact;
 mod policy_lint;
+mod policy_odrl;
 mod tlog;
 
 use std::sync::Arc;
@@ -83,6 +84,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/policy/who"),
     ("POST", "/v1/policy/diff"),
     ("POST", "/v1/policy/decide"),
+    ("GET", "/v1/policy/odrl"),
 ];
 
 /// The router of the local door.
@@ -145,6 +147,7 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/policy/who") => get(policy_impact::who),
         ("POST", "/v1/policy/diff") => post(policy_impact::diff),
         ("POST", "/v1/policy/decide") => post(policy_decide::decide),
+        ("GET", "/v1/policy/odrl") => get(policy_odrl::export),
         // A row of the table without a handler answers nothing rather than something; a test walks the table.
         _ => MethodRouter::new(),
     }
