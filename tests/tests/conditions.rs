@@ -59,6 +59,16 @@ fn what_a_node_knows_of_dataset_asker_and_way_decides() {
     assert!(permits(&provider, "*", "net:city", ", route=via:platform"));
     assert!(!permits(&provider, "*", "net:gov", ""));
     assert!(!permits(&provider, "*", "*", ", route=via:direct"));
+
+    // What the asker states of its people counts as stated, request by request.
+    rule(&provider, "*", "*", ", unit=un:khoa-noi role=ro:doctor clearance=3-9 place=pl:vn");
+    let doctor = ["--unit", "khoa-noi", "--role", "ro:doctor", "--clearance", "4"];
+    get(&consumer, &what, "doctor.csv", &[&FOR[..], &doctor].concat());
+    ask(&consumer, &what, "nobody.csv", &FOR).expect_code(3);
+    ask(&consumer, &what, "low.csv", &[&FOR[..], &doctor[..4]].concat()).expect_code(3);
+    ask(&consumer, &what, "abroad.csv", &[&FOR[..], &doctor, &["--place", "la"]].concat()).expect_code(3);
+    let told = ask(&consumer, &what, "bad.csv", &[&FOR[..], &["--clearance", "12"]].concat()).expect_code(2);
+    assert!(told.stderr.contains("clearance"), "{told:?}");
     rule(&provider, "*", "*", "");
     get(&consumer, &what, "last.csv", &FOR);
 }

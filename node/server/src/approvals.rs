@@ -15,6 +15,7 @@ use store::{Space, Tx};
 
 use crate::error::{Error, RefusalInfo, Result};
 use crate::flow::notice;
+use crate::flow::terms::Stated;
 use crate::gate::Asked;
 use crate::limits;
 use crate::node::Node;
@@ -61,6 +62,9 @@ pub struct Request {
     pub purpose: Option<String>,
     /// On which legal basis.
     pub basis: Option<String>,
+    /// What the consumer states of the people and the place that use the data.
+    #[serde(default, skip_serializing_if = "Stated::is_empty")]
+    pub stated: Stated,
 }
 
 /// What somebody said.
@@ -117,6 +121,7 @@ impl Request {
             dataset: asked.dataset.to_owned(),
             purpose: asked.purpose.map(str::to_owned),
             basis: asked.basis.map(str::to_owned),
+            stated: asked.agreement.map(|agreement| agreement.stated.clone()).unwrap_or_default(),
         }
     }
 }

@@ -305,7 +305,13 @@ mod tests {
     /// A node that has decided about an exchange, and the key of the decision.
     async fn decided() -> (tempfile::TempDir, std::sync::Arc<Node>, Exchange, String) {
         let (dir, node) = crate::testing::node().await;
-        let ask = Ask { action: "query".into(), purpose: None, basis: None, query: Value::Null };
+        let ask = Ask {
+            action: "query".into(),
+            purpose: None,
+            basis: None,
+            query: Value::Null,
+            stated: Default::default(),
+        };
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let exchange = Exchange::new(id, Side::Provider, PEER.into(), "x".into(), ask, 1);
         let signed = SignatureEvidence { base: "base".into(), signature: [0; 64] };

@@ -11,6 +11,7 @@ use serde_json::Value;
 use store::{Space, Store, StoreError, Tx};
 
 use crate::error::{Error, RefusalInfo, Result};
+use crate::flow::terms::Stated;
 
 /// On which side of an exchange this node stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +84,9 @@ pub struct Ask {
     pub basis: Option<String>,
     /// What the consumer adds to the view; the wire form of `urn:tram:ns:query`.
     pub query: Value,
+    /// What the consumer states of the people and the place that use the data.
+    #[serde(default, skip_serializing_if = "Stated::is_empty")]
+    pub stated: Stated,
 }
 
 /// A ledger entry that an exchange left or is about to leave.

@@ -163,7 +163,13 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn exchange(id: &str) -> Exchange {
-        let ask = Ask { action: "query".into(), purpose: None, basis: None, query: serde_json::Value::Null };
+        let ask = Ask {
+            action: "query".into(),
+            purpose: None,
+            basis: None,
+            query: serde_json::Value::Null,
+            stated: Default::default(),
+        };
         Exchange::new(id.into(), Side::Provider, "urn:agency:vn:b".into(), "air".into(), ask, NOVEMBER_30)
     }
 

@@ -374,6 +374,18 @@ pub struct ExchangeGetArgs {
     /// Legal basis, for example law.
     #[arg(long)]
     pub basis: Option<String>,
+    /// For which unit of this agency; stated to the provider, whose rules may ask for it.
+    #[arg(long)]
+    pub unit: Option<String>,
+    /// In which role the person asks, for example doctor.
+    #[arg(long)]
+    pub role: Option<String>,
+    /// Up to which class the person is cleared.
+    #[arg(long, value_name = "0-9")]
+    pub clearance: Option<u8>,
+    /// Where the data will be used [default: this agency's country].
+    #[arg(long)]
+    pub place: Option<String>,
     /// Only these columns.
     #[arg(long, value_delimiter = ',')]
     pub columns: Vec<String>,

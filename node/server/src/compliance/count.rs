@@ -178,7 +178,13 @@ mod tests {
             side,
             "urn:agency:vn:b".to_owned(),
             "x".to_owned(),
-            Ask { action: "query".to_owned(), purpose: None, basis: None, query: json!({}) },
+            Ask {
+                action: "query".to_owned(),
+                purpose: None,
+                basis: None,
+                query: json!({}),
+                stated: Default::default(),
+            },
             THURSDAY,
         );
         exchange.stage = stage;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::limits;
 use crate::node::Node;
-use crate::records::{self, Side};
+use crate::records::{self, Ask, Side};
 
 /// Prefix of a purpose in terms.
 const PURPOSE: &str = "urn:tram:purpose:";
@@ -275,24 +275,16 @@ pub fn find(node: &Node, id: &str) -> Result<Option<Standing>> {
 }
 
 /// A standing agreement of this consumer that covers what is wanted, with a minute to spare.
-pub fn reusable(
-    node: &Node,
-    provider: &str,
-    dataset: &str,
-    purpose: Option<&str>,
-    basis: Option<&str>,
-    action: &str,
-    now: i64,
-) -> Result<Option<Standing>> {
+pub fn reusable(node: &Node, provider: &str, dataset: &str, ask: &Ask, now: i64) -> Result<Option<Standing>> {
     let all = records::all::<Standing>(&node.store, Space::Agreement, b"")?;
     Ok(all.into_iter().map(|(_, s)| s).find(|s| {
         s.side == Side::Consumer
             && s.provider == provider
             && s.dataset == dataset
-            && s.purposes.first().map(String::as_str) == purpose
-            && s.basis.as_deref() == basis
-            && s.allows(action)
-            && s.stated == Stated::default()
+            && s.purposes.first() == ask.purpose.as_ref()
+            && s.basis == ask.basis
+            && s.allows(&ask.action)
+            && s.stated == ask.stated
             && s.holds_at(now)
             && s.holds_at(now + 60)
     }))

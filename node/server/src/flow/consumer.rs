@@ -112,8 +112,7 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
     let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
     // The values of committed fields are told once the provider knows the exchange, so such an exchange negotiates.
     let standing = if evidence::wish(node, &exchange.id)?.is_empty() {
-        let action = &exchange.ask.action;
-        agreement::reusable(node, &exchange.peer, &exchange.dataset, purpose, basis, action, operation.now)?
+        agreement::reusable(node, &exchange.peer, &exchange.dataset, &exchange.ask, operation.now)?
     } else {
         None
     };
@@ -128,7 +127,7 @@ async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> R
     }
     let route = node.peers.route(&exchange.peer)?;
     let dataset = node.outbound.dataset(node, &route, &exchange.dataset).await?;
-    let offer = terms::choose(&dataset.offers, purpose, basis, &exchange.ask.action)
+    let offer = terms::choose(&dataset.offers, purpose, basis, &exchange.ask.action, &exchange.ask.stated)
         .ok_or_else(|| Error::Peer("a dataset without an offer".to_owned()))?;
     let target = id(&format!("{}/{}", exchange.peer, exchange.dataset))?;
     let offer = agreement::proposal(offer, target, purpose, basis, operation.now)?;
@@ -180,7 +179,8 @@ async fn answer_offer(node: &Arc<Node>, exchange: &Exchange, stored: &Negotiatio
     let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
     let route = node.peers.route(&exchange.peer)?;
     let dataset = node.outbound.dataset(node, &route, &exchange.dataset).await?;
-    let announced = terms::choose(&dataset.offers, purpose, basis, &exchange.ask.action);
+    let announced =
+        terms::choose(&dataset.offers, purpose, basis, &exchange.ask.action, &exchange.ask.stated);
     let announced = announced.map(|(_, terms)| terms).unwrap_or_default();
     let same = exchange::terms::Terms::read(&stored.process.offer().rules).is_ok_and(|terms| {
         agreement::codes(&terms.purposes).iter().map(String::as_str).eq(purpose)

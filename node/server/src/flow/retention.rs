@@ -83,7 +83,13 @@ mod tests {
     use crate::records::Ask;
 
     fn received(created: i64) -> Exchange {
-        let ask = Ask { action: "query".into(), purpose: None, basis: None, query: Value::Null };
+        let ask = Ask {
+            action: "query".into(),
+            purpose: None,
+            basis: None,
+            query: Value::Null,
+            stated: Default::default(),
+        };
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let mut exchange =
             Exchange::new(id, Side::Consumer, "urn:agency:vn:b".into(), "air".into(), ask, created);

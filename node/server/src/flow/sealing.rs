@@ -251,7 +251,13 @@ mod tests {
     const PEER: &str = "urn:agency:vn:b";
 
     fn exchange(side: Side) -> Exchange {
-        let ask = Ask { action: "query".into(), purpose: None, basis: None, query: serde_json::Value::Null };
+        let ask = Ask {
+            action: "query".into(),
+            purpose: None,
+            basis: None,
+            query: serde_json::Value::Null,
+            stated: Default::default(),
+        };
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let mut exchange = Exchange::new(id, side, PEER.into(), "x".into(), ask, 1);
         exchange.receipt_first = true;

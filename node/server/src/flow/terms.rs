@@ -35,6 +35,37 @@ pub struct Stated {
     pub place: Option<PlaceId>,
 }
 
+impl Stated {
+    /// True when nothing is stated.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As terms carry it.
+    fn to_terms(&self) -> Result<terms::Stated> {
+        let iri = |name: Option<&str>| name.map(|name| id(&odrl::iri_of(name))).transpose();
+        Ok(terms::Stated {
+            unit: iri(self.unit.as_ref().map(|unit| unit.as_str()))?,
+            role: iri(self.role.as_ref().map(|role| role.as_str()))?,
+            clearance: (!self.clearance.is_open()).then(|| self.clearance.get()),
+            place: iri(self.place.as_ref().map(|place| place.as_str()))?,
+            route: None,
+            channel: None,
+        })
+    }
+
+    /// Whether an offer with these conditions is for somebody who states this. Names must be the very ones: what stands
+    /// under what is the provider's to know.
+    fn meets(&self, asked: &terms::Stated) -> bool {
+        let Ok(own) = self.to_terms() else { return false };
+        let same = |asked: &Option<Id>, own: &Option<Id>| asked.is_none() || asked == own;
+        same(&asked.unit, &own.unit)
+            && same(&asked.role, &own.role)
+            && same(&asked.place, &own.place)
+            && asked.clearance.is_none_or(|needed| own.clearance.is_some_and(|own| own >= needed))
+    }
+}
+
 /// The offers of a dataset to one party. The first has the dataset's offer id, the others that id and a digest of their
 /// rules: another dataset version, another rule set or other terms make another id.
 pub fn offers(
@@ -198,7 +229,9 @@ pub fn choose<'o>(
     purpose: Option<&str>,
     basis: Option<&str>,
     action: &str,
+    stated: &Stated,
 ) -> Option<(&'o Offer, Terms)> {
+    let own = stated.to_terms().ok()?;
     let deed = odrl::action_of(Some(if action == "download" { Action::Download } else { Action::Query }));
     let fits = |offer: &&Offer| {
         let Ok(terms) = Terms::read(&offer.rules) else { return false };
@@ -210,15 +243,21 @@ pub fn choose<'o>(
             Some(named) => basis == Some(named.as_str()),
         };
         let deed_fits = terms.deed.as_ref().is_none_or(|found| found.as_str() == deed);
-        purpose_fits && basis_fits && deed_fits && terms.stated == terms::Stated::default()
+        purpose_fits && basis_fits && deed_fits && stated.meets(&terms.stated)
     };
     let Some(offer) = offers.iter().find(fits) else {
-        return offers.iter().next().map(|offer| (offer, Terms::default()));
+        return offers.iter().next().map(|offer| (offer, Terms { stated: own, ..Terms::default() }));
     };
     let read = Terms::read(&offer.rules).ok()?;
     Some((
         offer,
-        Terms { deed: read.deed, duties: read.duties, valid_until: read.valid_until, ..Terms::default() },
+        Terms {
+            deed: read.deed,
+            duties: read.duties,
+            valid_until: read.valid_until,
+            stated: own,
+            ..Terms::default()
+        },
     ))
 }
 

@@ -74,6 +74,7 @@ fn view(approval: &Approval, now: i64) -> Value {
         "dataset": approval.request.dataset,
         "purpose": approval.request.purpose,
         "basis": approval.request.basis,
+        "stated": approval.request.stated,
         "exchange": approval.exchange,
         "roles": roles,
         "asked": rfc3339(approval.asked),

@@ -17,6 +17,7 @@ use super::body::{JsonBody, Params, Segments};
 use crate::decisions;
 use crate::error::{Error, Result};
 use crate::flow::evidence::CommittedValues;
+use crate::flow::terms::Stated;
 use crate::flow::{self, consumer, erasure, view};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
@@ -36,6 +37,15 @@ pub struct Start {
     basis: Option<String>,
     #[serde(default)]
     action: Option<String>,
+    /// For which unit, in which role, with which clearance and for use where; names with or without their prefix.
+    #[serde(default)]
+    unit: Option<String>,
+    #[serde(default)]
+    role: Option<String>,
+    #[serde(default)]
+    clearance: Option<u8>,
+    #[serde(default)]
+    place: Option<String>,
     #[serde(default)]
     columns: Vec<String>,
     #[serde(default, rename = "where")]
@@ -58,6 +68,7 @@ pub struct Start {
 /// `POST /v1/exchanges`: begins an exchange and answers with it at once.
 pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start>) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
+    let stated = stated(&body)?;
     let action = body.action.unwrap_or_else(|| "query".to_owned());
     let doc = QueryDoc {
         action: action.clone(),
@@ -80,7 +91,7 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
     };
     doc.check().map_err(Error::Usage)?;
     let query = serde_json::to_value(&doc).map_err(Error::internal)?;
-    let ask = Ask { action, purpose: body.purpose, basis: body.basis, query };
+    let ask = Ask { action, purpose: body.purpose, basis: body.basis, query, stated };
     let exchange = consumer::begin(
         &node,
         &operation,
@@ -92,6 +103,25 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
     )
     .await?;
     Ok(Json(view::exchange(&node, &exchange)?))
+}
+
+fn stated(body: &Start) -> Result<Stated> {
+    fn named<T>(
+        what: &str,
+        text: Option<&String>,
+        prefix: &str,
+        read: impl Fn(&str) -> std::result::Result<T, policy::IdError>,
+    ) -> Result<Option<T>> {
+        let name = text.map(|text| read(text.strip_prefix(prefix).unwrap_or(text)));
+        name.transpose().map_err(|e| Error::usage(format!("{what}: {e}")))
+    }
+    Ok(Stated {
+        unit: named("unit", body.unit.as_ref(), "un:", policy::UnitId::named)?,
+        role: named("role", body.role.as_ref(), "ro:", policy::RoleId::named)?,
+        clearance: policy::Class::try_from(body.clearance.unwrap_or(0))
+            .map_err(|e| Error::usage(format!("clearance: {e}")))?,
+        place: named("place", body.place.as_ref(), "pl:", policy::PlaceId::named)?,
+    })
 }
 
 /// `GET /v1/exchanges`: the newest first.

@@ -131,6 +131,7 @@ fn new_exchange(
         purpose: proposed.as_ref().and_then(|p| p.purposes.first().cloned()),
         basis: proposed.and_then(|p| p.basis),
         query: serde_json::Value::Null,
+        stated: Default::default(),
     };
     let peer = caller.participant.to_string();
     let exchange = Exchange::new(id, Side::Provider, peer, dataset.to_owned(), ask, now);

@@ -148,7 +148,7 @@ fn exchange_of(
         .filter(|a| *a == "download")
         .unwrap_or("query")
         .to_owned();
-    let ask = Ask { action, purpose, basis: standing.basis.clone(), query };
+    let ask = Ask { action, purpose, basis: standing.basis.clone(), query, stated: Default::default() };
     let key = records::provider_key(caller.participant.as_str(), &id);
     let known = match records::get::<Exchange>(&node.store, Space::Exchange, &key)? {
         Some((e, _)) if e.transfer.is_some() || e.stage.is_final() || e.dataset != standing.dataset => {
