@@ -25,7 +25,7 @@ fn rules_are_looked_over_offline_and_with_what_the_node_knows() {
     let mut node = TestNode::init("urn:agency:vn:lint", "Sở Xây dựng");
     let csv = node.desk().join("counts.csv");
     std::fs::write(&csv, "nut_giao,luot_xe\nNghĩa Tân,80\n").unwrap();
-    node.json(&["dataset", "add", text(&csv), "--name", "counts"]);
+    node.json(&["dataset", "add", text(&csv), "--name", "counts", "--kind", "default", "--class", "1"]);
     let folder = node.desk().join("rules");
     let good = Rules::new().allow("state", "query", "counts", "planning", json!({"retention_days": 30}));
     good.write(&folder);
