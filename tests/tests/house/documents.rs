@@ -111,12 +111,13 @@ fn the_performance_page_and_the_benchmarks_agree() {
     let page = std::fs::read_to_string(tests::repository().join("docs/performance.md")).expect("the page");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     let described: BTreeSet<String> = rows.map(|(name, _)| name.to_owned()).collect();
-    let written: BTreeSet<String> = rust_files("tests/src/bin/bench-")
-        .into_iter()
-        .filter_map(|(path, _)| {
-            Some(path.strip_prefix("tests/src/bin/bench-")?.strip_suffix(".rs")?.to_owned())
-        })
-        .collect();
+    // A program each in `tests/src/bin`, or a package of its own in `tests/bench`.
+    let own = |path: &str| -> Option<String> {
+        let package = path.strip_prefix("tests/bench/").and_then(|rest| rest.strip_suffix("/src/main.rs"));
+        let program = || path.strip_prefix("tests/src/bin/bench-")?.strip_suffix(".rs");
+        package.or_else(program).map(str::to_owned)
+    };
+    let written: BTreeSet<String> = rust_files("tests/").iter().filter_map(|(path, _)| own(path)).collect();
     assert_eq!(
         described, written,
         "each benchmark has its row in docs/performance.md, and each row its benchmark"
