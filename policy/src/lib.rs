@@ -51,6 +51,7 @@ mod quota;
 mod reason;
 mod reason_eu;
 mod registry;
+pub mod review;
 mod rule;
 mod rule_set;
 mod standing;

@@ -89,6 +89,23 @@ pub(super) fn load_all(dir: &Path) -> Result<NodeKeys, KeyError> {
     })
 }
 
+/// Writes one private key to a new file with mode 0600: a person's own key, which no node holds.
+///
+/// # Errors
+/// [`KeyError::Io`] also when there is a file already; keys are never overwritten.
+pub fn store_one(key: &SigningKey, path: &Path) -> Result<(), KeyError> {
+    write_new(path, &pem("PRIVATE KEY", &pkcs8_der(key.as_bytes())), 0o600)?;
+    sync_dir(&parent_of(path))
+}
+
+/// Reads what [`store_one`] or `openssl genpkey -algorithm ed25519` wrote.
+///
+/// # Errors
+/// [`KeyError::OpenToOthers`] names the command to run; [`KeyError::Malformed`] and [`KeyError::Io`] name the file.
+pub fn load_one(path: &Path) -> Result<SigningKey, KeyError> {
+    Ok(SigningKey::from_bytes(&*read_private(path)?))
+}
+
 fn load_channel(dir: &Path, seed: Zeroizing<[u8; 32]>) -> Result<ChannelKey, KeyError> {
     let path = dir.join(CERTIFICATE_FILE);
     let file = File::open(&path).map_err(io("open", &path))?;

@@ -14,7 +14,7 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 pub use channel::{CERTIFICATE_HOSTS_MAX, CertificateDetails, ChannelKey};
-pub use files::{KEY_FILE_BYTES_MAX, generated_file_names};
+pub use files::{KEY_FILE_BYTES_MAX, generated_file_names, load_one, store_one};
 
 use crate::id::ParticipantId;
 use crate::public::{KeyUse, PublicKey};

@@ -107,6 +107,10 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         close(&node).await;
         return Err(error);
     }
+    if let Err(error) = rules::activation::settle(&node).await {
+        close(&node).await;
+        return Err(error);
+    }
     peers::forget_expired(&node).await?;
     crate::decisions::take_up(&node).await?;
     if doors != Doors::Closed {

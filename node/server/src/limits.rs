@@ -86,3 +86,15 @@ pub const QUESTIONS_AT_ONCE_MAX: usize = 1_000;
 pub const QUESTIONS_MAX: usize = 100_000;
 /// Longest line of such a file.
 pub const QUESTION_BYTES_MAX: usize = 4 << 10;
+/// Largest rule set with its test table, bytes of its files as JSON; the loader has limits of its own.
+pub const RULE_SET_BYTES_MAX: usize = 64 << 20;
+/// Drafts of rule sets that are open at once: people look at each of them.
+pub const OPEN_DRAFTS_MAX: usize = 50;
+/// Signatures under one draft: each person has one, and there are few.
+pub const ANSWERS_MAX: usize = 50;
+/// Longest note on a draft, characters.
+pub const NOTE_CHARS_MAX: usize = 2_000;
+/// People in the register of those who may say something about rule sets, those who left included.
+pub const PEOPLE_MAX: usize = 1_000;
+/// Longest name of a person, characters.
+pub const NAME_CHARS_MAX: usize = 100;

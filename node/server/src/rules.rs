@@ -1,19 +1,30 @@
 //! The rule set in force: kept in the store as the files it was made of, put in force at once and whole.
+//!
+//! Its life is in the folder beside this file: [`draft`] (proposed, approved), [`activation`] (in force, at once and
+//! whole, or not at all), [`direct`] (one step, rollback and emergency), [`history`], and what people sign: [`act`],
+//! [`people`], [`manifest`].
+
+pub mod act;
+pub mod activation;
+pub mod content;
+pub mod direct;
+pub mod draft;
+pub mod history;
+pub mod manifest;
+pub mod people;
 
 use std::collections::BTreeMap;
 
-use policy::{Files, RuleSet};
+use policy::{Engine, Files, RuleSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{Space, Store, Tx};
-
-use ledger::statement::{Deed, RulesActivated};
+use store::{Space, Store};
 
 use crate::error::{Error, Result};
-use crate::flow::statement;
 use crate::node::Node;
-use crate::operation::Operation;
 use crate::records;
+
+use self::act::RuleSetRef;
 
 /// Key of the rule set in force.
 const CURRENT: &[u8] = b"current";
@@ -28,8 +39,8 @@ so that a change cannot open what must stay closed";
 pub struct Applied {
     /// Its version at this node.
     pub version: u64,
-    /// The files, by name.
-    pub files: BTreeMap<String, String>,
+    /// SHA-256 of its files, hex: where [`content`] has them.
+    pub content: String,
     /// When it was applied, Unix seconds.
     pub applied: i64,
     /// SHA-256 of its canonical content.
@@ -40,7 +51,7 @@ pub struct Applied {
 pub fn in_force(store: &Store) -> Result<RuleSet> {
     match records::get::<Applied>(store, Space::RuleSet, CURRENT)? {
         None => crate::boot::first_rules(),
-        Some((applied, _)) => load(&applied.files, applied.version),
+        Some((applied, _)) => load(&content::get(store, &applied.content)?, applied.version),
     }
 }
 
@@ -64,59 +75,56 @@ pub fn refused(error: &policy::LoadError) -> Error {
     Error::usage(lines.join("\n"))
 }
 
-/// Checks files as a rule set, runs their tests, keeps them and puts them in force. A set with a failing test is refused.
-pub async fn apply(node: &Node, operation: &Operation, files: BTreeMap<String, String>) -> Result<Value> {
-    let current = records::get::<Applied>(&node.store, Space::RuleSet, CURRENT)?;
-    let version = node.gate.engine().rule_set().version() + 1;
-    let rules = load(&files, version)?;
-    crate::compliance::demand_seat(node, &rules)?;
-    let tested = test(rules.clone())?;
-    if tested["failed"].as_u64() != Some(0) {
-        return Err(Error::conflict(format!(
-            "{} of the rule set's own cases fail, so it was not put in force; `tram policy test` shows which",
-            tested["failed"]
-        )));
-    }
-    let applied = Applied { version, files, applied: operation.now, sha256: rules.digest().to_string() };
-    let tx = match current {
-        Some((_, revision)) => Tx::new().at(Space::RuleSet, CURRENT, revision),
-        None => Tx::new().absent(Space::RuleSet, CURRENT),
+/// A rule set that loads and whose own cases pass.
+pub struct Checked {
+    /// The engine that decides by it.
+    pub engine: Engine,
+    /// How its test table went.
+    pub tests: Value,
+    /// Its files.
+    pub files: content::Texts,
+}
+
+/// Checks files as a rule set and runs their tests, away from the threads that answer requests. A set with a failing case
+/// is refused.
+pub async fn checked(files: content::Texts, version: u64) -> Result<Checked> {
+    let check = move || {
+        let engine = Engine::new(load(&files, version)?).map_err(Error::internal)?;
+        let tests = tested(&engine)?;
+        if tests["failed"].as_u64() != Some(0) {
+            return Err(Error::conflict(format!(
+                "{} of the rule set's own cases fail, so it was not taken; `tram policy test` shows which",
+                tests["failed"]
+            )));
+        }
+        Ok(Checked { engine, tests, files })
     };
-    let before = gate_rules(node);
-    let tx = tx
-        .put_json(Space::RuleSet, CURRENT, &applied)
-        .and_then(|tx| tx.put_json(Space::RuleSet, archived(version), &applied))
-        .map_err(Error::from)?;
-    node.store.commit(tx).await.map_err(Error::from)?;
-    // Before the rules are felt: what they permit must not be in the ledger ahead of them.
-    announce(node, operation, statement_of(&rules), before).await?;
-    node.gate.activate(rules)?;
-    tracing::info!(version, "another rule set is in force");
-    Ok(json!({"rule_set": node.gate.describe(), "tests": tested}))
+    tokio::task::spawn_blocking(check).await.map_err(Error::internal)?
+}
+
+impl Checked {
+    /// SHA-256 of the rules, hex.
+    pub fn sha256(&self) -> String {
+        self.engine.rule_set().digest().to_string()
+    }
+
+    /// What the caller should know although nothing is wrong.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        if self.tests["total"].as_u64() == Some(0) { vec![UNTESTED] } else { Vec::new() }
+    }
+}
+
+/// The rule set in force, as acts and manifests name it.
+pub fn base(node: &Node) -> RuleSetRef {
+    named(node.gate.engine().rule_set())
+}
+
+fn named(rules: &RuleSet) -> RuleSetRef {
+    RuleSetRef { version: rules.version(), sha256: rules.digest().to_string() }
 }
 
 fn archived(version: u64) -> Vec<u8> {
     format!("v/{version:020}").into_bytes()
-}
-
-fn gate_rules(node: &Node) -> ledger::statement::RuleSet {
-    statement_of(node.gate.engine().rule_set())
-}
-
-fn statement_of(rules: &RuleSet) -> ledger::statement::RuleSet {
-    ledger::statement::RuleSet { sha256: *rules.digest().as_bytes(), version: rules.version() }
-}
-
-/// Writes into the ledger that another rule set comes into force.
-async fn announce(
-    node: &Node,
-    operation: &Operation,
-    rules: ledger::statement::RuleSet,
-    before: ledger::statement::RuleSet,
-) -> Result<()> {
-    statement::own(node, operation.now, None, Deed::RulesActivated(RulesActivated { rules, before }))
-        .await
-        .map(|_| ())
 }
 
 /// An earlier rule set of this node, with its files.
@@ -127,10 +135,11 @@ pub fn earlier(node: &Node, version: u64) -> Result<(RuleSet, BTreeMap<String, S
             return Ok((built_in, built_in_files()));
         }
         return Err(Error::not_found(format!(
-            "this node never had a rule set of version {version}; `tram policy show` tells the one in force"
+            "this node never had a rule set of version {version}; `tram policy history` lists those that it had"
         )));
     };
-    Ok((load(&applied.files, version)?, applied.files))
+    let files = content::get(&node.store, &applied.content)?;
+    Ok((load(&files, version)?, files))
 }
 
 /// The rule set that was in force at `at`, Unix seconds; the one that ships with the node where none was applied before.
@@ -138,7 +147,7 @@ pub fn in_force_at(node: &Node, at: i64) -> Result<RuleSet> {
     for version in (1..=node.gate.engine().rule_set().version()).rev() {
         let kept = records::get::<Applied>(&node.store, Space::RuleSet, &archived(version))?;
         if let Some((applied, _)) = kept.filter(|(applied, _)| applied.applied <= at) {
-            return load(&applied.files, version);
+            return load(&content::get(&node.store, &applied.content)?, version);
         }
     }
     crate::boot::first_rules()
@@ -150,10 +159,13 @@ fn built_in_files() -> BTreeMap<String, String> {
 
 /// Runs the test table of a rule set.
 pub fn test(rules: RuleSet) -> Result<Value> {
-    let engine = policy::Engine::new(rules).map_err(Error::internal)?;
+    tested(&Engine::new(rules).map_err(Error::internal)?)
+}
+
+fn tested(engine: &Engine) -> Result<Value> {
     let rules = engine.rule_set();
     let report = match rules.fixture() {
-        Some(registry) => policy::cases::run(&engine, rules.cases(), registry),
+        Some(registry) => policy::cases::run(engine, rules.cases(), registry),
         None if rules.cases().is_empty() => policy::cases::Report { total: 0, failed: Vec::new() },
         None => {
             return Err(Error::usage(
@@ -172,7 +184,7 @@ pub fn test(rules: RuleSet) -> Result<Value> {
 /// The files of the rule set in force.
 pub fn files(node: &Node) -> Result<BTreeMap<String, String>> {
     match records::get::<Applied>(&node.store, Space::RuleSet, CURRENT)? {
-        Some((applied, _)) => Ok(applied.files),
+        Some((applied, _)) => content::get(&node.store, &applied.content),
         None => Ok(built_in_files()),
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::ledger_args::LedgerCommand;
 use super::policy_impact::{DiffArgs, ImpactArgs, WhoArgs};
+pub use super::life_args::{ApplyArgs, LifeCommand, PersonCommand};
 
 /// A federated data-sharing node with access governance.
 #[derive(Debug, Parser)]
@@ -65,6 +66,9 @@ pub enum Command {
     /// Requests that wait for a person's approval.
     #[command(subcommand)]
     Approval(ApprovalCommand),
+    /// People who may say something about rule sets.
+    #[command(subcommand)]
+    Person(PersonCommand),
 }
 
 /// `tram approval …`
@@ -495,11 +499,11 @@ pub enum EscrowCommand {
 /// `tram policy …`
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Check a rule set, run its tests, and make it the one in force.
-    Apply {
-        /// Folder with policy.csv, duties.csv, obligations.json, cases.json.
-        folder: PathBuf,
-    },
+    /// Make a draft, or a folder, the rule set in force.
+    Apply(ApplyArgs),
+    /// Drafts, approvals, rollback, history.
+    #[command(flatten)]
+    Life(LifeCommand),
     /// Run the test table of a rule set.
     Test {
         /// Folder with the rule set.

@@ -13,8 +13,11 @@ mod exchange;
 mod init;
 mod ledger;
 pub mod ledger_args;
+mod life;
+pub mod life_args;
 pub mod out;
 mod peer;
+mod person;
 mod policy;
 mod policy_compliance;
 mod policy_decide;
@@ -73,6 +76,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Ledger(verb) => ledger::run(dir, verb, out).await,
         Command::Policy(PolicyCommand::Odrl(verb)) => policy_odrl::run(dir, verb, out).await,
         Command::Policy(verb) => policy::run(dir, verb, out).await,
+        Command::Person(verb) => person::run(dir, verb, out).await,
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::PolicyCommand;
 use super::client::Client;
+use super::life;
 use super::out::{Out, list, say, table, text};
 use super::policy_decide;
 use super::policy_impact;
@@ -25,35 +26,18 @@ pub async fn run(dir: &Path, verb: PolicyCommand, out: Out) -> Result<u8> {
         PolicyCommand::Impact(args) => return policy_impact::impact(dir, args, out).await,
         PolicyCommand::Who(args) => return policy_impact::who(dir, args, out).await,
         PolicyCommand::Diff(args) => return policy_impact::diff(dir, args, out).await,
+        PolicyCommand::Apply(args) => return life::apply(dir, args, out).await,
+        PolicyCommand::Life(verb) => return life::run(dir, verb, out).await,
         verb => verb,
     };
-    // Read before a node is opened: a bad folder is told at once.
-    let texts = match &verb {
-        PolicyCommand::Apply { folder } => Some(texts(folder)?),
-        _ => None,
-    };
     let client = Client::connect(dir, Doors::Closed).await?;
-    let done = verb_on(&client, verb, texts.unwrap_or_default(), out).await;
+    let done = verb_on(&client, verb, out).await;
     client.close().await;
     done.map(|()| 0)
 }
 
-async fn verb_on(
-    client: &Client,
-    verb: PolicyCommand,
-    texts: BTreeMap<String, String>,
-    out: Out,
-) -> Result<()> {
+async fn verb_on(client: &Client, verb: PolicyCommand, out: Out) -> Result<()> {
     match verb {
-        PolicyCommand::Apply { .. } => {
-            let answer = client.post("/v1/policy", &json!({"files": texts})).await?;
-            out.result(&answer, |a| {
-                format!("{}\n{}", rule_set_text(&a["rule_set"]), tests_text(&a["tests"]))
-            });
-            for warning in list(&answer, "warnings").iter().filter_map(Value::as_str) {
-                say(&format!("warning: {warning}"));
-            }
-        }
         PolicyCommand::Show => {
             let answer = client.get("/v1/policy").await?;
             out.result(&answer, show_text);
@@ -61,7 +45,7 @@ async fn verb_on(
         PolicyCommand::Export { folder, version } => {
             let version = version.map_or_else(String::new, |version| format!("?version={version}"));
             let answer = client.get(&format!("/v1/policy{version}")).await?;
-            let written = export(&answer, &folder)?;
+            let written = write_files(&answer, &folder)?;
             out.result(&json!({"folder": folder.display().to_string(), "files": written}), |w| {
                 format!("wrote {} files to {}", list(w, "files").len(), text(w, "folder"))
             });
@@ -116,7 +100,7 @@ fn test(folder: &Path, mutation: bool, out: Out) -> Result<u8> {
     Ok(if tested["failed"].as_u64() == Some(0) { 0 } else { 1 })
 }
 
-fn tests_text(tested: &Value) -> String {
+pub(super) fn tests_text(tested: &Value) -> String {
     let mut lines = vec![format!("{} of {} cases pass", text(tested, "passed"), text(tested, "total"))];
     for failure in list(tested, "failures") {
         lines.push(format!("FAILED: {}", text(failure, "name")));
@@ -130,7 +114,7 @@ fn tests_text(tested: &Value) -> String {
     lines.join("\n")
 }
 
-fn rule_set_text(rules: &Value) -> String {
+pub(super) fn rule_set_text(rules: &Value) -> String {
     format!(
         "rule set version {}: {} grants, {} duties\nsha256 {}",
         text(rules, "version"),
@@ -148,7 +132,7 @@ fn show_text(answer: &Value) -> String {
 }
 
 /// Writes the files into a folder that is empty or not there yet, so that nobody's edits are lost.
-pub(super) fn export(answer: &Value, folder: &Path) -> Result<Vec<String>> {
+pub(super) fn write_files(answer: &Value, folder: &Path) -> Result<Vec<String>> {
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::usage(format!(
             "`{}` is not empty; name a folder that does not exist yet",
@@ -221,7 +205,7 @@ fn near_row(near: &Value) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{explain_text, export, test, tests_text, texts};
+    use super::{explain_text, test, tests_text, texts, write_files};
     use crate::cli::out::Out;
     use crate::error::Error;
 
@@ -278,11 +262,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("rules");
         let answer = json!({"files": {"policy.csv": "p"}});
-        assert_eq!(export(&answer, &to).unwrap(), ["policy.csv"]);
-        assert!(matches!(export(&answer, &to), Err(Error::Usage(_))));
+        assert_eq!(write_files(&answer, &to).unwrap(), ["policy.csv"]);
+        assert!(matches!(write_files(&answer, &to), Err(Error::Usage(_))));
         for name in ["../x", ".hidden", "", "a/b"] {
             let fresh = folder.path().join("fresh");
-            assert!(export(&json!({"files": {name: ""}}), &fresh).is_err(), "{name}");
+            assert!(write_files(&json!({"files": {name: ""}}), &fresh).is_err(), "{name}");
         }
     }
 

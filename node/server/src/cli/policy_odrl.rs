@@ -76,7 +76,7 @@ fn escaped(name: &str) -> String {
 fn import(file: &Path, folder: &Path, out: Out) -> Result<()> {
     let bytes = files::read_limited(file, ODRL_BYTES_MAX)?;
     let draft = policy::odrl::import(&bytes).map_err(|error| refused(&error))?;
-    let written = super::policy::export(&json!({"files": texts(&draft)}), folder)?;
+    let written = super::policy::write_files(&json!({"files": texts(&draft)}), folder)?;
     let done = json!({
         "folder": folder.display().to_string(),
         "files": written,

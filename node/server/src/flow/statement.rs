@@ -99,7 +99,7 @@ pub async fn find_or_append(node: &Node, leaf: &Leaf) -> Result<u64> {
 }
 
 /// Looks for an entry that may have been written just before a crash.
-fn find(node: &Node, bytes: &[u8], from: u64) -> Result<Option<u64>> {
+pub fn find(node: &Node, bytes: &[u8], from: u64) -> Result<Option<u64>> {
     for index in from..node.ledger.size() {
         if node.ledger.entry(index).map_err(Error::internal)? == bytes {
             return Ok(Some(index));

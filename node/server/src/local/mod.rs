@@ -11,12 +11,14 @@ mod exchanges;
 mod ledger;
 mod listener;
 mod peers;
+mod people;
 mod policy;
 mod policy_compliance;
 mod policy_decide;
 mod policy_impact;
 mod policy_lint;
 mod policy_odrl;
+mod policy_life;
 mod tlog;
 
 use std::sync::Arc;
@@ -85,6 +87,17 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/policy/diff"),
     ("POST", "/v1/policy/decide"),
     ("GET", "/v1/policy/odrl"),
+    ("GET", "/v1/policy/drafts"),
+    ("POST", "/v1/policy/drafts"),
+    ("GET", "/v1/policy/drafts/{id}"),
+    ("POST", "/v1/policy/drafts/{id}/approval"),
+    ("POST", "/v1/policy/drafts/{id}/activate"),
+    ("POST", "/v1/policy/rollback"),
+    ("GET", "/v1/policy/history"),
+    ("GET", "/v1/policy/versions/{id}"),
+    ("GET", "/v1/people"),
+    ("POST", "/v1/people"),
+    ("POST", "/v1/people/removal"),
 ];
 
 /// The router of the local door.
@@ -148,6 +161,17 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/policy/diff") => post(policy_impact::diff),
         ("POST", "/v1/policy/decide") => post(policy_decide::decide),
         ("GET", "/v1/policy/odrl") => get(policy_odrl::export),
+        ("GET", "/v1/policy/drafts") => get(policy_life::drafts),
+        ("POST", "/v1/policy/drafts") => post(policy_life::propose),
+        ("GET", "/v1/policy/drafts/{id}") => get(policy_life::show),
+        ("POST", "/v1/policy/drafts/{id}/approval") => post(policy_life::answer),
+        ("POST", "/v1/policy/drafts/{id}/activate") => post(policy_life::activate),
+        ("POST", "/v1/policy/rollback") => post(policy_life::roll_back),
+        ("GET", "/v1/policy/history") => get(policy_life::list),
+        ("GET", "/v1/policy/versions/{id}") => get(policy_life::bundle),
+        ("GET", "/v1/people") => get(people::list),
+        ("POST", "/v1/people") => post(people::add),
+        ("POST", "/v1/people/removal") => post(people::remove),
         // A row of the table without a handler answers nothing rather than something; a test walks the table.
         _ => MethodRouter::new(),
     }

@@ -1,0 +1,378 @@
+//! The people who may say something about rule sets: name, roles, public key, time in office.
+//!
+//! Promise: once somebody who may approve is in the register, it changes only by the signature of such a person, and
+//! somebody who may approve for an unlimited time always stays in it: four eyes are never switched off by time or by
+//! removing people one after another. The private keys are never here.
+
+use certs::PublicKey;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{Space, Store, Tx};
+
+use super::act::{Act, Newcomer, SignedAct};
+use crate::error::{Error, Result};
+use crate::limits::{NAME_CHARS_MAX, PEOPLE_MAX};
+use crate::node::Node;
+use crate::operation::{Operation, rfc3339};
+use crate::records;
+
+/// Key of the register in the store.
+const REGISTER: &[u8] = b"people";
+/// How old an act may be when it comes in, seconds (one day): it may be signed at another machine.
+const ACT_SECONDS_MAX: i64 = 86_400;
+/// How far the clock of the one who signs may be ahead, seconds.
+const AHEAD_SECONDS_MAX: i64 = 300;
+
+/// What a person may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Proposes rule sets.
+    PolicyEditor,
+    /// Approves rule sets of others, and lets people in and out.
+    PolicyApprover,
+    /// Approves, as the second, what opens personal data.
+    DataProtectionOfficer,
+    /// Reads and checks.
+    Auditor,
+    /// Looks after datasets.
+    Steward,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// Name, roles, key, end of the time in office.
+    pub is: Newcomer,
+    /// Since when, Unix seconds.
+    pub since: i64,
+    /// When the person was let out; stays listed, because old approvals name the key.
+    pub removed: Option<i64>,
+}
+
+impl Person {
+    /// Whether the person may act at this second.
+    pub fn serves(&self, at: i64) -> bool {
+        self.removed.is_none() && self.is.until.is_none_or(|until| at <= until)
+    }
+
+    /// Whether the person has this role.
+    pub fn has(&self, role: Role) -> bool {
+        self.is.roles.contains(&role)
+    }
+
+    /// For people and programs.
+    pub fn view(&self) -> Value {
+        json!({
+            "name": self.is.name,
+            "roles": self.is.roles,
+            "key": self.is.key.thumbprint(),
+            "public_key": self.is.key,
+            "since": rfc3339(self.since),
+            "until": self.is.until.map(rfc3339),
+            "removed": self.removed.map(rfc3339),
+        })
+    }
+}
+
+/// The register of people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    /// Grows with each change.
+    pub version: u64,
+    /// Everybody who ever was in it.
+    pub people: Vec<Person>,
+}
+
+impl People {
+    /// The register as the store has it, and the revision that was read.
+    pub fn read(store: &Store) -> Result<(Self, Option<u64>)> {
+        Ok(match records::get::<Self>(store, Space::Meta, REGISTER)? {
+            Some((people, revision)) => (people, Some(revision)),
+            None => (Self::default(), None),
+        })
+    }
+
+    /// Whether what one person proposes needs another who approves it.
+    pub fn four_eyes(&self) -> bool {
+        self.people.iter().any(|p| p.removed.is_none() && p.has(Role::PolicyApprover))
+    }
+
+    /// Who holds this key, whether still serving or not.
+    pub fn holder(&self, key: &str) -> Option<&Person> {
+        self.people.iter().rev().find(|p| p.is.key.thumbprint() == key)
+    }
+
+    /// The person who said this: serving now, the signature good, at this node, and not long ago.
+    pub fn speaker(&self, node: &str, now: i64, signed: &SignedAct) -> Result<&Person> {
+        let person = self.holder(&signed.key).filter(|person| person.serves(now)).ok_or_else(|| {
+            Error::Verification(format!(
+                "the key {} is of nobody who may act here now; `tram person list` tells who may",
+                shown(&signed.key)
+            ))
+        })?;
+        signed.verify(&person.is.key)?;
+        if signed.said.node != node {
+            return Err(Error::Verification(format!(
+                "this was signed for the node `{}`, not for this one",
+                shown(&signed.said.node)
+            )));
+        }
+        if !(now.saturating_sub(ACT_SECONDS_MAX)..=now.saturating_add(AHEAD_SECONDS_MAX))
+            .contains(&signed.said.at)
+        {
+            return Err(Error::Verification(
+                "this was signed over a day ago, or by a clock that is ahead; sign it anew".to_owned(),
+            ));
+        }
+        Ok(person)
+    }
+
+    /// The same, who must have one of these roles.
+    pub fn speaker_in(&self, node: &str, now: i64, signed: &SignedAct, roles: &[Role]) -> Result<&Person> {
+        let person = self.speaker(node, now, signed)?;
+        if roles.iter().any(|role| person.has(*role)) {
+            return Ok(person);
+        }
+        let wanted: Vec<String> = roles.iter().map(|role| role_word(*role)).collect();
+        Err(Error::conflict(format!(
+            "{} may not {}: it needs the role {}",
+            person.is.name,
+            signed.said.act.word(),
+            wanted.join(" or ")
+        )))
+    }
+
+    /// For people and programs.
+    pub fn view(&self) -> Value {
+        let people: Vec<Value> = self.people.iter().map(Person::view).collect();
+        json!({"register": self.version, "four_eyes": self.four_eyes(), "people": people})
+    }
+
+    /// Whether somebody who may approve for an unlimited time is there.
+    fn secured(&self) -> bool {
+        let mut approvers = self.people.iter().filter(|p| p.removed.is_none() && p.has(Role::PolicyApprover));
+        approvers.any(|p| p.is.until.is_none())
+    }
+
+    fn let_in(&mut self, person: Newcomer, now: i64) -> Result<()> {
+        check(&person, now)?;
+        if self.people.len() >= PEOPLE_MAX {
+            return Err(Error::conflict(format!(
+                "the register holds {PEOPLE_MAX} people, which is its limit"
+            )));
+        }
+        let taken = |p: &&Person| {
+            p.is.key == person.key
+                || (p.removed.is_none() && p.is.name.to_lowercase() == person.name.to_lowercase())
+        };
+        if let Some(other) = self.people.iter().find(taken) {
+            return Err(Error::conflict(format!(
+                "`{}` has this name or this key already; each person has one entry and each entry a new key",
+                other.is.name
+            )));
+        }
+        self.people.push(Person { is: person, since: now, removed: None });
+        self.after_change()
+    }
+
+    fn let_out(&mut self, key: &PublicKey, now: i64) -> Result<()> {
+        let person = self.people.iter_mut().find(|p| p.is.key == *key && p.removed.is_none());
+        let person = person.ok_or_else(|| Error::not_found("nobody in the register has this key"))?;
+        person.removed = Some(now);
+        self.after_change()
+    }
+
+    /// One more version, unless nobody would be left who may approve for good.
+    fn after_change(&mut self) -> Result<()> {
+        self.version += 1;
+        let ever = self.people.iter().any(|p| p.has(Role::PolicyApprover));
+        if ever && !self.secured() {
+            return Err(Error::conflict(
+                "then nobody would be left who may approve for an unlimited time, and four eyes would end by themselves; \
+                 let another policy-approver in first, without --until",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn role_word(role: Role) -> String {
+    serde_json::to_value(role).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(100).collect::<String>().escape_debug().to_string()
+}
+
+fn check(person: &Newcomer, now: i64) -> Result<()> {
+    let name = &person.name;
+    if name.trim() != name || name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        return Err(Error::usage(format!(
+            "a name has 1 to {NAME_CHARS_MAX} characters and no blanks around it"
+        )));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Error::usage("a name has no control characters"));
+    }
+    if person.roles.is_empty() {
+        return Err(Error::usage("give the person at least one role"));
+    }
+    if person.until.is_some_and(|until| until <= now || until > certs::public::TIME_MAX) {
+        return Err(Error::usage("the end of the time in office lies in the past or beyond the year 9999"));
+    }
+    Ok(())
+}
+
+/// Lets a person in.
+pub async fn add(
+    node: &Node,
+    operation: &Operation,
+    person: Newcomer,
+    signed: Option<&SignedAct>,
+) -> Result<Value> {
+    let said = |register| Act::AddPerson { register, person: person.clone() };
+    change(node, operation, signed, said, |people| people.let_in(person.clone(), operation.now)).await
+}
+
+/// Lets a person out.
+pub async fn remove(
+    node: &Node,
+    operation: &Operation,
+    key: PublicKey,
+    signed: Option<&SignedAct>,
+) -> Result<Value> {
+    let said = |register| Act::RemovePerson { register, key };
+    change(node, operation, signed, said, |people| people.let_out(&key, operation.now)).await
+}
+
+async fn change(
+    node: &Node,
+    operation: &Operation,
+    signed: Option<&SignedAct>,
+    act: impl Fn(u64) -> Act,
+    how: impl Fn(&mut People) -> Result<()>,
+) -> Result<Value> {
+    // What is being decided now is decided by the register as it is now.
+    let _turn = super::activation::turn(node).await?;
+    let (mut people, revision) = People::read(&node.store)?;
+    guard(node, operation, &people, signed, &act(people.version))?;
+    how(&mut people)?;
+    let tx = match revision {
+        Some(revision) => Tx::new().at(Space::Meta, REGISTER, revision),
+        None => Tx::new().absent(Space::Meta, REGISTER),
+    };
+    let tx = tx.put_json(Space::Meta, REGISTER, &people).map_err(Error::from)?;
+    node.store.commit(tx).await.map_err(Error::from)?;
+    tracing::info!(register = people.version, "the register of people changed");
+    Ok(people.view())
+}
+
+/// Whether this change of the register may be made.
+fn guard(
+    node: &Node,
+    operation: &Operation,
+    people: &People,
+    signed: Option<&SignedAct>,
+    wanted: &Act,
+) -> Result<()> {
+    let Some(signed) = signed else {
+        if people.four_eyes() {
+            return Err(Error::conflict(
+                "people come and go here by the signature of somebody who may approve; give that person's key with --as KEYFILE",
+            ));
+        }
+        return Ok(());
+    };
+    // Without anybody who may approve there is nobody whose signature counts.
+    people.speaker_in(&node.config.node.id, operation.now, signed, &[Role::PolicyApprover])?;
+    if signed.said.act == *wanted {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "the signature is about another person or another version of the register; look at `tram person list` and sign anew",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::rules::act::Said;
+
+    const NOW: i64 = 1_800_000_000;
+    const HERE: &str = "urn:agency:vn:a";
+
+    fn newcomer(n: u8, roles: &[Role]) -> Newcomer {
+        let key = PublicKey::of(&SigningKey::from_bytes(&[n; 32]));
+        Newcomer { name: format!("Người {n}"), roles: roles.iter().copied().collect(), key, until: None }
+    }
+
+    fn register(people: &[Newcomer]) -> People {
+        let mut register = People::default();
+        for person in people {
+            register.let_in(person.clone(), NOW).unwrap();
+        }
+        register
+    }
+
+    fn remove(n: u8, register: u64, node: &str, at: i64) -> SignedAct {
+        let act = Act::RemovePerson { register, key: newcomer(9, &[]).key };
+        SignedAct::sign(Said { node: node.into(), at, act }, &SigningKey::from_bytes(&[n; 32])).unwrap()
+    }
+
+    #[test]
+    fn only_who_serves_here_and_now_is_heard() {
+        let mut people = register(&[newcomer(1, &[Role::PolicyApprover]), newcomer(2, &[Role::Auditor])]);
+        let roles = [Role::PolicyApprover];
+        let heard = |people: &People, signed| {
+            people.speaker_in(HERE, NOW, &signed, &roles).map(|p| p.is.name.clone())
+        };
+        assert_eq!(heard(&people, remove(1, 2, HERE, NOW)).unwrap(), "Người 1");
+        assert!(
+            matches!(heard(&people, remove(2, 2, HERE, NOW)), Err(Error::Conflict(t)) if t.contains("policy-approver"))
+        );
+        for bad in [
+            remove(3, 2, HERE, NOW),
+            remove(1, 2, "urn:agency:vn:b", NOW),
+            remove(1, 2, HERE, NOW - ACT_SECONDS_MAX - 1),
+            remove(1, 2, HERE, NOW + AHEAD_SECONDS_MAX + 1),
+        ] {
+            assert!(matches!(heard(&people, bad), Err(Error::Verification(_))));
+        }
+        people.let_in(newcomer(3, &roles), NOW).unwrap();
+        people.let_out(&newcomer(1, &[]).key, NOW).unwrap();
+        assert!(heard(&people, remove(1, 2, HERE, NOW)).is_err(), "removed");
+    }
+
+    #[test]
+    fn four_eyes_do_not_end_by_time_or_by_removal() {
+        let brief = Newcomer { until: Some(NOW + 5), ..newcomer(1, &[Role::PolicyApprover]) };
+        assert!(People::default().let_in(brief.clone(), NOW).is_err());
+        let mut people = register(&[newcomer(2, &[Role::PolicyApprover]), brief]);
+        assert!(people.clone().let_out(&newcomer(2, &[]).key, NOW).is_err());
+        people.let_in(newcomer(3, &[Role::PolicyApprover]), NOW).unwrap();
+        people.let_out(&newcomer(2, &[]).key, NOW).unwrap();
+        assert!(people.four_eyes() && !people.people[1].serves(NOW + 6) && people.people[1].serves(NOW + 5));
+    }
+
+    #[test]
+    fn a_person_has_one_entry_and_an_entry_a_new_key() {
+        let mut people = register(&[newcomer(1, &[Role::Auditor])]);
+        assert!(people.let_in(newcomer(1, &[Role::Steward]), NOW).is_err());
+        let same_name = Newcomer { name: "NGƯỜI 1".into(), ..newcomer(2, &[Role::Auditor]) };
+        assert!(people.let_in(same_name, NOW).is_err());
+        people.let_out(&newcomer(1, &[]).key, NOW).unwrap();
+        assert!(people.let_in(newcomer(1, &[Role::Auditor]), NOW).is_err(), "a key that was given up");
+        for bad in [" a", "", "a\u{7}", &"x".repeat(NAME_CHARS_MAX + 1)] {
+            assert!(
+                people.let_in(Newcomer { name: bad.into(), ..newcomer(5, &[Role::Auditor]) }, NOW).is_err()
+            );
+        }
+        assert!(people.let_in(newcomer(6, &[]), NOW).is_err());
+        assert!(people.let_in(Newcomer { until: Some(NOW), ..newcomer(7, &[Role::Auditor]) }, NOW).is_err());
+    }
+}
