@@ -15,7 +15,7 @@ const TEMPORARY: &str = ".tmp";
 /// Writes `bytes` so that after a crash either the old file or the new one is there: temporary file, sync, rename, sync
 /// of the folder. The file is readable by its owner only. Of two writers of one path the later rename wins, whole.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     // A name of its own for each write, in this process and in others, so that nobody writes into another's file.
     let unique = hex(&crate::operation::random::<8>()?);
@@ -31,6 +31,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&temporary);
         Error::io(path, e)
     })
+}
+
+/// The folder of a file; of a bare name that is the one that one is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes what writes that a crash cut off left behind in a folder and in the folders directly in it. Only for a folder
@@ -113,7 +118,7 @@ pub fn remove(path: &Path) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(Error::io(path, e)),
     }
-    let folder = path.parent().unwrap_or(path);
+    let folder = folder_of(path);
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| Error::io(folder, e))
 }
 

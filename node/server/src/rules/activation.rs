@@ -82,23 +82,7 @@ pub async fn activate(node: &Node, operation: &Operation, _turn: &Turn, coming: 
         ));
     }
     crate::compliance::demand_seat(node, coming.checked.engine.rule_set())?;
-    let content = content::put(&node.store, &coming.checked.files).await?;
-    let previous = base(node);
-    let rule_set = RuleSetRef { version: previous.version + 1, sha256: coming.checked.sha256() };
-    let pending = Pending {
-        applied: Applied {
-            version: rule_set.version,
-            content: content.clone(),
-            applied: operation.now,
-            sha256: rule_set.sha256.clone(),
-        },
-        release: Release {
-            entry: leaf(node, operation, &coming.checked)?,
-            signed: manifest(node, operation, &coming, (rule_set, content, previous))?,
-        },
-    };
-    let tx = Tx::new().absent(Space::RuleSet, PENDING).put_json(Space::RuleSet, PENDING, &pending);
-    node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
+    let pending = prepare(node, operation, &coming).await?;
     // Before the rules are felt: what they permit must not be in the ledger ahead of them.
     let bytes = entry_bytes(&pending.release.entry)?;
     let index = node.append(bytes).await?;
@@ -114,6 +98,28 @@ pub async fn activate(node: &Node, operation: &Operation, _turn: &Turn, coming: 
         "entry": index,
         "four_eyes": People::read(&node.store)?.0.four_eyes(),
     }))
+}
+
+/// Writes down what is about to come.
+async fn prepare(node: &Node, operation: &Operation, coming: &Coming) -> Result<Pending> {
+    let content = content::put(&node.store, &coming.checked.files).await?;
+    let previous = base(node);
+    let rule_set = RuleSetRef { version: previous.version + 1, sha256: coming.checked.sha256() };
+    let pending = Pending {
+        applied: Applied {
+            version: rule_set.version,
+            content: content.clone(),
+            applied: operation.now,
+            sha256: rule_set.sha256.clone(),
+        },
+        release: Release {
+            entry: leaf(node, operation, &coming.checked)?,
+            signed: manifest(node, operation, coming, (rule_set, content, previous))?,
+        },
+    };
+    let tx = Tx::new().absent(Space::RuleSet, PENDING).put_json(Space::RuleSet, PENDING, &pending);
+    node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
+    Ok(pending)
 }
 
 /// Takes up an activation that was cut off.
@@ -209,4 +215,77 @@ fn manifest(
         activated: operation.now,
     };
     SignedManifest::sign(manifest, &node.signer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::{self, Doors};
+    use crate::operation::Actor;
+    use crate::rules::{checked, in_force};
+
+    async fn coming(node: &Node) -> (Operation, Coming) {
+        let mut files = crate::rules::files(node).unwrap();
+        files.insert("README.md".to_owned(), "other".to_owned());
+        let checked = checked(files, base(node).version + 1).await.unwrap();
+        let coming = Coming {
+            checked,
+            how: Way::Applied,
+            not_before: None,
+            note: None,
+            author: None,
+            approvals: Vec::new(),
+        };
+        (Operation::begin(Actor::Local, &node.clock), coming)
+    }
+
+    async fn reopened(node: std::sync::Arc<Node>) -> std::sync::Arc<Node> {
+        let folder = node.dir.clone();
+        boot::close(&node).await;
+        drop(node);
+        boot::open(&folder, Doors::Closed).await.unwrap()
+    }
+
+    fn pending(node: &Node) -> bool {
+        records::get::<Pending>(&node.store, Space::RuleSet, PENDING).unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn cut_off_before_the_entry_nothing_ever_happened() {
+        let (_dir, node) = crate::testing::node().await;
+        let (operation, coming) = coming(&node).await;
+        prepare(&node, &operation, &coming).await.unwrap();
+        let node = reopened(node).await;
+        assert_eq!((base(&node).version, node.ledger.size(), pending(&node)), (1, 0, false));
+        boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn cut_off_after_the_entry_the_new_one_is_in_force_and_announced_once() {
+        let (_dir, node) = crate::testing::node().await;
+        let (operation, coming) = coming(&node).await;
+        let pending_now = prepare(&node, &operation, &coming).await.unwrap();
+        node.append(entry_bytes(&pending_now.release.entry).unwrap()).await.unwrap();
+        let node = reopened(node).await;
+        assert_eq!((base(&node).version, node.ledger.size(), pending(&node)), (2, 1, false));
+        assert_eq!(in_force(&node.store).unwrap().version(), 2);
+        let release = crate::rules::history::release(&node, 2).unwrap().unwrap();
+        assert_eq!(release.entry.index, Some(0));
+        let node = reopened(node).await;
+        assert_eq!((base(&node).version, node.ledger.size()), (2, 1));
+        boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_cut_off_is_taken_up_before_the_next_change() {
+        let (_dir, node) = crate::testing::node().await;
+        let (operation, first) = coming(&node).await;
+        let cut = prepare(&node, &operation, &first).await.unwrap();
+        node.append(entry_bytes(&cut.release.entry).unwrap()).await.unwrap();
+        let turn = turn(&node).await.unwrap();
+        let (operation, second) = coming(&node).await;
+        activate(&node, &operation, &turn, second).await.unwrap();
+        assert_eq!((base(&node).version, node.ledger.size()), (3, 2));
+        boot::close(&node).await;
+    }
 }

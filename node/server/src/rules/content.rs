@@ -77,7 +77,7 @@ mod tests {
     #[tokio::test]
     async fn files_of_any_size_come_back_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), store::OpenOptions::default()).unwrap();
+        let store = Store::open(&dir.path().join("store"), store::OpenOptions::default()).unwrap();
         for size in [0, 1, PIECE_BYTES, 3 * PIECE_BYTES + 5] {
             let texts = Texts::from([("policy.csv".to_owned(), "ữ".repeat(size / 3))]);
             let digest = put(&store, &texts).await.unwrap();

@@ -20,6 +20,9 @@ const PROPOSERS: [Role; 2] = [Role::PolicyEditor, Role::PolicyApprover];
 /// Who may approve or reject.
 const JUDGES: [Role; 2] = [Role::PolicyApprover, Role::DataProtectionOfficer];
 
+/// Most openings that a draft tells in words.
+const OPENINGS_TOLD_MAX: usize = 100;
+
 /// What became of a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
@@ -164,8 +167,15 @@ fn author(
 
 /// What a rule set opens beside the one in force, and whether that may be personal data.
 fn opens(node: &Node, checked: &Checked) -> Result<(Vec<String>, bool)> {
-    let _ = (node, checked);
-    Ok((Vec::new(), false))
+    let openings = policy::review::openings(node.gate.engine().rule_set(), checked.engine.rule_set());
+    // A dataset that is not here, or cannot be read, may hold personal data when it comes.
+    let personal = |name: &str| {
+        let found = crate::datasets::find(node, name).ok().flatten();
+        found.is_none_or(|dataset| dataset.record.personal != catalog::Personal::None)
+    };
+    let opens_personal = openings.iter().any(|opening| opening.reaches_personal(personal));
+    let words = openings.into_iter().map(|opening| opening.what).take(OPENINGS_TOLD_MAX).collect();
+    Ok((words, opens_personal))
 }
 
 /// Takes what somebody says to a draft: an approval or a rejection.
