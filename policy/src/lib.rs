@@ -76,7 +76,7 @@ pub use ids::{
 };
 pub use invariants::Invariants;
 pub use judge::JudgeError;
-pub use load::{Files, LoadError, Problem, ProblemCode};
+pub use load::{Files, Form, LoadError, Problem, ProblemCode, convert};
 pub use mask::{Generalization, Mask, SHOWN_MAX, Shown};
 pub use minute::{Minute, MinuteError};
 pub use obligations::{Aggregate, CountedBy, GroupSize, Level, Obligations, RoleName};

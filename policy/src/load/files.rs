@@ -8,11 +8,13 @@ use super::name;
 use super::problem::{LoadError, Problem, ProblemCode, Problems};
 use crate::limits::FILE_BYTES_MAX;
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 14] = [
     name::GRANT_MODEL,
     name::DUTY_MODEL,
     name::POLICY,
     name::DUTIES,
+    name::POLICY_TOML,
+    name::DUTIES_TOML,
     name::OBLIGATIONS,
     name::REASONS,
     name::CASES,
@@ -22,10 +24,16 @@ const KNOWN: [&str; 12] = [
     name::HOLIDAYS,
     name::README,
 ];
-const NEEDED: [&str; 3] = [name::POLICY, name::DUTIES, name::OBLIGATIONS];
+/// What must be there, in the one or the other form.
+const NEEDED: [(&str, Option<&str>); 3] = [
+    (name::POLICY, Some(name::POLICY_TOML)),
+    (name::DUTIES, Some(name::DUTIES_TOML)),
+    (name::OBLIGATIONS, None),
+];
 
-/// Files by name: `policy.csv`, `duties.csv`, `obligations.json` and, where wanted, `grant.conf`, `duty.conf`,
-/// `reasons.json`, `cases.json`, `registry.json`, `README.md`, and of a pack `pack.toml`, `matrix.toml`, `holidays.toml`.
+/// Files by name: `policy.csv`, `duties.csv` (or `policy.toml`, `duties.toml`), `obligations.json` and, where wanted,
+/// `grant.conf`, `duty.conf`, `reasons.json`, `cases.json`, `registry.json`, `README.md`, and of a pack `pack.toml`,
+/// `matrix.toml`, `holidays.toml`.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     by_name: BTreeMap<String, Vec<u8>>,
@@ -101,12 +109,21 @@ impl Files {
             let message = format!("this file has no place in a rule set; known are {}", KNOWN.join(", "));
             problems.add(Problem::new(name, ProblemCode::FileUnknown, message));
         }
-        for name in NEEDED.iter().filter(|name| !self.by_name.contains_key(**name)) {
-            problems.add(Problem::new(
-                name,
-                ProblemCode::FileMissing,
-                "this file is needed: add it, if only with a comment",
-            ));
+        for (name, other) in NEEDED {
+            let there = |name: &str| self.by_name.contains_key(name);
+            match (there(name), other.filter(|other| there(other))) {
+                (true, Some(other)) => {
+                    let message = format!(
+                        "`{name}` is there, too: keep one of the two, `tram policy convert` makes one of the other"
+                    );
+                    problems.add(Problem::new(other, ProblemCode::FileTwice, message));
+                }
+                (false, None) => {
+                    let message = "this file is needed: add it, if only with a comment";
+                    problems.add(Problem::new(name, ProblemCode::FileMissing, message));
+                }
+                _ => {}
+            }
         }
     }
 

@@ -4,13 +4,16 @@
 //! permits) at the first question. So nothing reaches it that has not passed here. What is not understood is refused;
 //! all problems are reported, not the first.
 
+mod convert;
 mod files;
 mod json;
 mod problem;
 mod rows;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use convert::{Form, convert};
 pub use files::Files;
 pub use problem::{LoadError, Problem, ProblemCode};
 
@@ -23,7 +26,7 @@ use crate::obligations::Obligations;
 use crate::rule::{Link, Rule, RuleEffect};
 use crate::rule_set::{Parts, Reason, RuleSet};
 pub(crate) use problem::Problems;
-use rows::{Placed, Section};
+use rows::{Placed, Rows, Section};
 
 /// Names of the files of a rule set.
 pub(crate) mod name {
@@ -31,6 +34,9 @@ pub(crate) mod name {
     pub const DUTY_MODEL: &str = "duty.conf";
     pub const POLICY: &str = "policy.csv";
     pub const DUTIES: &str = "duties.csv";
+    /// The same as the two above in another form.
+    pub const POLICY_TOML: &str = "policy.toml";
+    pub const DUTIES_TOML: &str = "duties.toml";
     pub const OBLIGATIONS: &str = "obligations.json";
     pub const REASONS: &str = "reasons.json";
     pub const CASES: &str = "cases.json";
@@ -49,8 +55,8 @@ pub(crate) mod name {
 pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError> {
     let mut problems = Problems::default();
     files.check_names(&mut problems);
-    let policy = rows::read(files, name::POLICY, Section::POLICY, &mut problems);
-    let duties = rows::read(files, name::DUTIES, Section::DUTIES, &mut problems);
+    let policy = policy(files, &mut problems);
+    let duties = duties(files, &mut problems);
     let plain = policy.rules.iter().chain(&duties.rules).all(|Placed { item, .. }| item.when.is_any());
     check_model(files, name::GRANT_MODEL, GRANT_MODEL, plain.then_some(GRANT_MODEL_1), &mut problems);
     check_model(files, name::DUTY_MODEL, DUTY_MODEL, plain.then_some(DUTY_MODEL_1), &mut problems);
@@ -58,7 +64,13 @@ pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError
     let reasons = json::reasons(files, &mut problems);
     let cases = json::cases(files, &mut problems);
     let fixture = json::registry(files, &mut problems);
-    check_sizes(&policy.rules, &duties.rules, &policy.links, &mut problems);
+    let file = form_of(files, name::POLICY, name::POLICY_TOML);
+    let sizes = [
+        (file, "grants", policy.rules.len(), RULES_MAX),
+        (form_of(files, name::DUTIES, name::DUTIES_TOML), "duties", duties.rules.len(), RULES_MAX),
+        (file, "links", policy.links.len(), LINKS_MAX),
+    ];
+    check_sizes(sizes, &mut problems);
     if problems.have(ProblemCode::TooMany) {
         // To compare millions of rows with each other would take long, and tell nothing that matters more.
         return Err(problems.into_error());
@@ -66,7 +78,7 @@ pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError
     check_ids(&policy.rules, &duties.rules, &mut problems);
     check_obligations(&policy.rules, &duties.rules, &obligations, &mut problems);
     check_reasons(&policy.rules, &duties.rules, reasons.as_ref(), &mut problems);
-    let closure = closure_of(&policy.links, &mut problems);
+    let closure = closure_of(&policy.links, file, &mut problems);
     let invariants = invariants(files, &mut problems);
     problems.into_result()?;
     let parts = Parts {
@@ -96,6 +108,27 @@ fn invariants(files: &Files, problems: &mut Problems) -> Invariants {
     }
 }
 
+/// The name of a file in the form in which it is there.
+fn form_of(files: &Files, csv: &'static str, toml: &'static str) -> &'static str {
+    if files.get(toml).is_some() { toml } else { csv }
+}
+
+/// Grants and links, in whichever form they are there.
+fn policy(files: &Files, problems: &mut Problems) -> Rows {
+    if files.get(name::POLICY_TOML).is_some() {
+        return tables::policy(files, problems);
+    }
+    rows::read(files, name::POLICY, Section::POLICY, problems)
+}
+
+/// Duties, in whichever form they are there.
+fn duties(files: &Files, problems: &mut Problems) -> Rows {
+    if files.get(name::DUTIES_TOML).is_some() {
+        return tables::duties(files, problems);
+    }
+    rows::read(files, name::DUTIES, Section::DUTIES, problems)
+}
+
 fn rules_of(placed: Vec<Placed<Rule>>) -> Vec<Rule> {
     placed.into_iter().map(|placed| placed.item).collect()
 }
@@ -111,34 +144,23 @@ fn check_model(files: &Files, file: &'static str, own: &str, earlier: Option<&st
     }
 }
 
-fn check_sizes(
-    grants: &[Placed<Rule>],
-    duties: &[Placed<Rule>],
-    links: &[Placed<Link>],
-    problems: &mut Problems,
-) {
-    let sizes = [
-        (name::POLICY, "grants", grants.len(), RULES_MAX),
-        (name::DUTIES, "duties", duties.len(), RULES_MAX),
-        (name::POLICY, "links", links.len(), LINKS_MAX),
-    ];
+fn check_sizes(sizes: [(&'static str, &str, usize, usize); 3], problems: &mut Problems) {
     for (file, what, size, max) in sizes {
         if size > max {
             let message = format!("{size} {what}, at most {max} are allowed: split the rule set");
             problems.add(Problem::new(file, ProblemCode::TooMany, message));
         }
-    }
-    if grants.is_empty() {
-        let message =
-            "there is no grant: a rule set that permits nothing is not loaded by accident; write one rule";
-        problems.add(Problem::new(name::POLICY, ProblemCode::NoRules, message));
+        if what == "grants" && size == 0 {
+            let message = "there is no grant: a rule set that permits nothing is not loaded by accident; write one rule";
+            problems.add(Problem::new(file, ProblemCode::NoRules, message));
+        }
     }
 }
 
 fn check_ids(grants: &[Placed<Rule>], duties: &[Placed<Rule>], problems: &mut Problems) {
     let mut seen: BTreeSet<&RuleId> = BTreeSet::new();
-    for (file, rules) in [(name::POLICY, grants), (name::DUTIES, duties)] {
-        for Placed { line, item: rule } in rules {
+    for rules in [grants, duties] {
+        for Placed { file, line, item: rule } in rules {
             if !seen.insert(&rule.id) {
                 let message = format!("the id `{}` stands twice: give each rule and duty its own", rule.id);
                 problems.add(Problem::at(file, *line, ProblemCode::IdTwice, message).of(rule.id.as_str()));
@@ -153,8 +175,8 @@ fn check_obligations(
     sets: &BTreeMap<ObligationSetId, Obligations>,
     problems: &mut Problems,
 ) {
-    for (file, rules) in [(name::POLICY, grants), (name::DUTIES, duties)] {
-        for Placed { line, item: rule } in rules {
+    for rules in [grants, duties] {
+        for Placed { file, line, item: rule } in rules {
             let found = match (&rule.obligations, rule.effect) {
                 (Some(_), RuleEffect::Deny) => {
                     Some((ProblemCode::DenyObliges, "a deny cannot oblige to anything: write `-`".to_owned()))
@@ -183,15 +205,13 @@ fn check_reasons(
     problems: &mut Problems,
 ) {
     let Some(reasons) = reasons else { return };
-    for Placed { line, item: rule } in grants {
+    for Placed { file, line, item: rule } in grants {
         if rule.effect == RuleEffect::Deny && !reasons.contains_key(rule.id.as_str()) {
             let message = format!(
                 "`{}` denies without a reason: give its legal basis and words in reasons.json",
                 rule.id
             );
-            problems.add(
-                Problem::at(name::POLICY, *line, ProblemCode::ReasonMissing, message).of(rule.id.as_str()),
-            );
+            problems.add(Problem::at(file, *line, ProblemCode::ReasonMissing, message).of(rule.id.as_str()));
         }
     }
     let known: BTreeSet<&str> = grants.iter().chain(duties).map(|placed| placed.item.id.as_str()).collect();
@@ -204,18 +224,18 @@ fn check_reasons(
     }
 }
 
-fn closure_of(links: &[Placed<Link>], problems: &mut Problems) -> Closure {
+fn closure_of(links: &[Placed<Link>], in_file: &str, problems: &mut Problems) -> Closure {
     let mut seen = BTreeSet::new();
-    for Placed { line, item: link } in links {
+    for Placed { file, line, item: link } in links {
         if !seen.insert(link) {
             let message = format!("the link `{}` to `{}` stands twice: keep one", link.from, link.to);
-            problems.add(Problem::at(name::POLICY, *line, ProblemCode::LinkTwice, message));
+            problems.add(Problem::at(file, *line, ProblemCode::LinkTwice, message));
         }
     }
     let plain: Vec<Link> = links.iter().map(|placed| placed.item.clone()).collect();
     Closure::of(&plain).unwrap_or_else(|errors| {
         for error in errors {
-            problems.add(Problem::new(name::POLICY, ProblemCode::LinkCircle, error.to_string()));
+            problems.add(Problem::new(in_file, ProblemCode::LinkCircle, error.to_string()));
         }
         Closure::default()
     })

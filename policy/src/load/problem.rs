@@ -13,6 +13,10 @@ pub enum ProblemCode {
     FileMissing,
     /// A file that has no place in a rule set.
     FileUnknown,
+    /// The same file is there in two forms.
+    FileTwice,
+    /// A TOML file is no TOML, or a table has a key that it may not have, or lacks one.
+    Table,
     /// A file is too large or cannot be read.
     FileUnreadable,
     /// A file is not UTF-8, has a byte order mark or a NUL.

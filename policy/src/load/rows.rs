@@ -9,9 +9,10 @@ use crate::ids::{RoleId, RouteId, RuleId, UnitId, check, shown};
 use crate::minute::Minute;
 use crate::rule::{Action, Class, Link, LinkKind, Pattern, Recorded, Rule, RuleEffect, Tier, When};
 
-/// Something with the line it stood on.
+/// Something with the file and the line it stood on.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed<T> {
+    pub file: &'static str,
     pub line: u32,
     pub item: T,
 }
@@ -69,7 +70,7 @@ pub(crate) fn read(
             continue;
         }
         let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-        let mut row = Row { file, line, rule: None, problems, sound: true };
+        let mut row = Row::at(file, line, problems);
         row.read(&fields, sections, &mut rows);
     }
     rows
@@ -85,7 +86,7 @@ fn split_when<'f>(fields: &'f [&'f str], with: usize) -> (&'f [&'f str], Option<
 }
 
 /// One row while it is read. A field that cannot be read is reported; reading goes on, so that all are.
-struct Row<'p> {
+pub(super) struct Row<'p> {
     file: &'static str,
     line: u32,
     rule: Option<String>,
@@ -93,7 +94,21 @@ struct Row<'p> {
     sound: bool,
 }
 
-impl Row<'_> {
+impl<'p> Row<'p> {
+    /// A row that stands there.
+    pub(super) fn at(file: &'static str, line: u32, problems: &'p mut Problems) -> Self {
+        Self { file, line, rule: None, problems, sound: true }
+    }
+
+    /// The same, about a rule that says its id.
+    pub(super) fn of(self, rule: &str) -> Self {
+        Self { rule: Some(shown(rule)), ..self }
+    }
+
+    pub(super) fn placed<T>(&self, item: T) -> Placed<T> {
+        Placed { file: self.file, line: self.line, item }
+    }
+
     fn read(&mut self, fields: &[&str], sections: &[(&'static str, Section)], rows: &mut Rows) {
         let word = fields.first().copied().unwrap_or_default();
         let Some((_, section)) = sections.iter().find(|(name, _)| *name == word) else {
@@ -104,26 +119,27 @@ impl Row<'_> {
             );
             return;
         };
-        let line = self.line;
         match section {
             Section::Link(kind) => {
                 let link = self.fields::<2>(fields).and_then(|f| self.link(*kind, f));
-                rows.links.extend(link.map(|item| Placed { line, item }));
+                rows.links.extend(link.map(|item| self.placed(item)));
             }
             Section::Grant => {
                 let (fields, when) = split_when(fields, 16);
+                let when = self.when(when);
                 let rule = self.fields::<15>(fields).and_then(|f| self.grant(f, when));
-                rows.rules.extend(rule.map(|item| Placed { line, item }));
+                rows.rules.extend(rule.map(|item| self.placed(item)));
             }
             Section::Duty => {
                 let (fields, when) = split_when(fields, 13);
+                let when = self.when(when);
                 let rule = self.fields::<12>(fields).and_then(|f| self.duty(f, when));
-                rows.rules.extend(rule.map(|item| Placed { line, item }));
+                rows.rules.extend(rule.map(|item| self.placed(item)));
             }
         }
     }
 
-    fn report(&mut self, code: ProblemCode, message: impl Into<String>) {
+    pub(super) fn report(&mut self, code: ProblemCode, message: impl Into<String>) {
         self.sound = false;
         let mut problem = Problem::at(self.file, self.line, code, message);
         problem.rule.clone_from(&self.rule);
@@ -150,7 +166,7 @@ impl Row<'_> {
         Some(exact)
     }
 
-    fn link(&mut self, kind: LinkKind, [from, to]: [&str; 2]) -> Option<Link> {
+    pub(super) fn link(&mut self, kind: LinkKind, [from, to]: [&str; 2]) -> Option<Link> {
         self.rule = None;
         let (narrow, broad) = match kind {
             LinkKind::Subject => (MEMBERS, GROUPS),
@@ -163,7 +179,7 @@ impl Row<'_> {
         self.sound.then(|| Link { kind, from: from.to_owned(), to: to.to_owned() })
     }
 
-    fn grant(&mut self, fields: [&str; 15], when: Option<&str>) -> Option<Rule> {
+    pub(super) fn grant(&mut self, fields: [&str; 15], when: Option<When>) -> Option<Rule> {
         let [id, tier, sub, obj, act, pur, agr, bas, net, clo, chi, nbf, exp, obl, eft] = fields;
         let mut rule = self.common([id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl], when)?;
         let agreement = self.recorded(agr, "an agreement", &["agr:"]);
@@ -186,7 +202,7 @@ impl Row<'_> {
         self.sound.then_some(rule)
     }
 
-    fn duty(&mut self, fields: [&str; 12], when: Option<&str>) -> Option<Rule> {
+    pub(super) fn duty(&mut self, fields: [&str; 12], when: Option<When>) -> Option<Rule> {
         let [id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl, eft] = fields;
         let rule = self.common([id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl], when);
         if eft != "allow" {
@@ -199,7 +215,7 @@ impl Row<'_> {
     }
 
     /// The columns that grants and duties share, with `*` in those they do not.
-    fn common(&mut self, fields: [&str; 11], when: Option<&str>) -> Option<Rule> {
+    fn common(&mut self, fields: [&str; 11], when: Option<When>) -> Option<Rule> {
         let [id, tier, sub, obj, act, pur, clo, chi, nbf, exp, obl] = fields;
         let id = self.id(id);
         let tier = self.tier(tier);
@@ -209,7 +225,6 @@ impl Row<'_> {
         let purpose = self.pattern(pur, "a purpose", PURPOSES);
         let classes = self.classes(clo, chi);
         let times = self.times(nbf, exp);
-        let when = self.when(when);
         let obligations = if obl == "-" { Some(None) } else { self.id(obl).map(Some) };
         let ((class_from, class_to), (not_before, expires)) = (classes?, times?);
         Some(Rule {
@@ -241,10 +256,15 @@ impl Row<'_> {
             );
             return None;
         }
+        let conditions = text.into_iter().flat_map(str::split_ascii_whitespace);
+        self.conditions(conditions.map(|condition| condition.split_once('=').unwrap_or((condition, ""))))
+    }
+
+    /// The further conditions, by key and value.
+    pub(super) fn conditions<'t>(&mut self, each: impl Iterator<Item = (&'t str, &'t str)>) -> Option<When> {
         let mut when = When::default();
         let mut seen: Vec<&str> = Vec::new();
-        for condition in text.into_iter().flat_map(str::split_ascii_whitespace) {
-            let (key, value) = condition.split_once('=').unwrap_or((condition, ""));
+        for (key, value) in each {
             if seen.contains(&key) {
                 self.report(ProblemCode::When, format!("`{}` stands twice: keep one", shown(key)));
                 return None;
