@@ -276,6 +276,25 @@ fn the_way_back_is_one_step_and_an_emergency_one_signature() {
 }
 
 #[test]
+fn rules_in_tables_are_the_same_rules() {
+    let node = TestNode::init("urn:agency:vn:life-i", "Sở Thử nghiệm");
+    let rules = folder(&node, "rules", &numbered(5));
+    let csv = std::fs::read_to_string(rules.join("policy.csv")).unwrap();
+    let applied = |node: &TestNode| node.json(&["policy", "apply", text(&rules)])["rule_set"].clone();
+    let before = applied(&node);
+    let told = run(&["policy", "convert", text(&rules), "--to", "toml", "--json"]).expect_code(0).json();
+    assert_eq!(told["written"], json!(["duties.toml", "policy.toml"]), "{told}");
+    assert!(!rules.join("policy.csv").exists() && told["sha256"] == before["sha256"], "{told}");
+    let after = applied(&node);
+    assert_eq!((&after["sha256"], after["version"].as_u64()), (&before["sha256"], Some(3)));
+    assert!(node.ok(&["policy", "show"]).stdout.contains("[[grant]]"));
+    run(&["policy", "convert", text(&rules), "--to", "csv"]).expect_code(0);
+    let back = std::fs::read_to_string(rules.join("policy.csv")).unwrap();
+    assert!(csv.lines().all(|row| back.contains(row)), "{csv}\n{back}");
+    assert!(!rules.join("policy.toml").exists());
+}
+
+#[test]
 fn every_answer_comes_from_one_whole_rule_set_while_twenty_come_and_go() {
     let provider = TestNode::up("urn:agency:vn:life-f", "Bên cung cấp");
     let consumer = TestNode::up("urn:agency:vn:life-g", "Bên khai thác");

@@ -7,22 +7,24 @@ use std::path::{Path, PathBuf};
 
 use certs::PublicKey;
 use ledger::receipt::KeyBook;
+use policy::{Files, Form, RuleSet};
 use serde_json::{Value, json};
 
 use super::args::{ApplyArgs, LifeCommand};
 use super::client::{Client, segment};
+use super::life_args::FormArg;
 use super::out::{Out, list, say, table, text};
 use super::person::{maybe_sign, sign};
 use super::policy::{rule_set_text, tests_text, texts, write_files};
 use crate::boot::Doors;
 use crate::error::{Error, Result};
-use crate::files;
 use crate::limits::RULE_SET_BYTES_MAX;
 use crate::operation::read_time;
 use crate::rules::act::{Act, DraftName, Proposal, RuleSetRef, SignedAct};
 use crate::rules::content::{self, Texts};
 use crate::rules::direct::TWO_EYES;
 use crate::rules::manifest::Bundle;
+use crate::{files, rules};
 
 /// Runs one verb.
 pub async fn run(dir: &Path, verb: LifeCommand, out: Out) -> Result<u8> {
@@ -33,6 +35,9 @@ pub async fn run(dir: &Path, verb: LifeCommand, out: Out) -> Result<u8> {
         let bundle = serde_json::from_slice(&bytes)
             .map_err(|e| Error::usage(format!("`{}` is no bundle of a rule set: {e}", what.display())))?;
         return verify(&bundle, registry.as_deref(), to.as_deref(), out);
+    }
+    if let LifeCommand::Convert { folder, to } = &verb {
+        return convert(folder, *to, out);
     }
     // Read before a node is opened: a bad folder is told at once.
     let texts = match &verb {
@@ -88,7 +93,41 @@ async fn verb_on(client: &Client, verb: LifeCommand, texts: Texts, out: Out) -> 
                 .map_err(|e| Error::Verification(format!("the node's bundle is unreadable: {e}")))?;
             return verify(&bundle, registry.as_deref(), to.as_deref(), out);
         }
+        // Answered before a node was looked for.
+        LifeCommand::Convert { .. } => {}
     }
+    Ok(0)
+}
+
+/// Writes the files of the new form first, then takes the old ones away: whoever is cut off has both and is told so.
+fn convert(folder: &Path, to: FormArg, out: Out) -> Result<u8> {
+    let before = Files::read(folder).map_err(|e| rules::refused(&e))?;
+    let form = match to {
+        FormArg::Csv => Form::Csv,
+        FormArg::Toml => Form::Toml,
+    };
+    let after = policy::convert(&before, form).map_err(|e| rules::refused(&e))?;
+    let changed = after.iter().filter(|(name, bytes)| before.get(name) != Some(bytes));
+    let mut written = Vec::new();
+    for (name, bytes) in changed {
+        files::write_atomic(&folder.join(name), bytes)?;
+        written.push(name);
+    }
+    let gone: Vec<&str> =
+        before.iter().map(|(name, _)| name).filter(|name| after.get(name).is_none()).collect();
+    for name in &gone {
+        files::remove(&folder.join(name))?;
+    }
+    let sha256 = RuleSet::from_files(&after, 1).map_err(|e| rules::refused(&e))?.digest().to_string();
+    out.result(&json!({"written": written, "removed": gone, "sha256": sha256}), |told| {
+        let names = |key| list(told, key).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+        format!(
+            "wrote {}; removed {}\nthe same rules: sha256 {}",
+            names("written"),
+            names("removed"),
+            text(told, "sha256")
+        )
+    });
     Ok(0)
 }
 

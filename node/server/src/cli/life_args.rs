@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::rules::people::Role;
 
@@ -87,6 +87,23 @@ pub enum LifeCommand {
         #[arg(long, value_name = "FILE")]
         registry: Option<PathBuf>,
     },
+    /// Write the rules of a folder in the other form; comments on lines of their own stay.
+    Convert {
+        /// Folder with the rule set.
+        folder: PathBuf,
+        /// The form.
+        #[arg(long, value_enum)]
+        to: FormArg,
+    },
+}
+
+/// How rules are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormArg {
+    /// policy.csv and duties.csv: one row a rule.
+    Csv,
+    /// policy.toml and duties.toml: one table a rule.
+    Toml,
 }
 
 /// `tram person …`

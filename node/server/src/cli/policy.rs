@@ -126,9 +126,11 @@ pub(super) fn rule_set_text(rules: &Value) -> String {
 
 fn show_text(answer: &Value) -> String {
     let files = answer["files"].as_object();
-    let policy = files.and_then(|f| f.get("policy.csv")).and_then(Value::as_str).unwrap_or_default();
+    let form =
+        if files.is_some_and(|f| f.contains_key("policy.toml")) { "policy.toml" } else { "policy.csv" };
+    let policy = files.and_then(|f| f.get(form)).and_then(Value::as_str).unwrap_or_default();
     let names: Vec<&str> = files.iter().flat_map(|f| f.keys()).map(String::as_str).collect();
-    format!("{}\nfiles: {}\n\npolicy.csv\n{policy}", rule_set_text(&answer["rule_set"]), names.join(", "))
+    format!("{}\nfiles: {}\n\n{form}\n{policy}", rule_set_text(&answer["rule_set"]), names.join(", "))
 }
 
 /// Writes the files into a folder that is empty or not there yet, so that nobody's edits are lost.
