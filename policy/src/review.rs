@@ -357,7 +357,7 @@ mod tests {
                 .collect();
             grants(&[rows, base()].concat())
         };
-        assert!(needs_dpo(&grants(&base()), &many(1), |_| false) == false);
+        assert!(!needs_dpo(&grants(&base()), &many(1), |_| false));
         assert!(needs_dpo(&many(0), &many(COMPARED_MAX), |_| false));
     }
 

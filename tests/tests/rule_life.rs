@@ -195,6 +195,19 @@ fn people_who_left_and_signatures_from_elsewhere_count_for_nothing() {
     refused(house.node.cmd(&["person", "remove", "lan", "--as", &house.key("lan")]), "nobody would be left");
     refused(house.person("eve", "policy-approver", Some("hoa")), "of nobody who may act here");
     assert!(!house.node.desk().join("eve.key").exists(), "the key of somebody who was not let in");
+    // All of it stands in the ledger, without a name.
+    let entries = house.node.json(&["ledger", "list", "--limit", "256"]);
+    let said = |n: usize, key: &str| entries["entries"][n]["statement"][key].clone();
+    let changes: Vec<Value> = (0..5).map(|n| said(n, "change")).collect();
+    assert_eq!(changes, ["add", "add", "add", "add", "remove"], "{entries}");
+    assert_eq!((said(0, "by"), said(0, "roles")), (Value::Null, json!("policy-approver")));
+    assert_eq!(
+        (said(4, "by"), said(4, "key"), said(4, "register")),
+        (said(0, "key"), said(2, "key"), json!(5))
+    );
+    for name in ["lan", "minh", "hoa"] {
+        assert!(!entries.to_string().contains(name), "{name} is named in the ledger");
+    }
     // A failing case stops a draft before anybody looks at it.
     let case = json!([{"n": "nobody may", "want": "allow",
         "q": ["ag:urn:agency:vn:x", "ds:counts", "query", "pu:planning", "-", "bas:law", "net:gov", "2026-11-20T08:00Z"]}]);
@@ -266,7 +279,8 @@ fn the_way_back_is_one_step_and_an_emergency_one_signature() {
     assert_ne!(digests[0], digests[1], "{history}");
     assert_eq!(history["versions"][0]["how"]["to"]["version"], 1);
     // Each is an entry of the ledger, and each bundle verifies.
-    for (version, entry) in [("2", 0), ("3", 1)] {
+    // Four people came before.
+    for (version, entry) in [("2", 4), ("3", 5)] {
         let judged = node.json(&["policy", "verify", version]);
         assert_eq!(judged["valid"], true);
         let listed = history["versions"].as_array().unwrap();

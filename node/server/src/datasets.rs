@@ -133,7 +133,11 @@ pub fn readable(node: &Node) -> Result<Vec<Dataset>> {
 
 /// Id of the offer that stands for a dataset now: another version or another rule set makes another offer.
 pub fn offer_id(node: &Node, dataset: &DatasetRecord) -> String {
-    let rules = node.gate.engine().rule_set().digest().to_string();
+    offer_id_under(node, dataset, &node.gate.engine().rule_set().digest().to_string())
+}
+
+/// The same under the rule set of this SHA-256, hex.
+pub fn offer_id_under(node: &Node, dataset: &DatasetRecord, rules: &str) -> String {
     let rules: String = rules.chars().take(16).collect();
     format!("urn:tram:offer:{}/{}@{}:{rules}", node.config.node.id, dataset.id, dataset.version)
 }

@@ -98,3 +98,6 @@ pub const NOTE_CHARS_MAX: usize = 2_000;
 pub const PEOPLE_MAX: usize = 1_000;
 /// Longest name of a person, characters.
 pub const NAME_CHARS_MAX: usize = 100;
+/// How long an offer is taken after other rules came into force, seconds: reading the catalog and asking, each over a slow
+/// line. The rules that decide are those in force then.
+pub const OFFER_SECONDS: i64 = 120;

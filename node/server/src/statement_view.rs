@@ -71,6 +71,13 @@ fn own(view: &mut Map<String, Value>, own: &Own) {
         Deed::RulesActivated(activated) => {
             json!({"rule_set": rule_set(&activated.rules), "before": rule_set(&activated.before)})
         }
+        Deed::PersonChanged(changed) => json!({
+            "register": changed.register,
+            "change": changed.change.as_str(),
+            "key": changed.key.as_str(),
+            "roles": changed.roles.as_str(),
+            "by": word(&changed.by),
+        }),
         Deed::Read(read) => json!({
             "reader": read.reader.as_str(),
             "action": read.action.as_str(),

@@ -102,6 +102,24 @@ const ACTIVATED: &[FieldDoc] = &[
     field("policy", "sha-256 number", "digest and version of the rule set that came into force"),
     field("before", "sha-256 number", "digest and version of the one before it"),
 ];
+const PERSON: &[FieldDoc] = &[
+    OWN_ID,
+    TIME,
+    AGENCY,
+    field("register", "number", "version of the register of people after the change"),
+    field("change", "word", "`add` or `remove`"),
+    field(
+        "key",
+        "word",
+        "thumbprint of the person's key: URL-safe base64 of the SHA-256 of the raw public key",
+    ),
+    field("roles", "word", "what the person may do, commas between"),
+    field(
+        "by",
+        "word or -",
+        "thumbprint of the key that signed the change; none while nobody's signature was needed",
+    ),
+];
 const READ: &[FieldDoc] = &[
     OWN_ID,
     TIME,
@@ -160,6 +178,7 @@ impl Kind {
             Self::Interrupted => INTERRUPTED,
             Self::Decision => DECIDED,
             Self::Policy => ACTIVATED,
+            Self::Person => PERSON,
             Self::Audit => READ,
             Self::Erasure => ERASED,
             Self::Anchor => ANCHORED,
@@ -186,6 +205,9 @@ impl Kind {
                 "A question was put to the rules. It replays: the opened question under the rule set of that digest gives the opened verdict. Signed by the agency, in its log."
             }
             Self::Policy => "A rule set came into force. Signed by the agency, in its log.",
+            Self::Person => {
+                "A person may propose, approve or check rule sets from now on, or may no more; the name stays in the agency's register. Signed by the agency, in its log."
+            }
             Self::Audit => {
                 "Somebody read entries of this log, or had committed fields opened. Signed by the agency, in its log."
             }

@@ -19,7 +19,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use catalogue::{FieldDoc, catalogue};
-pub use own::{Anchored, Broken, Conflict, Decided, Deed, Erased, Own, Read, RulesActivated};
+pub use own::{Anchored, Broken, Conflict, Decided, Deed, Erased, Own, PersonChanged, Read, RulesActivated};
 pub use signed::{STATEMENT_BYTES_MAX, SignedStatement};
 pub use word::{EntryRef, ExchangeId, Party, Place, RuleSet, Seconds, WORD_BYTES_MAX, Word};
 
@@ -44,6 +44,8 @@ pub enum Kind {
     Decision,
     /// A rule set came into force.
     Policy,
+    /// A person may act on rule sets, or may no more.
+    Person,
     /// Somebody read entries, or had fields opened.
     Audit,
     /// What opens an entry's commitments was destroyed.
@@ -61,13 +63,14 @@ pub const RESERVED: [&str; 2] = ["key", "registry"];
 
 impl Kind {
     /// All kinds, in the order of the catalogue.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Intent,
         Self::Exchange,
         Self::Ack,
         Self::Interrupted,
         Self::Decision,
         Self::Policy,
+        Self::Person,
         Self::Audit,
         Self::Erasure,
         Self::Anchor,
@@ -85,6 +88,7 @@ impl Kind {
             Self::Interrupted => "tram/interrupted@v1",
             Self::Decision => "tram/decision@v1",
             Self::Policy => "tram/policy@v1",
+            Self::Person => "tram/person@v1",
             Self::Audit => "tram/audit@v1",
             Self::Erasure => "tram/erasure@v1",
             Self::Anchor => "tram/anchor@v1",
@@ -230,7 +234,7 @@ pub enum Statement {
     Ack(Ack),
     /// `interrupted@v1`
     Interrupted(Interrupted),
-    /// What an agency says about its own node: `decision@v1`, `policy@v1`, `audit@v1`, `erasure@v1`, `anchor@v1`,
+    /// What an agency says about its own node: `decision@v1`, `policy@v1`, `person@v1`, `audit@v1`, `erasure@v1`, `anchor@v1`,
     /// `conflict@v1`, `broken-promise@v1`.
     Own(Own),
 }
@@ -337,6 +341,7 @@ impl Statement {
             }
             Kind::Decision
             | Kind::Policy
+            | Kind::Person
             | Kind::Audit
             | Kind::Erasure
             | Kind::Anchor

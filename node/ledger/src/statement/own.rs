@@ -33,6 +33,8 @@ pub enum Deed {
     Decided(Box<Decided>),
     /// `policy@v1`
     RulesActivated(RulesActivated),
+    /// `person@v1`
+    PersonChanged(PersonChanged),
     /// `audit@v1`
     Read(Read),
     /// `erasure@v1`
@@ -78,6 +80,22 @@ pub struct RulesActivated {
     pub rules: RuleSet,
     /// The one before it.
     pub before: RuleSet,
+}
+
+/// `person@v1`: a person may act on rule sets from now on, or may no more. Who it is, the agency's register says; here stands
+/// the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonChanged {
+    /// Version of the register after the change.
+    pub register: u64,
+    /// `add` or `remove`.
+    pub change: Word,
+    /// Thumbprint of the person's key.
+    pub key: Word,
+    /// The person's roles, commas between.
+    pub roles: Word,
+    /// Thumbprint of the key that signed the change; none while nobody's signature was needed.
+    pub by: Option<Word>,
 }
 
 /// `audit@v1`: somebody read entries of this ledger, or had fields opened.
@@ -169,6 +187,7 @@ impl Deed {
         match self {
             Self::Decided(_) => Kind::Decision,
             Self::RulesActivated(_) => Kind::Policy,
+            Self::PersonChanged(_) => Kind::Person,
             Self::Read(_) => Kind::Audit,
             Self::Erased(_) => Kind::Erasure,
             Self::Anchored(_) => Kind::Anchor,
@@ -186,6 +205,13 @@ impl Own {
             Deed::Decided(decided) => write_decided(out, decided),
             Deed::RulesActivated(activated) => {
                 out.line("policy", activated.rules).line("before", activated.before);
+            }
+            Deed::PersonChanged(changed) => {
+                out.line("register", changed.register)
+                    .line("change", &changed.change)
+                    .line("key", &changed.key)
+                    .line("roles", &changed.roles)
+                    .line_or_dash("by", changed.by.as_ref());
             }
             Deed::Read(read) => {
                 out.line("reader", &read.reader)
@@ -227,6 +253,13 @@ impl Own {
             Kind::Policy => Deed::RulesActivated(RulesActivated {
                 rules: read_rules(lines, "policy")?,
                 before: read_rules(lines, "before")?,
+            }),
+            Kind::Person => Deed::PersonChanged(PersonChanged {
+                register: lines.number("register")?,
+                change: lines.value("change")?,
+                key: lines.value("key")?,
+                roles: lines.value("roles")?,
+                by: lines.value_or_dash("by")?,
             }),
             Kind::Audit => Deed::Read(read_read(lines)?),
             Kind::Erasure => {

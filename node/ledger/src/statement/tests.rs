@@ -44,7 +44,7 @@ fn own_text(kind: &str, rest: &str) -> String {
     format!("tram/{kind}@v1\nid {ID}\ntime 1790000001\nagency {PROVIDER}\n{rest}")
 }
 
-fn own_texts() -> [String; 8] {
+fn own_texts() -> [String; 9] {
     let (a, b) = ("3b".repeat(32), "00".repeat(32));
     let decided = |decision: &str| {
         format!(
@@ -74,6 +74,7 @@ fn own_texts() -> [String; 8] {
                 "log {CONSUMER}/ledger\npromised 3 {COMMITMENT}\nfound {COMMITMENT}\ntree 7 {COMMITMENT}\nevidence {b}\n"
             ),
         ),
+        own_text("person", "register 3\nchange add\nkey C-SA8\nroles auditor,policy-approver\nby -\n"),
     ]
 }
 
@@ -389,6 +390,15 @@ fn own() -> impl Strategy<Value = Statement> {
             }))
         ),
         (rules(), rules()).prop_map(|(rules, before)| Deed::RulesActivated(RulesActivated { rules, before })),
+        (any::<u64>(), word(), word(), word(), option::of(word())).prop_map(
+            |(register, change, key, roles, by)| Deed::PersonChanged(PersonChanged {
+                register,
+                change,
+                key,
+                roles,
+                by
+            })
+        ),
         (word(), option::of(word()), any::<u64>(), any::<u64>(), any::<u64>(), option::of(commitment()))
             .prop_map(|(reader, purpose, a, b, opened, user)| Deed::Read(Read {
                 action: reader.clone(),

@@ -112,7 +112,7 @@ async fn decide_negotiation(
     row: &NegotiationRow,
 ) -> Result<()> {
     let now = operation.now;
-    if let Err(why) = fits_offer(node, exchange, row) {
+    if let Err(why) = fits_offer(node, exchange, row, now) {
         return terminate(node, exchange, &row.process, Cause::plain("OFFER", &why)).await;
     }
     let proposed = match agreement::thought_of(node, &row.process, &exchange.dataset, now) {
@@ -189,7 +189,12 @@ fn useful<'a>(node: &Node, operation: &Operation, query: Asked<'a>) -> Result<As
 }
 
 /// The offer must be the one that this node makes now for this dataset; an old one is answered with the new terms.
-fn fits_offer(node: &Node, exchange: &Exchange, row: &NegotiationRow) -> std::result::Result<(), String> {
+fn fits_offer(
+    node: &Node,
+    exchange: &Exchange,
+    row: &NegotiationRow,
+    now: i64,
+) -> std::result::Result<(), String> {
     let offer = row.process.offer();
     let target = format!("{}/{}", node.config.node.id, exchange.dataset);
     if offer.target.as_str() != target {
@@ -199,8 +204,15 @@ fn fits_offer(node: &Node, exchange: &Exchange, row: &NegotiationRow) -> std::re
         ));
     }
     let record = crate::datasets::find(node, &exchange.dataset).map_err(|e| e.to_string())?;
-    let current = record.map(|r| crate::datasets::offer_id(node, &r));
-    if current.is_some_and(|current| terms::is_current(offer.id.as_str(), &current)) {
+    // Who read the catalog just before other rules came into force did nothing wrong: the question is decided by the rules
+    // in force now, whichever offer it names, and its duties must be those that they demand.
+    let lately = crate::rules::history::lately(node, now).map_err(|e| e.to_string())?;
+    let is_of = |rules: &String| {
+        record.as_ref().is_some_and(|record| {
+            terms::is_current(offer.id.as_str(), &crate::datasets::offer_id_under(node, record, rules))
+        })
+    };
+    if lately.iter().any(is_of) {
         return Ok(());
     }
     Err(format!("the offer `{}` is not in force any more; ask the catalog again", offer.id))

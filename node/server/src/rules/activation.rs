@@ -122,8 +122,9 @@ async fn prepare(node: &Node, operation: &Operation, coming: &Coming) -> Result<
     Ok(pending)
 }
 
-/// Takes up an activation that was cut off.
+/// Takes up what was cut off: a change of the register of people, an activation.
 pub async fn settle(node: &Node) -> Result<()> {
+    super::people::settle(node).await?;
     let Some((pending, _)) = records::get::<Pending>(&node.store, Space::RuleSet, PENDING)? else {
         return Ok(());
     };
@@ -273,6 +274,23 @@ mod tests {
         assert_eq!(release.entry.index, Some(0));
         let node = reopened(node).await;
         assert_eq!((base(&node).version, node.ledger.size()), (2, 1));
+        boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn an_offer_outlives_its_rules_for_a_short_while() {
+        let (_dir, node) = crate::testing::node().await;
+        let first = base(&node).sha256;
+        let mut files = crate::rules::files(&node).unwrap();
+        let other = files["policy.csv"].clone()
+            + "p, OTHER, 30, *, ds:x, discover, *, *, *, *, 0, 1, 2020-01-01T00:00Z, 9999-12-31T00:00Z, -, allow\n";
+        files.insert("policy.csv".to_owned(), other);
+        let operation = Operation::begin(Actor::Local, &node.clock);
+        crate::rules::direct::apply(&node, &operation, files).await.unwrap();
+        let lately = |after| crate::rules::history::lately(&node, operation.now + after).unwrap();
+        let limit = crate::limits::OFFER_SECONDS;
+        assert_eq!(lately(limit), [base(&node).sha256, first]);
+        assert_eq!(lately(limit + 1), [base(&node).sha256]);
         boot::close(&node).await;
     }
 

@@ -7,7 +7,7 @@ use super::activation::{Release, release_key};
 use super::manifest::{Bundle, person_view};
 use super::{base, content};
 use crate::error::{Error, Result};
-use crate::limits::LIST_PAGE;
+use crate::limits::{LIST_PAGE, OFFER_SECONDS};
 use crate::node::Node;
 use crate::operation::rfc3339;
 use crate::records;
@@ -16,6 +16,21 @@ use crate::records;
 pub fn release(node: &Node, version: u64) -> Result<Option<Release>> {
     Ok(records::get::<Release>(&node.store, Space::RuleSet, &release_key(version))?
         .map(|(release, _)| release))
+}
+
+/// Digests of the rule set in force and of those that were until a short while ago ([`OFFER_SECONDS`]).
+pub fn lately(node: &Node, now: i64) -> Result<Vec<String>> {
+    let mut digests = vec![base(node).sha256];
+    let mut version = base(node).version;
+    while let Some(release) = release(node, version)? {
+        let said = release.signed.manifest;
+        if said.activated < now.saturating_sub(OFFER_SECONDS) || digests.len() >= LIST_PAGE {
+            break;
+        }
+        version = said.previous.version;
+        digests.push(said.previous.sha256);
+    }
+    Ok(digests)
 }
 
 /// Versions, the newest first; at most a page of them, from `before` downwards.

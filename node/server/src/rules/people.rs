@@ -2,22 +2,28 @@
 //!
 //! Promise: once somebody who may approve is in the register, it changes only by the signature of such a person, and
 //! somebody who may approve for an unlimited time always stays in it: four eyes are never switched off by time or by
-//! removing people one after another. The private keys are never here.
+//! removing people one after another. Each change is an entry of the ledger (`person@v1`). The private keys are never here.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use certs::PublicKey;
+use ledger::statement::{Deed, PersonChanged, Word};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Space, Store, Tx};
 
 use super::act::{Act, Newcomer, SignedAct};
 use crate::error::{Error, Result};
+use crate::flow::statement;
 use crate::limits::{NAME_CHARS_MAX, PEOPLE_MAX};
 use crate::node::Node;
 use crate::operation::{Operation, rfc3339};
-use crate::records;
+use crate::records::{self, Leaf};
 
 /// Key of the register in the store.
 const REGISTER: &[u8] = b"people";
+/// Key of the register as it is about to be.
+const PENDING: &[u8] = b"people-pending";
 /// How old an act may be when it comes in, seconds (one day): it may be signed at another machine.
 const ACT_SECONDS_MAX: i64 = 86_400;
 /// How far the clock of the one who signs may be ahead, seconds.
@@ -258,16 +264,71 @@ async fn change(
     // What is being decided now is decided by the register as it is now.
     let _turn = super::activation::turn(node).await?;
     let (mut people, revision) = People::read(&node.store)?;
-    guard(node, operation, &people, signed, &act(people.version))?;
+    let act = act(people.version);
+    guard(node, operation, &people, signed, &act)?;
     how(&mut people)?;
+    let deed = deed(&people, &act, signed)?;
+    let bytes = statement::own_bytes(node, operation.now, deed)?;
+    let entry = Leaf { bytes: BASE64.encode(&bytes), from: node.ledger.size(), index: None };
+    let tx = Tx::new().absent(Space::Meta, PENDING);
+    let tx = tx.put_json(Space::Meta, PENDING, &Pending { people: people.clone(), entry });
+    node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
+    node.append(bytes).await?;
+    put(node, &people, revision).await?;
+    tracing::info!(register = people.version, "the register of people changed");
+    Ok(people.view())
+}
+
+/// A change of the register that is about to go into the ledger; as with rule sets, the entry decides.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pending {
+    people: People,
+    entry: Leaf,
+}
+
+/// Takes up a change of the register that was cut off.
+pub async fn settle(node: &Node) -> Result<()> {
+    let Some((pending, _)) = records::get::<Pending>(&node.store, Space::Meta, PENDING)? else {
+        return Ok(());
+    };
+    let bytes = BASE64.decode(&pending.entry.bytes).map_err(Error::internal)?;
+    if statement::find(node, &bytes, pending.entry.from)?.is_some() {
+        let (_, revision) = People::read(&node.store)?;
+        return put(node, &pending.people, revision).await;
+    }
+    let tx = Tx::new().delete(Space::Meta, PENDING);
+    node.store.commit(tx).await.map_err(Error::from)?;
+    Ok(())
+}
+
+async fn put(node: &Node, people: &People, revision: Option<u64>) -> Result<()> {
     let tx = match revision {
         Some(revision) => Tx::new().at(Space::Meta, REGISTER, revision),
         None => Tx::new().absent(Space::Meta, REGISTER),
     };
-    let tx = tx.put_json(Space::Meta, REGISTER, &people).map_err(Error::from)?;
+    let tx = tx.delete(Space::Meta, PENDING).put_json(Space::Meta, REGISTER, people).map_err(Error::from)?;
     node.store.commit(tx).await.map_err(Error::from)?;
-    tracing::info!(register = people.version, "the register of people changed");
-    Ok(people.view())
+    Ok(())
+}
+
+/// What the ledger says of a change: the key and the roles, never the name.
+fn deed(people: &People, act: &Act, signed: Option<&SignedAct>) -> Result<Deed> {
+    let (change, key) = match act {
+        Act::AddPerson { person, .. } => ("add", person.key),
+        Act::RemovePerson { key, .. } => ("remove", *key),
+        other => return Err(Error::internal(format!("to {} is no change of the register", other.word()))),
+    };
+    let key = key.thumbprint();
+    let roles = people.holder(&key).into_iter().flat_map(|p| &p.is.roles).map(|role| role_word(*role));
+    let word = |text: &str| Word::new(text).map_err(Error::internal);
+    Ok(Deed::PersonChanged(PersonChanged {
+        register: people.version,
+        change: word(change)?,
+        key: word(&key)?,
+        roles: word(&roles.collect::<Vec<_>>().join(","))?,
+        by: signed.map(|signed| word(&signed.key)).transpose()?,
+    }))
 }
 
 /// Whether this change of the register may be made.
