@@ -48,7 +48,7 @@ async fn verb_on(client: &Client, verb: PersonCommand, out: Out) -> Result<()> {
                 let _ = std::fs::remove_file(path);
             }
             let answer = added?;
-            out.result(&answer, |a| people_text(a));
+            out.result(&answer, people_text);
             if let Some((_, path)) = &fresh {
                 say(&format!(
                     "The key of {} is in {}. Hand it over, and keep no copy: whoever has it signs as this person.",

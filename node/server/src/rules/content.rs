@@ -56,7 +56,7 @@ pub fn get(store: &Store, wanted: &str) -> Result<Texts> {
     let damaged = || Error::internal(format!("the files {wanted} of a rule set are not whole in the store"));
     let (mut bytes, mut n, mut count) = (Vec::new(), 0, 1);
     while n < count {
-        let piece = store.get(Space::RuleSet, &key(wanted, n)).map_err(Error::from)?.ok_or_else(damaged)?;
+        let piece = store.get(Space::RuleSet, key(wanted, n)).map_err(Error::from)?.ok_or_else(damaged)?;
         let at = piece.value.iter().position(|b| *b == b'\n').ok_or_else(damaged)?;
         let (head, rest) = piece.value.split_at(at);
         count = std::str::from_utf8(head).ok().and_then(|c| c.parse().ok()).ok_or_else(damaged)?;
@@ -82,7 +82,7 @@ mod tests {
             let texts = Texts::from([("policy.csv".to_owned(), "ữ".repeat(size / 3))]);
             let digest = put(&store, &texts).await.unwrap();
             assert_eq!(get(&store, &digest).unwrap(), texts);
-            let mut broken = store.get(Space::RuleSet, &key(&digest, 0)).unwrap().unwrap().value.to_vec();
+            let mut broken = store.get(Space::RuleSet, key(&digest, 0)).unwrap().unwrap().value.to_vec();
             let last = broken.len() - 3;
             broken[last] ^= 1;
             store.commit(Tx::new().put(Space::RuleSet, key(&digest, 0), broken)).await.unwrap();

@@ -93,6 +93,9 @@ fn bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     Ok([LABEL, &canonical].concat())
 }
 
+/// The signing keys of a node at a second, as somebody trusts them.
+pub type Keys<'a> = &'a dyn Fn(&str, i64) -> Vec<PublicKey>;
+
 /// A rule set that was put in force, with all that shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,7 +111,7 @@ pub struct Bundle {
 impl Bundle {
     /// Judges the bundle. `trusted` are the node's signing keys at a time, from a registry; without it the keys that ride
     /// in the bundle count, and their fingerprint is for people to compare.
-    pub fn verify(&self, trusted: Option<&dyn Fn(&str, i64) -> Vec<PublicKey>>) -> Result<Value> {
+    pub fn verify(&self, trusted: Option<Keys<'_>>) -> Result<Value> {
         let said = &self.signed.manifest;
         let keys = match trusted {
             Some(keys) => keys(&said.node, said.activated),
