@@ -95,6 +95,9 @@ pub fn openings(old: &RuleSet, new: &RuleSet) -> Vec<Opening> {
         }
     }
     // A link can carry an allow to more, or a denial to less; which cannot be told from the link alone.
+    if old.invariants() != new.invariants() {
+        found.push(Opening::anywhere("the invariants are those of another legal order"));
+    }
     if old.links() != new.links() {
         found.push(Opening::anywhere("links between names changed"));
     }
@@ -213,6 +216,7 @@ pub fn only_forbids_more(old: &RuleSet, new: &RuleSet, now: Minute) -> Result<()
             && !sides[0].by_id.keys().any(|rule| rule.as_str() == id)
     };
     for (what, same) in [
+        ("the invariants differ", old.invariants() == new.invariants()),
         ("the duties differ", old.duties() == new.duties()),
         ("the links differ", old.links() == new.links()),
         ("the obligations differ", old.obligations() == new.obligations()),
@@ -347,6 +351,23 @@ mod tests {
         // Without the rule that obliges, another of the same tier decides alone.
         let two = [people("TIGHT"), vec![allow("Z", "*", "*", "query", "-")]].concat();
         assert!(asks(&grants(&two), &grants(&two[1..])));
+    }
+
+    #[test]
+    fn another_legal_order_is_an_opening_and_no_emergency() {
+        let about = "id = \"eu\"\nversion = 1\ninvariants = \"eu\"\n[name]\nvi = \"a\"\nen = \"a\"\n[covers]\nvi = \"a\"\nen = \"a\"\n";
+        let files = Files::new()
+            .with("policy.csv", base().join("\n"))
+            .with("duties.csv", "# none")
+            .with("obligations.json", SETS)
+            .with("pack.toml", about);
+        let new = RuleSet::from_files(&files, 1).unwrap();
+        let now = Minute::parse("2026-11-23T08:00Z").unwrap();
+        assert!(asks(&new));
+        assert_eq!(
+            only_forbids_more(&grants(&base()), &new, now),
+            Err(vec!["the invariants differ".to_owned()])
+        );
     }
 
     #[test]

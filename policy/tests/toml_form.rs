@@ -132,6 +132,12 @@ fn what_is_not_understood_is_refused_by_name_and_line() {
 }
 
 #[test]
+fn too_many_tables_are_refused_before_they_are_read() {
+    let many = "[[x]]\n".repeat(policy::limits::RULES_MAX + policy::limits::LINKS_MAX + 1);
+    refused(&many, P::TooMany, None, "split");
+}
+
+#[test]
 fn every_broken_table_is_named() {
     let bad = ["A", "B", "C"].map(|id| GRANT.replace("R1", id).replace("tier", "teir")).concat();
     let error = load(&toml(&bad)).unwrap_err();

@@ -90,6 +90,11 @@ fn four_eyes_see_what_one_pair_proposes() {
     refused(house.node.cmd(&["policy", "draft", text(&rules)]), "author's signature");
     refused(house.node.cmd(&["policy", "draft", text(&rules), "--as", &house.key("tu")]), "policy-editor");
     let first = house.draft(&rules, "minh");
+    let shown = house.node.json(&["policy", "drafts", &first]);
+    assert!(
+        shown["lint"]["findings"].is_array() && shown["draft"]["opens"].to_string().contains("T-ALLOW-2"),
+        "{shown}"
+    );
     refused(house.node.cmd(&["policy", "apply", &first]), "has not approved it");
     // Roles, strangers, the author.
     refused(house.says("approve", &first, "minh"), "policy-approver or data-protection-officer");

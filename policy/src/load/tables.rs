@@ -11,6 +11,7 @@ use super::name;
 use super::problem::{Problem, ProblemCode, Problems};
 use super::rows::{Placed, Row, Rows};
 use crate::ids::shown;
+use crate::limits::{LINKS_MAX, RULES_MAX};
 use crate::rule::{Link, LinkKind, Rule, Tier};
 
 /// What `from` and `until` mean when they are left out.
@@ -149,6 +150,14 @@ pub(super) fn duties(files: &Files, problems: &mut Problems) -> Rows {
 }
 
 fn whole<T: DeserializeOwned>(text: &str, file: &'static str, problems: &mut Problems) -> Option<T> {
+    // Counted before they are read: a table in memory is many times its text.
+    let count = text.lines().filter(|line| line.trim_start().starts_with("[[")).count();
+    if count > RULES_MAX + LINKS_MAX {
+        let message =
+            format!("{count} tables, at most {} are allowed: split the rule set", RULES_MAX + LINKS_MAX);
+        problems.add(Problem::new(file, ProblemCode::TooMany, message));
+        return None;
+    }
     let misread = |error: toml::de::Error| {
         let message = error.message().to_owned();
         match error.span() {

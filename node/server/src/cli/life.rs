@@ -58,7 +58,9 @@ async fn verb_on(client: &Client, verb: LifeCommand, texts: Texts, out: Out) -> 
             let signed = maybe_sign(client, Act::Propose { proposal }, key.as_deref()).await?;
             let body = json!({"files": texts, "note": note, "not_before": not_before, "signed": signed});
             let answer = client.post("/v1/policy/drafts", &body).await?;
-            out.result(&answer, |a| format!("{}\n{}", draft_text(&a["draft"]), tests_text(&a["tests"])));
+            out.result(&answer, |a| {
+                format!("{}\n{}\n{}", draft_text(&a["draft"]), tests_text(&a["tests"]), lint_text(&a["lint"]))
+            });
             warn(&answer);
         }
         LifeCommand::Drafts { draft: None, .. } => {
@@ -69,7 +71,7 @@ async fn verb_on(client: &Client, verb: LifeCommand, texts: Texts, out: Out) -> 
             if let Some(folder) = files {
                 write_files(&answer, &folder)?;
             }
-            out.result(&answer, |a| draft_text(&a["draft"]));
+            out.result(&answer, |a| format!("{}\n{}", draft_text(&a["draft"]), lint_text(&a["lint"])));
         }
         LifeCommand::Approve { draft, key } => {
             let answer =
@@ -314,6 +316,23 @@ fn draft_text(draft: &Value) -> String {
             false => format!("not yet: {}", missing.join("; ")),
         });
     }
+    lines.join("\n")
+}
+
+/// How many findings there are, and the errors among them.
+fn lint_text(lint: &Value) -> String {
+    let counts = ["errors", "warnings", "notes"].map(|kind| format!("{} {kind}", text(lint, kind)));
+    let mut lines = vec![format!("lint: {}", counts.join(", "))];
+    let errors = list(lint, "findings").iter().filter(|finding| finding["severity"] == json!("error"));
+    lines.extend(errors.map(|f| {
+        format!(
+            "  {} {}: {} / {}",
+            text(f, "code"),
+            text(f, "rule"),
+            text(&f["text"], "vi"),
+            text(&f["text"], "en")
+        )
+    }));
     lines.join("\n")
 }
 

@@ -16,9 +16,9 @@ mod policy;
 mod policy_compliance;
 mod policy_decide;
 mod policy_impact;
+mod policy_life;
 mod policy_lint;
 mod policy_odrl;
-mod policy_life;
 mod tlog;
 
 use std::sync::Arc;

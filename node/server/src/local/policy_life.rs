@@ -29,14 +29,25 @@ pub async fn propose(
     JsonBody(wish): JsonBody<draft::Wish>,
 ) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    Ok(Json(draft::propose(&node, &operation, wish).await?))
+    let files = wish.files.clone();
+    let mut answer = draft::propose(&node, &operation, wish).await?;
+    answer["lint"] = lint(&node, files).await?;
+    Ok(Json(answer))
 }
 
 /// `GET /v1/policy/drafts/{id}`: a draft with its files: what a person looks at before signing.
 pub async fn show(State(node): State<Arc<Node>>, Segments(name): Segments<String>) -> Result<Json<Value>> {
     let (draft, _) = draft::demand(&node.store, name.parse()?)?;
     let files = content::get(&node.store, &draft.proposal.files)?;
-    Ok(Json(json!({"draft": draft::view(&node, &draft, node.clock.now())?, "files": files})))
+    let lint = lint(&node, files.clone()).await?;
+    Ok(Json(json!({"draft": draft::view(&node, &draft, node.clock.now())?, "files": files, "lint": lint})))
+}
+
+/// What can be told about files without asking their rules anything.
+async fn lint(node: &Arc<Node>, files: content::Texts) -> Result<Value> {
+    let rules = crate::rules::load(&files, base(node).version + 1)?;
+    let Json(mut told) = super::policy_lint::look_over(node.clone(), rules, files, None).await?;
+    Ok(told["lint"].take())
 }
 
 /// Body of `POST /v1/policy/drafts/{id}/approval`.

@@ -50,7 +50,8 @@ pub async fn draft(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Draft
     look_over(node, rules, body.files, body.unmatched_days).await
 }
 
-async fn look_over(
+/// What can be told about rules and the files that they were made of.
+pub(super) async fn look_over(
     node: Arc<Node>,
     rules: RuleSet,
     files: BTreeMap<String, String>,

@@ -268,7 +268,7 @@ async fn change(
     guard(node, operation, &people, signed, &act)?;
     how(&mut people)?;
     let deed = deed(&people, &act, signed)?;
-    let bytes = statement::own_bytes(node, operation.now, deed)?;
+    let bytes = statement::own_bytes(node, operation.now, None, deed)?;
     let entry = Leaf { bytes: BASE64.encode(&bytes), from: node.ledger.size(), index: None };
     let tx = Tx::new().absent(Space::Meta, PENDING);
     let tx = tx.put_json(Space::Meta, PENDING, &Pending { people: people.clone(), entry });
