@@ -289,7 +289,7 @@ fn the_way_back_is_one_step_and_an_emergency_one_signature() {
         let judged = node.json(&["policy", "verify", version]);
         assert_eq!(judged["valid"], true);
         let listed = history["versions"].as_array().unwrap();
-        let of = listed.iter().find(|v| v["version"].to_string() == version).unwrap();
+        let of = listed.iter().find(|v| v["version"].as_u64() == version.parse().ok()).unwrap();
         assert_eq!(of["entry"], json!(entry), "{history}");
     }
 }
