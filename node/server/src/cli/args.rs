@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::ledger_args::LedgerCommand;
-use super::policy_impact::{DiffArgs, ImpactArgs, WhoArgs};
 pub use super::life_args::{ApplyArgs, LifeCommand, PersonCommand};
+use super::policy_impact::{DiffArgs, ImpactArgs, WhoArgs};
 
 /// A federated data-sharing node with access governance.
 #[derive(Debug, Parser)]

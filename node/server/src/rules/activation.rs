@@ -185,8 +185,12 @@ fn leaf(node: &Node, operation: &Operation, checked: &Checked) -> Result<Leaf> {
     let now = node.gate.engine();
     let before = said(now.rule_set(), now.rule_set().version());
     let rules = said(checked.engine.rule_set(), before.version + 1);
-    let bytes =
-        statement::own_bytes(node, operation.now, None, Deed::RulesActivated(RulesActivated { rules, before }))?;
+    let bytes = statement::own_bytes(
+        node,
+        operation.now,
+        None,
+        Deed::RulesActivated(RulesActivated { rules, before }),
+    )?;
     Ok(Leaf { bytes: BASE64.encode(bytes), from: node.ledger.size(), index: None })
 }
 
