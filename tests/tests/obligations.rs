@@ -89,6 +89,19 @@ fn nothing_leaves_before_a_person_has_approved_and_a_no_is_told_with_its_reason(
     let decisions = stage.provider.json(&["exchange", "decisions", &exchange]);
     assert!(decisions.to_string().contains("Nguyễn Thị Lan"), "{decisions}");
 
+    // Where less is to be hidden (here: the other way round), what was approved was something else: people are asked anew.
+    let masked = json!({"approval": ["dpo"], "mask": {"gia_tri": "null"}});
+    let folder = Rules::new().allow("state", "query", "do", PURPOSE, masked).apply(&stage.provider);
+    let asking = stage.consumer.spawn(&[&["exchange", "get", &stage.what, "--queue"], &FOR[..]].concat());
+    let other = open(&stage.provider);
+    assert_ne!(other, id);
+    let no = ["approval", "refuse", &other, "--role", "dpo", "--by", "Nguyễn Thị Lan", "--note", "không"];
+    stage.provider.ok(&no);
+    asking.wait().expect_code(3);
+    fs::remove_dir_all(folder).unwrap();
+    let both = json!({"approval": ["dpo", "lanh-dao"]});
+    Rules::new().allow("state", "query", "do", PURPOSE, both).apply(&stage.provider);
+
     // It holds for the next request of the same kind, until it is withdrawn; then people are asked anew, and may refuse.
     get(&stage.consumer, &stage.what, "second.csv", &FOR);
     stage.provider.ok(&["approval", "withdraw", &id, "--by", "Trần Văn Bình"]);

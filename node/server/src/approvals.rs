@@ -1,7 +1,7 @@
 //! Approval by people: the obligation `approval` names roles, and nothing leaves before each of them has said yes.
 //!
 //! An exchange that needs an approval waits; people see it with `tram approval list`, and what they say is kept with their
-//! name and reason. A yes holds for the same consumer, dataset, purpose and legal basis until it ends or is withdrawn; a no
+//! name and reason. A yes holds for the same request under the same obligations until it ends or is withdrawn; a no
 //! refuses the request with the reason given. Every decision that rests on an approval carries it among its grounds, so the
 //! ledger's commitment covers who approved.
 //!
@@ -26,8 +26,9 @@ use crate::records::{self, Exchange};
 const PREFIX: &str = "approval/";
 /// Longest name or note, bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
-/// Most approvals that wait at once: past this new requests are refused, so that nobody fills the list.
-const OPEN_MAX: usize = 1_000;
+/// Most approvals of one consumer that wait at once: past this its further requests wait without being shown to people, so
+/// that nobody fills the list.
+const OPEN_MAX: usize = 100;
 
 /// What people were asked, and what they said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,11 @@ pub struct Request {
     pub consumer: String,
     /// For which dataset.
     pub dataset: String,
+    /// `query`, `download`, …
+    pub action: String,
+    /// What is done to the rows before they leave, SHA-256 of the obligations, hex: who approved pseudonyms has not
+    /// approved names.
+    pub obligations: String,
     /// For which purpose.
     pub purpose: Option<String>,
     /// On which legal basis.
@@ -98,10 +104,10 @@ impl Approval {
     pub fn state(&self, now: i64) -> &'static str {
         if self.withdrawn.is_some() {
             "withdrawn"
-        } else if self.roles.values().flatten().any(|word| !word.approved) {
-            "refused"
         } else if now >= self.until {
             "expired"
+        } else if self.roles.values().flatten().any(|word| !word.approved) {
+            "refused"
         } else if self.roles.values().all(Option::is_some) {
             "approved"
         } else {
@@ -115,20 +121,31 @@ impl Approval {
 }
 
 impl Request {
-    fn of(asked: &Asked<'_>) -> Self {
-        Self {
+    fn of(asked: &Asked<'_>, obligations: &Obligations) -> Result<Self> {
+        Ok(Self {
             consumer: asked.subject.to_owned(),
             dataset: asked.dataset.to_owned(),
+            action: asked.action.written().to_owned(),
+            obligations: obligations.digest().map_err(Error::internal)?.to_string(),
             purpose: asked.purpose.map(str::to_owned),
             basis: asked.basis.map(str::to_owned),
             stated: asked.agreement.map(|agreement| agreement.stated.clone()).unwrap_or_default(),
-        }
+        })
     }
 }
 
 /// All approvals, the newest first.
 pub fn all(node: &Node) -> Result<Vec<Approval>> {
     let found = records::all::<Approval>(&node.store, Space::Meta, PREFIX.as_bytes())?;
+    let mut all: Vec<Approval> = found.into_iter().map(|(_, approval)| approval).collect();
+    all.sort_by(|a, b| b.id.cmp(&a.id));
+    Ok(all)
+}
+
+/// All approvals that one consumer needed, the newest first.
+fn of_consumer(node: &Node, consumer: &str) -> Result<Vec<Approval>> {
+    let prefix = format!("{PREFIX}{}/", records::short(consumer));
+    let found = records::all::<Approval>(&node.store, Space::Meta, prefix.as_bytes())?;
     Ok(found.into_iter().rev().map(|(_, approval)| approval).collect())
 }
 
@@ -137,9 +154,11 @@ pub fn state(node: &Node, now: i64, asked: &Asked<'_>, obligations: &Obligations
     if obligations.approval.is_empty() {
         return Ok(State::Given(Vec::new()));
     }
-    let request = Request::of(asked);
-    let about: Vec<Approval> =
-        all(node)?.into_iter().filter(|a| a.request == request && a.state(now) != "withdrawn").collect();
+    let request = Request::of(asked, obligations)?;
+    let about: Vec<Approval> = of_consumer(node, asked.subject)?
+        .into_iter()
+        .filter(|a| a.request == request && a.state(now) != "withdrawn")
+        .collect();
     let mut open = BTreeSet::new();
     let mut given: Vec<Approval> = Vec::new();
     for role in &obligations.approval {
@@ -171,10 +190,14 @@ pub async fn ask(
     operation: &Operation,
     exchange: &Exchange,
     asked: &Asked<'_>,
+    obligations: &Obligations,
     roles: &BTreeSet<String>,
 ) -> Result<()> {
-    let request = Request::of(asked);
-    let open: Vec<Approval> = all(node)?.into_iter().filter(|a| a.state(operation.now) == "open").collect();
+    // Two requests at once ask people once.
+    let _turn = node.locks.lock(PREFIX.as_bytes()).await;
+    let request = Request::of(asked, obligations)?;
+    let open: Vec<Approval> =
+        of_consumer(node, asked.subject)?.into_iter().filter(|a| a.state(operation.now) == "open").collect();
     let waits = |role: &String| open.iter().any(|a| a.request == request && a.roles.contains_key(role));
     let missing: BTreeMap<String, Option<Word>> =
         roles.iter().filter(|role| !waits(role)).map(|role| (role.clone(), None)).collect();
@@ -182,7 +205,9 @@ pub async fn ask(
         return Ok(());
     }
     if open.len() >= OPEN_MAX {
-        return Err(Error::conflict("too many requests wait for an approval here; try again later"));
+        return Err(Error::Unavailable(
+            "too many requests of this consumer wait for an approval; answer some of them".to_owned(),
+        ));
     }
     let approval = Approval {
         id: ulid::Ulid::generate().to_string(),
@@ -196,7 +221,7 @@ pub async fn ask(
     for role in approval.roles.keys() {
         notice::write(node, operation, exchange, role, "approval")?;
     }
-    let key = format!("{PREFIX}{}", approval.id).into_bytes();
+    let key = key(&approval);
     let tx = Tx::new().put_json(Space::Meta, key, &approval).map_err(Error::from)?;
     node.store.commit(tx).await.map_err(Error::from)?;
     tracing::info!(exchange = exchange.id, approval = approval.id, "waits for an approval");
@@ -284,15 +309,19 @@ async fn change(
     id: &str,
     mut edit: impl FnMut(&mut Approval) -> Result<()>,
 ) -> Result<Approval> {
-    let key = format!("{PREFIX}{id}").into_bytes();
-    if records::get::<Approval>(&node.store, Space::Meta, &key)?.is_none() {
-        return Err(Error::not_found(format!("no approval `{id}` here; `tram approval list` shows them")));
-    }
+    let found = all(node)?.into_iter().find(|approval| approval.id == id);
+    let key = found.map(|approval| key(&approval)).ok_or_else(|| {
+        Error::not_found(format!("no approval `{id}` here; `tram approval list` shows them"))
+    })?;
     records::update::<Approval, Approval>(&node.store, Space::Meta, &key, |approval| {
         edit(approval)?;
         Ok((approval.clone(), Tx::new()))
     })
     .await
+}
+
+fn key(approval: &Approval) -> Vec<u8> {
+    format!("{PREFIX}{}/{}", records::short(&approval.request.consumer), approval.id).into_bytes()
 }
 
 /// What the asker is told while people have not spoken, where it cannot wait.

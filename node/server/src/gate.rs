@@ -135,12 +135,18 @@ pub struct Verdict {
     permit: Option<Permit>,
     refusal: Option<RefusalInfo>,
     waits_for: BTreeSet<String>,
+    owed: Obligations,
 }
 
 impl Verdict {
     /// The code of the refusal, if it is one.
     pub fn refused(&self) -> Option<&str> {
         self.refusal.as_ref().map(|refusal| refusal.code.as_str())
+    }
+
+    /// What must be done if this is permitted; nothing where it is refused.
+    pub fn owed(&self) -> &Obligations {
+        &self.owed
     }
 
     /// Roles that have to approve this and have not spoken yet. Not empty only where there is no permit for that reason
@@ -311,7 +317,9 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
 
 /// What the asker has had; looked up only where a rule could ask for it.
 fn usage(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Usage> {
-    if !asked.action.moves_content() || !node.gate.engine().rule_set().has_quotas() {
+    let duties = asked.agreement.and_then(|agreement| agreement.duties.as_ref());
+    let agreed = duties.is_some_and(|duties| !duties.quota.is_empty());
+    if !asked.action.moves_content() || !(agreed || node.gate.engine().rule_set().has_quotas()) {
         return Ok(Usage::default());
     }
     crate::usage::of(node, asked.subject, asked.dataset, asked.exchange, operation.now)
@@ -372,11 +380,12 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
     let (question, facts) = question(node, operation, asked)?;
     let decision = engine.decide_cached(&question, &facts);
     let (mut waits_for, mut approvals) = (BTreeSet::new(), Vec::new());
-    let refusal = match decision.obligations() {
-        Some(obligations) => match approvals::state(node, operation.now, asked, obligations)? {
+    let owed = decision.obligations().map(|obligations| owed(obligations, asked));
+    let refusal = match &owed {
+        Some(owed) => match approvals::state(node, operation.now, asked, owed)? {
             State::Given(given) => {
                 approvals = given;
-                unsupported(obligations)
+                unsupported(owed).or_else(|| used_up(owed, asked, &facts))
             }
             State::Open(roles) => {
                 waits_for = roles;
@@ -398,8 +407,8 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
             told(&decision, engine.decide_cached(&question, &facts).is_permit())
         }
     };
-    let owed = decision.obligations().map(|obligations| (obligations, owed(obligations, asked)));
-    let permit = match (&refusal, owed) {
+    let permitted = owed.clone();
+    let permit = match (&refusal, decision.obligations().zip(owed)) {
         (None, Some((demanded, owed))) => Some(Permit {
             subject: asked.subject.to_owned(),
             action: asked.action,
@@ -413,7 +422,28 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
         _ => None,
     };
     let decision = Arc::unwrap_or_clone(decision);
-    Ok(Verdict { decision, grounds: Grounds { question, facts, approvals }, permit, refusal, waits_for })
+    let owed = permitted.unwrap_or_default();
+    Ok(Verdict {
+        decision,
+        grounds: Grounds { question, facts, approvals },
+        permit,
+        refusal,
+        waits_for,
+        owed,
+    })
+}
+
+/// What both signed may leave nothing where the rules alone would: nothing to deliver, or no more of a quota.
+fn used_up(owed: &Obligations, asked: &Asked<'_>, facts: &Facts) -> Option<RefusalInfo> {
+    if !asked.action.moves_content() {
+        return None;
+    }
+    let code = match (owed.deliverable(), owed.quota.is_used_up(&facts.usage)) {
+        (false, _) => policy::ReasonCode::ObligationConflict,
+        (true, true) => policy::ReasonCode::Quota,
+        (true, false) => return None,
+    };
+    Some(refusal_info(&code.refusal()))
 }
 
 /// What must be done under an agreement: rules that became looser do not loosen what both signed.
@@ -431,12 +461,16 @@ pub fn can_keep(obligations: &Obligations) -> bool {
 fn told(decision: &Decision, visible: bool) -> Option<RefusalInfo> {
     let view = decision.for_consumer(visible);
     let policy::Effect::Refuse(refusal) = view.effect else { return None };
-    Some(RefusalInfo {
+    Some(refusal_info(&refusal))
+}
+
+fn refusal_info(refusal: &policy::Refusal) -> RefusalInfo {
+    RefusalInfo {
         code: refusal.code().as_str().to_owned(),
         legal_basis: format!("{} / {}", refusal.legal_basis().text().vi(), refusal.legal_basis().text().en()),
         text_vi: refusal.text().vi().to_owned(),
         text_en: refusal.text().en().to_owned(),
-    })
+    }
 }
 
 /// An obligation that this node cannot keep makes the permit a refusal: never a permit under a broken promise.

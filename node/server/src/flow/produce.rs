@@ -114,7 +114,8 @@ async fn give_up(node: &Arc<Node>, exchange: &Exchange, error: &Error) {
 async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     // One answer to a consumer is made and counted before the next one of the same dataset is begun: two at once would
     // each get what the quota leaves for one.
-    let _turn = if node.gate.engine().rule_set().has_quotas() {
+    let quota = exchange.obligations.get("quota").is_some();
+    let _turn = if quota || node.gate.engine().rule_set().has_quotas() {
         Some(node.locks.lock(&usage::turn(&exchange.peer, &exchange.dataset)).await)
     } else {
         None
@@ -386,6 +387,11 @@ pub async fn chunk(
     number: u64,
 ) -> Result<Option<(Bytes, [u8; 32])>> {
     permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
+    // What a quota is on is served when all of it is made and counted: a reader that leaves in the middle must not come back
+    // for the same rows.
+    if !permit.obligations().quota.is_empty() && exchange.counted.is_none() {
+        return Ok(None);
+    }
     // Sealed rows are served when all of them are sealed under the key that the manifest names.
     if exchange.receipt_first && !manifest_path(node, exchange).exists() {
         return Ok(None);

@@ -167,7 +167,7 @@ async fn waits(node: &Node, operation: &Operation, exchange: &Exchange, asked: &
     if verdict.waits_for().is_empty() {
         return Ok(false);
     }
-    approvals::ask(node, operation, exchange, asked, verdict.waits_for()).await?;
+    approvals::ask(node, operation, exchange, asked, verdict.owed(), verdict.waits_for()).await?;
     Ok(true)
 }
 

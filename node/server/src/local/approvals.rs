@@ -72,6 +72,8 @@ fn view(approval: &Approval, now: i64) -> Value {
         "state": approval.state(now),
         "consumer": approval.request.consumer,
         "dataset": approval.request.dataset,
+        "action": approval.request.action,
+        "obligations_sha256": approval.request.obligations,
         "purpose": approval.request.purpose,
         "basis": approval.request.basis,
         "stated": approval.request.stated,
