@@ -35,6 +35,8 @@ const KEY_SECONDS: i64 = 3_652 * 86_400;
 /// How long a node that is to serve waits for another process to leave its folder, and how often it looks.
 const FOLDER_WAIT: Duration = Duration::from_secs(30);
 const FOLDER_POLL: Duration = Duration::from_millis(100);
+/// How old such a look may be: one that was killed while it waited wants nothing any more.
+const WANTED_AGE: Duration = Duration::from_secs(5);
 
 /// Which doors open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +132,19 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
     Ok(node)
 }
 
-/// Opens a node, and waits a while for a command that has just opened it for itself: it goes as soon as it is done.
+/// Touched at each look by a node that waits for its folder.
+fn wanted_file(dir: &Path) -> std::path::PathBuf {
+    dir.join("run").join("wanted")
+}
+
+/// Whether a node waits for this folder now, so that a command that looks on makes room.
+pub fn is_wanted(dir: &Path) -> bool {
+    let touched = std::fs::metadata(wanted_file(dir)).and_then(|file| file.modified());
+    touched.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < WANTED_AGE))
+}
+
+/// Opens a node, and waits a while for a command that has just opened it for itself: it goes as soon as it is done, and one
+/// that only waits for a peer goes at once.
 pub async fn open_when_free(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
     let until = tokio::time::Instant::now() + FOLDER_WAIT;
     let mut told = false;
@@ -141,8 +155,13 @@ pub async fn open_when_free(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
                     tracing::info!(why, seconds = FOLDER_WAIT.as_secs(), "waiting for the node's folder");
                 }
                 told = true;
+                let wanted = wanted_file(dir);
+                std::fs::write(&wanted, b"").map_err(|e| Error::io(&wanted, e))?;
             }
-            opened => return opened,
+            opened => {
+                files::remove(&wanted_file(dir))?;
+                return opened;
+            }
         }
         tokio::time::sleep(FOLDER_POLL).await;
     }
@@ -353,9 +372,11 @@ mod tests {
         // Long enough for several looks; each of them must find the folder held.
         tokio::time::sleep(FOLDER_POLL * 5).await;
         assert!(!waiting.is_finished(), "it must not end while the folder is held");
+        assert!(is_wanted(&command.dir), "whoever holds it must be able to see that it is wanted");
         close(&command).await;
         drop(command);
         let node = waiting.await.unwrap().unwrap();
+        assert!(!is_wanted(&node.dir));
         close(&node).await;
     }
 }

@@ -79,6 +79,11 @@ impl Client {
         Some(client)
     }
 
+    /// Whether a server waits for the folder of the node that was opened here.
+    pub fn is_in_the_way(&self) -> bool {
+        matches!(self, Self::Here(_, node) if boot::is_wanted(&node.dir))
+    }
+
     /// Closes a node that was opened here; does nothing to a running one.
     pub async fn close(self) {
         if let Self::Here(_, node) = self {

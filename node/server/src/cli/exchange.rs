@@ -213,6 +213,9 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
         if waits && wanted.queue && begun.elapsed() >= wanted.patience {
             return Err(queued(id, &text(&exchange, "waiting")));
         }
+        if client.is_in_the_way() {
+            return Err(queued(id, "the node is being started, and takes it over"));
+        }
         if Instant::now() > until {
             return Err(queued(id, "it is still going on"));
         }
