@@ -58,9 +58,11 @@ pub enum Mask {
     Cut(u32),
     /// The last `n` parts stay of a text that commas separate, such as an address. String columns only.
     LastParts(u32),
-    /// The first `n` characters stay, each other one becomes `*`. String columns only.
+    /// The first `n` characters stay, each other one becomes `*`; no more than `n` at all become `*` too. String columns
+    /// only.
     ShowFirst(u32),
-    /// The last `n` characters stay, each other one becomes `*`. String columns only.
+    /// The last `n` characters stay, each other one becomes `*`; no more than `n` at all become `*` too. String columns
+    /// only.
     ShowLast(u32),
     /// The column is not shown at all.
     Drop,

@@ -184,8 +184,10 @@ impl Kernel {
             }
             Self::Cut(n) => Arc::new(texts(input, |text| text.chars().take(*n).collect())),
             Self::LastParts(n) => Arc::new(texts(input, |text| last_parts(text, *n))),
-            Self::ShowFirst(n) => Arc::new(partial(input, |i, _| i < *n)),
-            Self::ShowLast(n) => Arc::new(partial(input, |i, len| i + n >= len)),
+            Self::ShowFirst(n) => Arc::new(texts(input, |text| partial(text, *n, |at, _| at < *n))),
+            Self::ShowLast(n) => {
+                Arc::new(texts(input, |text| partial(text, *n, |at, length| at + n >= length)))
+            }
         })
     }
 }
@@ -207,12 +209,12 @@ fn texts(input: &ArrayRef, mask: impl Fn(&str) -> String) -> StringArray {
     input.as_string::<i32>().iter().map(|t| t.map(&mask)).collect()
 }
 
-fn partial(input: &ArrayRef, shown: impl Fn(usize, usize) -> bool) -> StringArray {
-    let mask = |text: &str| -> String {
-        let length = text.chars().count();
-        text.chars().enumerate().map(|(i, c)| if shown(i, length) { c } else { '*' }).collect()
-    };
-    input.as_string::<i32>().iter().map(|t| t.map(mask)).collect()
+/// The text with stars for what is not shown. One not longer than the `most` that may be shown would leave whole, so
+/// nothing of it is.
+fn partial(text: &str, most: usize, shown: impl Fn(usize, usize) -> bool) -> String {
+    let length = text.chars().count();
+    let stays = |at: usize| length > most && shown(at, length);
+    text.chars().enumerate().map(|(at, c)| if stays(at) { c } else { '*' }).collect()
 }
 
 fn hashes(key: &HashKey, input: &ArrayRef) -> Result<StringArray> {
@@ -266,6 +268,16 @@ mod tests {
         assert_eq!(last_parts("Số 1 Hoàng Quốc Việt", 1), "");
         assert_eq!(last_parts(address, 4), "");
         assert_eq!(last_parts("", 1), "");
+    }
+
+    #[test]
+    fn a_text_no_longer_than_what_would_be_shown_is_hidden_whole() {
+        let first = |text, n| partial(text, n, |at, _| at < n);
+        // Letters count, not bytes.
+        assert_eq!(first("Bình", 4), "****");
+        assert_eq!(first("Bình", 3), "Bìn*");
+        assert_eq!(first("An", 3), "**");
+        assert_eq!(first("", 0), "");
     }
 
     #[test]

@@ -332,7 +332,11 @@ async fn every_mask_gives_what_it_says() {
     assert_eq!(shown("born", Mask::Truncate(TimeUnit::Month)).await, "1980-02|1985-01|1990-03|");
     assert_eq!(shown("born", Mask::Truncate(TimeUnit::Day)).await, "1980-02-01|1985-01-01|1990-03-01|");
     assert_eq!(shown("full name", Mask::ShowFirst(1)).await, "A*|S************|B***|");
-    assert_eq!(shown("full name", Mask::ShowLast(2)).await, "An|***********EN|**nh|");
+    assert_eq!(shown("full name", Mask::ShowLast(2)).await, "**|***********EN|**nh|");
+    // A name no longer than what would be shown is hidden whole.
+    assert_eq!(shown("full name", Mask::ShowFirst(2)).await, "**|SE***********|Bi**|");
+    assert_eq!(shown("full name", Mask::ShowFirst(4)).await, "**|SECR*********|****|");
+    assert_eq!(shown("full name", Mask::ShowLast(4)).await, "**|*********DDEN|****|");
     assert_eq!(shown("Rate", Mask::Decimals(1)).await, "1.5|0.0|2.5|");
     assert_eq!(shown("full name", Mask::Cut(2)).await, "An|SE|Bi|");
     assert_eq!(shown("full name", Mask::LastParts(1)).await, "|||");
