@@ -16,6 +16,9 @@ use crate::predicate::{Column, Predicate};
 use crate::quota::{Measure, Quota};
 use crate::unique::UniqueMap;
 
+/// Longest delay, hours: ten years. More is a slip of the pen, and holds back what nobody meant to hold back for good.
+const DELAY_HOURS_MAX: u32 = 87_600;
+
 /// A set of obligations. The default is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire")]
@@ -41,7 +44,8 @@ pub struct Obligations {
     /// Most that one party may have in a day or a month.
     #[serde(skip_serializing_if = "Quota::is_empty")]
     pub quota: Quota,
-    /// Rows leave only once the time in this column is so many hours past; a row without that time does not leave.
+    /// Rows leave only once the time in this column is so many hours past, at most 87 600; a row without that time does
+    /// not leave.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub delay_hours: BTreeMap<Column, NonZeroU32>,
     /// Days after which the consumer deletes.
@@ -340,6 +344,16 @@ impl Wire {
         ];
         match sizes.iter().find(|(_, size, max)| size > max) {
             Some((name, size, max)) => Err(format!("`{name}` has {size} entries, at most {max} are allowed")),
+            None => self.delays_within_limits(),
+        }
+    }
+
+    fn delays_within_limits(&self) -> Result<(), String> {
+        match self.delay_hours.0.iter().find(|(_, hours)| hours.get() > DELAY_HOURS_MAX) {
+            Some((column, hours)) => Err(format!(
+                "`delay_hours` holds column `{column}` back for {hours} hours: give at most {DELAY_HOURS_MAX} (ten \
+                 years), or leave the column out of `columns`"
+            )),
             None => Ok(()),
         }
     }

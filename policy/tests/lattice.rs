@@ -182,6 +182,15 @@ fn an_obligation_that_is_not_understood_is_refused() {
 }
 
 #[test]
+fn a_delay_of_more_than_ten_years_is_refused() {
+    assert!(read(r#"{"delay_hours": {"t": 87600}}"#).is_ok());
+    for hours in [87_601, u32::MAX] {
+        let error = read(&format!(r#"{{"delay_hours": {{"a": 1, "t": {hours}}}}}"#)).unwrap_err().to_string();
+        assert!(error.contains("column `t`") && error.contains("at most 87600"), "{error}");
+    }
+}
+
+#[test]
 fn nothing_left_to_deliver_is_seen() {
     let only_a = read(r#"{"columns": ["a"]}"#).unwrap();
     assert!(only_a.deliverable());
