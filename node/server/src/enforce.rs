@@ -1,8 +1,10 @@
 //! From obligations to the engine's restriction: what a decision demands, said in the words of the data plane.
 //!
 //! Every obligation that concerns rows ends up in the restriction, none is left to good will. Where the engine knows no
-//! form as fine as the rule, the stricter one is taken.
+//! form as fine as the rule, the stricter one is taken; where rule, contract and file do not fit together, nothing
+//! leaves.
 
+use catalog::DatasetRecord;
 use dataplane::{
     AggregateOnly, HashKey, Mask, Predicate, Query, Restriction, Schema, Subject, TimeUnit, Value,
 };
@@ -57,7 +59,7 @@ pub fn restriction(
         columns: granted(obligations, &schema),
         masks,
         row_filter,
-        aggregate_only: obligations.aggregate.as_ref().map(|a| aggregate(a, dataset)).transpose()?,
+        aggregate_only: obligations.aggregate.as_ref().map(|a| aggregate(a, &dataset.record)).transpose()?,
         max_rows: [most, permit.left().rows].into_iter().flatten().min(),
         watermark: obligations
             .watermark
@@ -143,34 +145,80 @@ fn mask_key(secret: &[u8; 32], agreement: &str, column: &str) -> Result<[u8; 32]
     Ok(mac.finalize().into_bytes().into())
 }
 
-fn aggregate(rule: &Aggregate, dataset: &Dataset) -> Result<AggregateOnly> {
-    let group_by: Vec<String> = match &rule.group_by {
-        Some(allowed) => allowed.iter().map(|c| c.as_str().to_owned()).collect(),
-        None => dataset.record.group_by.clone(),
+fn aggregate(rule: &Aggregate, record: &DatasetRecord) -> Result<AggregateOnly> {
+    let (subject, group_by) = (subject(rule, record)?, group_by(rule, record)?);
+    Ok(AggregateOnly { k: u64::from(rule.k.get()), subject, group_by })
+}
+
+/// Columns by which one may group: those that the rules and the contract both name, since a rule may narrow what the
+/// steward wrote and never widen it.
+fn group_by(rule: &Aggregate, record: &DatasetRecord) -> Result<Vec<String>> {
+    let named = rule.group_by.as_ref();
+    let from_rule: Option<Vec<String>> = named.map(|all| all.iter().map(|c| c.as_str().to_owned()).collect());
+    let contract = &record.group_by;
+    let Some(from_rule) = from_rule else {
+        return if contract.is_empty() { Err(no_group_by(record)) } else { Ok(contract.clone()) };
     };
-    if group_by.is_empty() {
+    if from_rule.is_empty() {
+        return Err(no_group_by(record));
+    }
+    let both = |column: &String| contract.is_empty() || contract.contains(column);
+    let left: Vec<String> = from_rule.iter().filter(|column| both(column)).cloned().collect();
+    if left.is_empty() {
         return Err(Error::conflict(format!(
-            "only aggregates of `{}` may leave, and neither the rules nor its contract say by which columns; \
-add `groupBy` to the contract",
-            dataset.record.id
+            "only aggregates of `{}` may leave; the rules group by `{}`, its contract by `{}`, and no column is in both; \
+             correct `group_by` in the obligation set or `groupBy` in the contract",
+            record.id,
+            from_rule.join("`, `"),
+            contract.join("`, `")
         )));
     }
-    let from_rule: Vec<&CountedBy> = rule.subject.iter().collect();
-    let subject = match from_rule.as_slice() {
-        [CountedBy::Key(column)] => Subject::Key(column.as_str().to_owned()),
-        [CountedBy::Count(column)] => Subject::Count(column.as_str().to_owned()),
-        [] => match &dataset.record.subject {
-            Some(catalog::Subject::Key(column)) => Subject::Key(column.clone()),
-            Some(catalog::Subject::Count(column)) => Subject::Count(column.clone()),
-            None => Subject::Rows,
-        },
-        _ => {
-            return Err(Error::conflict(
-                "the rules count subjects in two ways at once; let them agree on one column",
-            ));
-        }
-    };
-    Ok(AggregateOnly { k: u64::from(rule.k.get()), subject, group_by })
+    Ok(left)
+}
+
+fn no_group_by(record: &DatasetRecord) -> Error {
+    Error::conflict(format!(
+        "only aggregates of `{}` may leave, and neither the rules nor its contract say by which columns; \
+add `groupBy` to the contract",
+        record.id
+    ))
+}
+
+/// What counts as one person. Rules and contract that name two different things agree on nobody, and a count by the
+/// wrong one would show groups that are too small.
+fn subject(rule: &Aggregate, record: &DatasetRecord) -> Result<Subject> {
+    let mut from_rule = rule.subject.iter().map(|counted| match counted {
+        CountedBy::Key(column) => Subject::Key(column.as_str().to_owned()),
+        CountedBy::Count(column) => Subject::Count(column.as_str().to_owned()),
+    });
+    let (ruled, second) = (from_rule.next(), from_rule.next());
+    if second.is_some() {
+        return Err(Error::conflict(
+            "the rules count subjects in two ways at once; let them agree on one column",
+        ));
+    }
+    let contract = record.subject.as_ref().map(|counted| match counted {
+        catalog::Subject::Key(column) => Subject::Key(column.clone()),
+        catalog::Subject::Count(column) => Subject::Count(column.clone()),
+    });
+    match (ruled, contract) {
+        (Some(ruled), Some(contract)) if ruled != contract => Err(Error::conflict(format!(
+            "the rules count people in `{}` by {}, its contract by {}; correct `subject` in the obligation set or in the \
+             contract",
+            record.id,
+            counted(&ruled),
+            counted(&contract)
+        ))),
+        (ruled, contract) => Ok(ruled.or(contract).unwrap_or(Subject::Rows)),
+    }
+}
+
+fn counted(subject: &Subject) -> String {
+    match subject {
+        Subject::Key(column) => format!("the key `{column}`"),
+        Subject::Count(column) => format!("the count `{column}`"),
+        Subject::Rows => "rows".to_owned(),
+    }
 }
 
 fn predicate(rule: &policy::Predicate) -> Result<Predicate> {
@@ -254,3 +302,6 @@ fn value(text: &str, kind: Option<dataplane::ColumnKind>, column: &str) -> Resul
         _ => Ok(Value::Text(text.to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+use super::*;
+
+/// A dataset whose contract says how its aggregates are made.
+fn record(subject: Option<catalog::Subject>, group_by: &[&str]) -> DatasetRecord {
+    let source =
+        catalog::Source { format: catalog::Format::Csv, path: "ca-benh.csv".to_owned(), delimiter: None };
+    let id = catalog::DatasetId::suggest("ca-benh").unwrap();
+    let mut record = DatasetRecord::draft(id, "urn:agency:vn:y-te", source, Vec::new(), 0);
+    record.subject = subject;
+    record.group_by = group_by.iter().map(|&name| name.to_owned()).collect();
+    record
+}
+
+fn rule(json: &str) -> Aggregate {
+    serde_json::from_str(json).unwrap()
+}
+
+#[track_caller]
+fn says(error: &Error, words: &[&str]) {
+    assert!(matches!(error, Error::Conflict(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(words.iter().all(|word| text.contains(word)), "{text}");
+}
+
+#[test]
+fn a_rule_narrows_the_columns_of_the_contract_and_never_widens_them() {
+    let columns = |json: &str, contract: &[&str]| aggregate(&rule(json), &record(None, contract));
+    let both = columns(r#"{"k": 5, "group_by": ["phuong", "tuoi"]}"#, &["phuong", "thang"]).unwrap();
+    assert_eq!(both.group_by, ["phuong"]);
+    let only_contract = columns(r#"{"k": 5}"#, &["phuong", "thang"]).unwrap();
+    assert_eq!(only_contract.group_by, ["phuong", "thang"]);
+    let only_rule = columns(r#"{"k": 5, "group_by": ["tuoi"]}"#, &[]).unwrap();
+    assert_eq!(only_rule.group_by, ["tuoi"]);
+    let apart = columns(r#"{"k": 5, "group_by": ["tuoi"]}"#, &["phuong"]).unwrap_err();
+    says(&apart, &["ca-benh", "`tuoi`", "`phuong`", "correct `group_by`"]);
+    // What two rules leave of each other's columns may be nothing: that is no leave to take the contract's.
+    says(&columns(r#"{"k": 5, "group_by": []}"#, &["phuong"]).unwrap_err(), &["ca-benh"]);
+    says(&columns(r#"{"k": 5}"#, &[]).unwrap_err(), &["add `groupBy`"]);
+}
+
+#[test]
+fn rules_and_contract_that_count_different_people_let_nothing_leave() {
+    let patient = || Some(catalog::Subject::Key("ma_benh_nhan".to_owned()));
+    let subject =
+        |json: &str, contract| aggregate(&rule(json), &record(contract, &["phuong"])).map(|a| a.subject);
+    let key = Subject::Key("ma_benh_nhan".to_owned());
+    let by_patient = r#"{"k": 5, "subject": [{"key": "ma_benh_nhan"}]}"#;
+    assert_eq!(subject(by_patient, patient()).unwrap(), key);
+    assert_eq!(subject(by_patient, None).unwrap(), key);
+    assert_eq!(subject(r#"{"k": 5}"#, patient()).unwrap(), key);
+    assert_eq!(subject(r#"{"k": 5}"#, None).unwrap(), Subject::Rows);
+    for other in ["{\"key\": \"ma_ca\"}", "{\"count\": \"ma_benh_nhan\"}"] {
+        let error = subject(&format!(r#"{{"k": 5, "subject": [{other}]}}"#), patient()).unwrap_err();
+        says(&error, &["ca-benh", "the key `ma_benh_nhan`", "correct `subject`"]);
+    }
+    let two = subject(r#"{"k": 5, "subject": [{"key": "a"}, {"key": "b"}]}"#, None).unwrap_err();
+    says(&two, &["two ways"]);
+}
