@@ -185,6 +185,14 @@ fn a_delay_over_a_column_that_is_not_there_lets_nothing_leave() {
 }
 
 #[test]
+fn a_mask_that_the_columns_kind_cannot_take_lets_nothing_leave() {
+    let stage = stage(TWO, json!({"mask": {"gia_tri": {"truncate": 1}}}));
+    let told = ask(&stage.consumer, &stage.what, "rows.csv", &FOR);
+    assert_ne!(told.code, 0);
+    assert!(!stage.consumer.desk().join("rows.csv").exists());
+}
+
+#[test]
 fn what_was_received_has_a_date_and_is_erased_with_an_entry() {
     let stage = stage(TWO, json!({"retention_days": 30}));
     let got = get(&stage.consumer, &stage.what, "rows.csv", &FOR);

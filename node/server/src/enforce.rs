@@ -6,7 +6,7 @@
 
 use catalog::DatasetRecord;
 use dataplane::{
-    AggregateOnly, HashKey, Mask, Predicate, Query, Restriction, Schema, Subject, TimeUnit, Value,
+    AggregateOnly, ColumnKind, HashKey, Mask, Predicate, Query, Restriction, Schema, Subject, TimeUnit, Value,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use policy::{Aggregate, CountedBy, Generalization, Mask as Rule, Obligations};
@@ -97,42 +97,47 @@ fn granted(obligations: &Obligations, schema: &Schema) -> Option<Vec<String>> {
     Some(names.filter(|name| list.iter().any(|c| c.as_str() == name)).collect())
 }
 
-fn mask(
-    rule: &Rule,
-    kind: dataplane::ColumnKind,
-    secret: &[u8; 32],
-    agreement: &str,
-    column: &str,
-) -> Result<Mask> {
-    use dataplane::ColumnKind::{Date, Integer, Number, String as Text, Timestamp};
+/// The engine's word for a rule's mask of a column. A mask that the column's kind cannot take is no "no value": joined
+/// with one that fits it would then hide less than alone. So nothing leaves until rule or contract is corrected.
+fn mask(rule: &Rule, kind: ColumnKind, secret: &[u8; 32], agreement: &str, column: &str) -> Result<Mask> {
+    use ColumnKind::{Date, Integer, Number, String as Text, Timestamp};
     Ok(match rule {
         Rule::Drop => Mask::Drop,
         Rule::Null => Mask::Null,
         Rule::Constant(text) => Mask::Constant(text.clone()),
         Rule::Hash => Mask::Hash(HashKey::new(mask_key(secret, agreement, column)?)),
-        Rule::Generalize(Generalization::Bucket(width)) if matches!(kind, Integer | Number) => {
-            // Widths beyond 2^53 lose precision and are no useful buckets anyway.
-            u32::try_from(width.get()).map_or(Mask::Null, |w| Mask::Bucket(f64::from(w)))
-        }
-        Rule::Generalize(how) if matches!(kind, Date | Timestamp) => match how {
-            Generalization::Day => Mask::Truncate(TimeUnit::Day),
-            Generalization::Month => Mask::Truncate(TimeUnit::Month),
-            Generalization::Year | Generalization::Coarsest => Mask::Truncate(TimeUnit::Year),
-            Generalization::Bucket(_) | Generalization::Decimals(_) | Generalization::Place(_) => Mask::Null,
+        Rule::Generalize(how) => match (how, kind) {
+            (Generalization::Day, Date | Timestamp) => Mask::Truncate(TimeUnit::Day),
+            (Generalization::Month, Date | Timestamp) => Mask::Truncate(TimeUnit::Month),
+            (Generalization::Year | Generalization::Coarsest, Date | Timestamp) => {
+                Mask::Truncate(TimeUnit::Year)
+            }
+            // Widths beyond 32 bits are no useful buckets.
+            (Generalization::Bucket(width), Integer | Number) => {
+                u32::try_from(width.get()).map_or(Mask::Null, |w| Mask::Bucket(f64::from(w)))
+            }
+            (Generalization::Decimals(places), Number) => Mask::Decimals(u32::from(*places)),
+            (Generalization::Place(parts), Text) => Mask::LastParts(u32::from(*parts)),
+            (Generalization::Coarsest, _) => Mask::Null,
+            _ => return Err(misfit(rule, kind, column)),
         },
-        Rule::Generalize(Generalization::Decimals(places)) if kind == Number => {
-            Mask::Decimals(u32::from(*places))
-        }
-        Rule::Generalize(Generalization::Place(parts)) if kind == Text => Mask::LastParts(u32::from(*parts)),
-        Rule::Truncate(left) if kind == Text => Mask::Cut(u32::from(*left)),
-        Rule::Generalize(_) | Rule::Truncate(_) => Mask::Null,
+        Rule::Partial(shown) if (shown.first, shown.last) == (0, 0) => Mask::Null,
+        Rule::Truncate(_) | Rule::Partial(_) if kind != Text => return Err(misfit(rule, kind, column)),
+        Rule::Truncate(left) => Mask::Cut(u32::from(*left)),
         Rule::Partial(shown) => match (shown.first, shown.last) {
-            (0, 0) => Mask::Null,
             (first, 0) => Mask::ShowFirst(u32::from(first)),
             // The engine shows one end; showing less than the rule allows is always allowed.
             (_, last) => Mask::ShowLast(u32::from(last)),
         },
     })
+}
+
+fn misfit(rule: &Rule, kind: ColumnKind, column: &str) -> Error {
+    let written = serde_json::to_string(rule).unwrap_or_default();
+    Error::conflict(format!(
+        "the rules mask column `{column}` by `{written}`, which a column of kind {kind} cannot take, so nothing leaves; \
+         give it a mask that fits (`null` and `drop` fit all) in the obligation set, or correct its kind in the contract"
+    ))
 }
 
 /// Key of the pseudonyms of one column under one agreement. Without it there are no pseudonyms, and nothing leaves.

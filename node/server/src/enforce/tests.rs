@@ -56,3 +56,48 @@ fn rules_and_contract_that_count_different_people_let_nothing_leave() {
     let two = subject(r#"{"k": 5, "subject": [{"key": "a"}, {"key": "b"}]}"#, None).unwrap_err();
     says(&two, &["two ways"]);
 }
+
+fn masked(json: &str, kind: ColumnKind) -> Result<Mask> {
+    mask(&serde_json::from_str(json).unwrap(), kind, &[7; 32], "urn:uuid:1", "ngay")
+}
+
+#[test]
+fn a_mask_that_the_columns_kind_cannot_take_lets_nothing_leave() {
+    use ColumnKind::{Boolean, Date, Integer, Number, String as Text, Timestamp};
+    let misfits: [(&str, &[ColumnKind]); 6] = [
+        (r#"{"truncate":3}"#, &[Boolean, Date, Integer, Number, Timestamp]),
+        (r#"{"partial":{"first":0,"last":4}}"#, &[Boolean, Date, Integer, Number, Timestamp]),
+        (r#"{"generalize":"day"}"#, &[Boolean, Integer, Number, Text]),
+        (r#"{"generalize":{"bucket":10}}"#, &[Boolean, Date, Text, Timestamp]),
+        (r#"{"generalize":{"decimals":2}}"#, &[Boolean, Date, Integer, Text, Timestamp]),
+        (r#"{"generalize":{"place":1}}"#, &[Boolean, Date, Integer, Number, Timestamp]),
+    ];
+    for (written, kinds) in misfits {
+        for kind in kinds {
+            let error = masked(written, *kind).unwrap_err();
+            says(&error, &["`ngay`", &kind.to_string(), written, "give it a mask that fits"]);
+        }
+    }
+}
+
+#[test]
+fn a_mask_that_fits_keeps_its_word_and_the_coarsest_fits_every_kind() {
+    use ColumnKind::{Boolean, Date, Integer, Number, String as Text, Timestamp};
+    let fits = |json: &str, kind, want: Mask| assert_eq!(masked(json, kind).unwrap(), want, "{json} {kind}");
+    fits(r#"{"truncate": 3}"#, Text, Mask::Cut(3));
+    fits(r#"{"generalize": {"place": 1}}"#, Text, Mask::LastParts(1));
+    fits(r#"{"generalize": {"decimals": 2}}"#, Number, Mask::Decimals(2));
+    fits(r#"{"generalize": {"bucket": 10}}"#, Integer, Mask::Bucket(10.0));
+    for kind in [Date, Timestamp] {
+        fits(r#"{"generalize": "month"}"#, kind, Mask::Truncate(TimeUnit::Month));
+        fits(r#""generalize""#, kind, Mask::Truncate(TimeUnit::Year));
+    }
+    for kind in [Boolean, Integer, Number, Text] {
+        fits(r#""generalize""#, kind, Mask::Null);
+    }
+    for kind in [Boolean, Date, Integer, Number, Text, Timestamp] {
+        fits(r#"{"partial": {}}"#, kind, Mask::Null);
+        fits(r#""null""#, kind, Mask::Null);
+        fits(r#""drop""#, kind, Mask::Drop);
+    }
+}
