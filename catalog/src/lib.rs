@@ -27,7 +27,7 @@ pub use fold::fold;
 pub use hints::looks_personal;
 pub use id::DatasetId;
 pub use record::{
-    Classification, Column, ColumnKind, DatasetRecord, Format, Frequency, Personal, SharingKind, Source,
-    Status, Subject, Text, TimeUnit,
+    Classification, Column, ColumnKind, DataClass, DatasetRecord, Format, Frequency, Personal, SharingKind,
+    Source, Status, Subject, Text, TimeUnit,
 };
 pub use search::{Found, Hit, Query, SearchIndex};

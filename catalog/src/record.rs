@@ -85,6 +85,28 @@ pub enum Personal {
     Sensitive,
 }
 
+/// How much the state or the public would suffer from losing hold of data (Law on Data 60/2024/QH15, Art. 13(2)). Which
+/// data is important or core stands in Decision 20/2025/QD-TTg; a person says it. Ordered by strictness.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataClass {
+    /// Neither important nor core.
+    #[default]
+    Other,
+    /// Important data.
+    Important,
+    /// Core data.
+    Core,
+}
+
+impl DataClass {
+    /// Whether it is neither important nor core: what records and contracts leave out.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        *self == DataClass::Other
+    }
+}
+
 /// How a dataset is shared (Decree 47/2020: open data, default sharing, sharing on special request).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -249,6 +271,9 @@ pub struct DatasetRecord {
     pub classification: Classification,
     /// Whether it is about people; at least as strict as every column.
     pub personal: Personal,
+    /// Whether it is important or core data.
+    #[serde(default, skip_serializing_if = "DataClass::is_other")]
+    pub data_class: DataClass,
     /// How it is shared.
     pub kind: SharingKind,
     /// Collections that rules may name.
@@ -299,6 +324,7 @@ impl DatasetRecord {
             status: Status::Draft,
             classification: Classification::MAX,
             personal: Personal::None,
+            data_class: DataClass::Other,
             kind: SharingKind::Special,
             collections: Vec::new(),
             tags: Vec::new(),

@@ -8,6 +8,7 @@
 //! | contract | `titleEn`, `descriptionEn` | the English texts (`name` and `description.purpose` hold the Vietnamese) |
 //! | contract | `classification` | 0 to 9, required |
 //! | contract | `personal` | `none`, `basic` or `sensitive`, required |
+//! | contract | `dataClass` | `important` or `core`; left out: `other` |
 //! | contract | `sharing` | `open`, `default`, `special` or `secret`, required |
 //! | contract | `subject` | `{key: column}` or `{count: column}` |
 //! | contract | `groupBy`, `collections`, `policyTags`, `purposes` | lists of words |

@@ -7,8 +7,8 @@ use time::format_description::well_known::Rfc3339;
 use super::FREQUENCY;
 use super::reader::{Choices, Object, Piece, Reader, get, join};
 use crate::{
-    CatalogError, Classification, Column, ColumnKind, DatasetId, DatasetRecord, Format, Frequency, Personal,
-    Problem, SharingKind, Source, Status, Subject, Text, TimeUnit,
+    CatalogError, Classification, Column, ColumnKind, DataClass, DatasetId, DatasetRecord, Format, Frequency,
+    Personal, Problem, SharingKind, Source, Status, Subject, Text, TimeUnit,
 };
 
 /// Keys of the standard at the top; those that no section below reads are passed over.
@@ -101,6 +101,7 @@ const CONTRACT_PROPERTIES: &[&str] = &[
     "descriptionEn",
     "classification",
     "personal",
+    "dataClass",
     "sharing",
     "subject",
     "groupBy",
@@ -116,6 +117,8 @@ const STATUS: &Choices<Status> =
     &[("draft", Status::Draft), ("active", Status::Published), ("retired", Status::Withdrawn)];
 const PERSONAL: &Choices<Personal> =
     &[("none", Personal::None), ("basic", Personal::Basic), ("sensitive", Personal::Sensitive)];
+const DATA_CLASS: &Choices<DataClass> =
+    &[("other", DataClass::Other), ("important", DataClass::Important), ("core", DataClass::Core)];
 const SHARING: &Choices<SharingKind> = &[
     ("open", SharingKind::Open),
     ("default", SharingKind::Default),
@@ -205,6 +208,7 @@ fn root_section(reader: &mut Reader, root: &Object, modified: i64) -> Option<Dat
         group_by: reader.texts(own("groupBy")),
         purposes: reader.texts(own("purposes")),
         dpia: reader.text(own("dpia")),
+        data_class: reader.choice(own("dataClass"), DATA_CLASS).unwrap_or_default(),
         receipt_first: reader.truth(own("receiptFirst")).unwrap_or_default(),
         licence: reader.text(own("licence")),
         frequency: frequency(reader, root),
@@ -401,6 +405,7 @@ fn yaml_path(field: &str) -> String {
         ("kind", "customProperties.sharing"),
         ("classification", "customProperties.classification"),
         ("personal", "customProperties.personal"),
+        ("data_class", "customProperties.dataClass"),
         ("subject", "customProperties.subject"),
         ("group_by", "customProperties.groupBy"),
         ("purposes", "customProperties.purposes"),

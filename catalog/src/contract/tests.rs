@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{digest, parse, read, write};
 use crate::{
-    CatalogError, Classification, Column, ColumnKind, DatasetId, DatasetRecord, Format, Frequency, Personal,
-    SharingKind, Source, Status, Subject, Text, TimeUnit, limits,
+    CatalogError, Classification, Column, ColumnKind, DataClass, DatasetId, DatasetRecord, Format, Frequency,
+    Personal, SharingKind, Source, Status, Subject, Text, TimeUnit, limits,
 };
 
 const NOW: i64 = 1_795_000_000;
@@ -63,6 +63,7 @@ fn full() -> DatasetRecord {
     record.purposes = vec!["epidemiology".to_owned()];
     record.dpia = Some("DPIA-2026-07".to_owned());
     record.receipt_first = true;
+    record.data_class = DataClass::Important;
     record.licence = Some("CC-BY-4.0".to_owned());
     record.frequency = Some(Frequency { every: 1, unit: TimeUnit::Month });
     record.issued = NOW - 86_400;
@@ -82,7 +83,7 @@ fn a_draft_is_strict_and_comes_back_as_it_was() {
     assert_eq!((record.kind, record.classification), (SharingKind::Special, Classification::MAX));
     assert_eq!((record.personal, record.columns[0].personal), (Personal::Sensitive, Personal::Sensitive));
     let yaml = write(&record).unwrap();
-    assert!(!yaml.contains("receiptFirst"), "{yaml}");
+    assert!(!yaml.contains("receiptFirst") && !yaml.contains("dataClass"), "{yaml}");
     assert_eq!(read(&yaml, NOW).unwrap(), with_digest(record, &yaml));
 }
 

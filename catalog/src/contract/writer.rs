@@ -74,6 +74,8 @@ fn contract_properties(record: &DatasetRecord) -> Value {
         ("descriptionEn", json!(record.description.en)),
         ("classification", json!(record.classification)),
         ("personal", json!(record.personal)),
+        // Written only where it is so, like `receiptFirst`.
+        ("dataClass", json!((!record.data_class.is_other()).then_some(record.data_class))),
         ("sharing", json!(record.kind)),
         ("subject", json!(record.subject)),
         ("groupBy", json!(record.group_by)),

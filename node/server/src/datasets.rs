@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use catalog::{
-    Classification, DatasetId, DatasetRecord, Personal, SharingKind, Status, Subject, Text, contract,
+    Classification, DataClass, DatasetId, DatasetRecord, Personal, SharingKind, Status, Subject, Text,
+    contract,
 };
 use dataplane::{FileReport, Format};
-use policy::{DatasetFacts, Personal as PolicyPersonal, SharingKind as PolicyKind};
+use policy::{
+    DataClass as PolicyDataClass, DatasetFacts, Personal as PolicyPersonal, SharingKind as PolicyKind,
+};
 use serde::{Deserialize, Serialize};
 use store::{Space, Tx};
 
@@ -145,7 +148,7 @@ pub fn offer_id_under(node: &Node, dataset: &DatasetRecord, rules: &str) -> Stri
 /// What the policy needs to know of a dataset.
 pub fn facts(node: &Node, dataset: &Dataset) -> Result<DatasetFacts> {
     let record = &dataset.record;
-    let (owner, class, data_class) = crate::gate::owned(&node.config.node.id, record.classification.get())?;
+    let (owner, class) = crate::gate::owned(&node.config.node.id, record.classification.get())?;
     let bad =
         |what: &str, e: policy::IdError| Error::internal(format!("{what} of dataset {}: {e}", record.id));
     Ok(DatasetFacts {
@@ -163,7 +166,11 @@ pub fn facts(node: &Node, dataset: &Dataset) -> Result<DatasetFacts> {
             SharingKind::Secret => PolicyKind::Secret,
         },
         sector: record.theme.as_deref().and_then(sector),
-        data_class,
+        data_class: match record.data_class {
+            DataClass::Other => PolicyDataClass::Other,
+            DataClass::Important => PolicyDataClass::Important,
+            DataClass::Core => PolicyDataClass::Core,
+        },
         tags: named(&record.tags, policy::TagId::named).map_err(|e| bad("tag", e))?,
         collections: named(&record.collections, policy::CollectionId::named)
             .map_err(|e| bad("collection", e))?,
@@ -223,6 +230,8 @@ pub struct New {
     class: Option<u64>,
     #[serde(default)]
     personal: Option<Personal>,
+    #[serde(default)]
+    data_class: Option<DataClass>,
     #[serde(default)]
     collections: Vec<String>,
     #[serde(default)]
@@ -301,6 +310,7 @@ fn describe(record: &mut DatasetRecord, new: New) -> Result<Vec<catalog::Problem
     if let Some(class) = new.class {
         record.classification = Classification::try_from(class).map_err(|e| Error::usage(e.to_string()))?;
     }
+    record.data_class = new.data_class.unwrap_or_default();
     record.collections = new.collections;
     record.tags = new.tags;
     record.subject = new.subject;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use policy::{Action, Class};
-use policy::{AgreementFacts, Country, DataClass, DatasetFacts, Dpia, Facts, PartyFacts, Question};
+use policy::{AgreementFacts, Country, DatasetFacts, Dpia, Facts, PartyFacts, Question};
 use policy::{AgreementId, BasisId, DatasetId, GroupId, PlaceId, PurposeId, RouteId, SubjectId, ZoneId};
 use policy::{Decision, Engine, Obligations, RuleSet, Usage};
 use serde_json::{Value, json};
@@ -346,10 +346,10 @@ fn dataset_facts(node: &Node, name: &str) -> Result<Option<DatasetFacts>> {
 }
 
 /// Owner's facts for the policy, from the closed words of a dataset's record.
-pub fn owned(owner: &str, class: u8) -> Result<(SubjectId, Class, DataClass)> {
+pub fn owned(owner: &str, class: u8) -> Result<(SubjectId, Class)> {
     let owner = SubjectId::named(owner).map_err(Error::internal)?;
     let class = Class::try_from(class).map_err(Error::internal)?;
-    Ok((owner, class, DataClass::Other))
+    Ok((owner, class))
 }
 
 /// What the policy needs to know of an agreement.

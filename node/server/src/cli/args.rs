@@ -215,6 +215,9 @@ pub struct DatasetAddArgs {
     /// Whether it holds personal data [default: as the names of its columns look].
     #[arg(long, value_enum)]
     pub personal: Option<PersonalArg>,
+    /// Whether it is important or core data (Law on Data, Art. 13) [default: other].
+    #[arg(long, value_enum)]
+    pub data_class: Option<DataClassArg>,
     /// Sector or theme; rules name it after `se:` ("Y tế" is `se:y-te`).
     #[arg(long)]
     pub theme: Option<String>,
@@ -242,6 +245,17 @@ pub struct DatasetAddArgs {
     /// Leave the file where it is instead of taking a copy into the node's folder.
     #[arg(long)]
     pub in_place: bool,
+}
+
+/// Whether data is important or core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DataClassArg {
+    /// Neither.
+    Other,
+    /// Important data.
+    Important,
+    /// Core data: never handed out as a copy, and never abroad.
+    Core,
 }
 
 /// How a dataset is shared.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{DatasetAddArgs, DatasetCommand, KindArg, PersonalArg};
+use super::args::{DataClassArg, DatasetAddArgs, DatasetCommand, KindArg, PersonalArg};
 use super::client::{Client, segment};
 use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
@@ -85,6 +85,11 @@ async fn add(client: &Client, args: DatasetAddArgs, out: Out) -> Result<()> {
             PersonalArg::Basic => "basic",
             PersonalArg::Sensitive => "sensitive",
         }),
+        "data_class": args.data_class.map(|class| match class {
+            DataClassArg::Other => "other",
+            DataClassArg::Important => "important",
+            DataClassArg::Core => "core",
+        }),
         "theme": args.theme,
         "collections": args.collection,
         "tags": args.tag,
@@ -133,11 +138,12 @@ fn show_text(answer: &Value) -> String {
     let mut lines = vec![
         format!("{}  {}", text(dataset, "id"), title(dataset)),
         format!(
-            "status {}, version {}, kind {}, class {}, personal data {}",
+            "status {}, version {}, kind {}, class {}, data class {}, personal data {}",
             text(dataset, "status"),
             text(dataset, "version"),
             text(dataset, "kind"),
             text(dataset, "classification"),
+            text(dataset, "data_class"),
             text(dataset, "personal")
         ),
         format!("contract {}", text(answer, "contract")),

@@ -74,6 +74,7 @@ fn view(dataset: &Dataset) -> Result<Value> {
     let mut view = serde_json::to_value(&dataset.record).map_err(Error::internal)?;
     if let Some(members) = view.as_object_mut() {
         members.insert("rows".to_owned(), json!(dataset.report.as_ref().map(|r| r.rows)));
+        members.insert("data_class".to_owned(), json!(dataset.record.data_class));
         members.insert("receipt_first".to_owned(), json!(dataset.record.receipt_first));
         members.insert("in_place".to_owned(), json!(dataset.in_place));
     }

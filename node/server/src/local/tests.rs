@@ -207,6 +207,37 @@ async fn tags_and_collections_that_no_rule_can_name_are_refused_where_they_are_w
 }
 
 #[tokio::test]
+async fn core_data_is_not_handed_out_as_a_copy_and_important_data_is_logged_in_full() {
+    let house = House::new().await;
+    let (keys, descriptor) = crate::testing::member("urn:agency:vn:b");
+    crate::testing::pair(&house.node, &keys, &descriptor).await;
+    let path = house.desk.join("air.csv");
+    std::fs::write(&path, "station,pm25\nA,12\n").unwrap();
+    for (name, class) in [("plain", "other"), ("kept", "core"), ("noted", "important")] {
+        let body = json!({"path": path, "name": name, "kind": "default", "class": 1, "data_class": class});
+        let added = house.client.post("/v1/datasets", &body).await.unwrap();
+        assert_eq!(added["dataset"]["data_class"], class);
+        // The contract carries it: what is read back is what was said.
+        let contract = std::fs::read_to_string(added["contract"].as_str().unwrap()).unwrap();
+        assert_eq!(contract.contains("dataClass"), class != "other", "{contract}");
+        house.client.post(&format!("/v1/datasets/{name}/validate"), &json!({})).await.unwrap();
+        house.client.post(&format!("/v1/datasets/{name}/publish"), &json!({})).await.unwrap();
+    }
+    let ask = |name: &str, action: &str| {
+        json!({"subject": "urn:agency:vn:b", "dataset": name, "action": action,
+            "purpose": "environment-monitoring", "basis": "law"})
+    };
+    let asked: Vec<Value> = ["plain", "kept", "noted"].map(|name| ask(name, "download")).into();
+    let told = house.client.post("/v1/policy/decide", &json!({"questions": asked})).await.unwrap();
+    let decided = |n: usize| told["decisions"][n]["decision"].to_string();
+    assert!(decided(1).contains("VN-LAW-01") && !decided(0).contains("VN-LAW-01"), "{told}");
+    assert!(decided(2).contains("VN-DUT-03") && !decided(0).contains("VN-DUT-03"), "{told}");
+    assert_eq!(told["decisions"][1]["facts"]["dataset"]["data_class"], "core");
+    assert_eq!(told["decisions"][1]["decision"]["code"], "RULE-DENIES", "{told}");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn old_entries_go_to_an_archive_and_come_back() {
     let house = House::new().await;
     for n in 0..300u64 {
