@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use policy::pack::{BUILTIN, ClauseState, Evidence, Pack, Standing};
-use policy::{Engine, Files, Invariants, LoadError, ProblemCode, RuleSet};
+use policy::pack::{BUILTIN, Clause, ClauseState, Evidence, Pack, Standing};
+use policy::{Engine, Files, Invariants, LoadError, ProblemCode, ReasonCode, RuleSet};
 
 fn pack(name: &str) -> Pack {
     Pack::builtin(name).unwrap_or_else(|e| panic!("{name}: {:#?}", e.problems))
@@ -61,6 +61,20 @@ fn every_test_that_a_matrix_names_is_in_the_source() {
         }
     }
     assert!(named >= 20, "{named}");
+}
+
+#[test]
+fn clauses_about_consent_say_that_a_node_refuses_it_today() {
+    for name in ["vn", "eu"] {
+        let pack = pack(name);
+        let about = |clause: &&Clause| clause.invariants.contains(&ReasonCode::Consent);
+        let found: Vec<&Clause> = pack.clauses().iter().filter(about).collect();
+        assert!(!found.is_empty());
+        for clause in found {
+            let note = clause.note.as_ref().map(policy::Text::en).unwrap_or_default();
+            assert!(clause.state != ClauseState::Kept && note.contains("always refused"), "{}", clause.id);
+        }
+    }
 }
 
 #[test]
