@@ -38,9 +38,10 @@ pub struct Question {
     pub agreement: Option<AgreementId>,
     /// On which legal basis on record.
     pub basis: Option<BasisId>,
-    /// Through which network zone, as this node observed it.
+    /// Through which network zone: what the node's own configuration says (`[peer] network`), for every request alike. The
+    /// node takes that word; it does not observe where a request comes from.
     pub network: ZoneId,
-    /// Where the data will be used, as the agency states it.
+    /// Where the data will be used, as the agency states it, or else its own country: a word, not an observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceId>,
     /// Which way the data takes.

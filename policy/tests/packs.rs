@@ -78,6 +78,22 @@ fn clauses_about_consent_say_that_a_node_refuses_it_today() {
 }
 
 #[test]
+fn clauses_that_rest_on_the_network_zone_say_whose_word_it_is() {
+    for name in ["vn", "eu"] {
+        let pack = pack(name);
+        let text = std::str::from_utf8(pack.files().get("policy.csv").unwrap()).unwrap();
+        let zoned = |id: &str| text.lines().any(|l| l.contains(&format!(", {id}, ")) && l.contains("net:"));
+        let rests = |clause: &&Clause| clause.rules.iter().any(|rule| zoned(rule.as_str()));
+        let found: Vec<&Clause> = pack.clauses().iter().filter(rests).collect();
+        assert!(!found.is_empty());
+        for clause in found {
+            let note = clause.note.as_ref().map(policy::Text::en).unwrap_or_default();
+            assert!(clause.state != ClauseState::Kept && note.contains("[peer] network"), "{}", clause.id);
+        }
+    }
+}
+
+#[test]
 fn evidence_of_a_rule_is_about_a_rule_of_the_pack() {
     for name in BUILTIN {
         let pack = pack(name);
