@@ -94,6 +94,14 @@ fn clauses_that_rest_on_the_network_zone_say_whose_word_it_is() {
 }
 
 #[test]
+fn the_clause_about_the_internet_says_that_a_query_can_ask_for_all() {
+    let pack = pack("vn");
+    let clause = pack.clauses().iter().find(|clause| clause.id.as_str() == "ND356-7-INTERNET").unwrap();
+    assert_eq!(clause.state, ClauseState::Partly);
+    assert!(clause.note.as_ref().is_some_and(|note| note.en().contains("the whole table")));
+}
+
+#[test]
 fn evidence_of_a_rule_is_about_a_rule_of_the_pack() {
     for name in BUILTIN {
         let pack = pack(name);
