@@ -62,6 +62,9 @@ pub const INVITATION_SECONDS: i64 = 86_400;
 pub const OPEN_EXCHANGES_PER_PEER_MAX: usize = 1_000;
 /// Views that are computed at once: each may use the engine's memory limit.
 pub const VIEWS_AT_ONCE: usize = 2;
+/// Long looks at rules (lint, impact, who, diff, many decisions, compliance) that the local door works on at once: each keeps
+/// a core busy for seconds.
+pub const LOOKS_AT_ONCE: usize = 2;
 /// Wall clock that one governed view may take.
 pub const VIEW_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Rows in one listing of the local door.

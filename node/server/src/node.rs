@@ -68,6 +68,8 @@ pub struct Node {
     pub locks: Locks,
     /// Views at once.
     pub views: Arc<Semaphore>,
+    /// Long looks at rules at once.
+    pub looks: Arc<Semaphore>,
     /// Counts changes of exchanges, for those who wait for one.
     pub changed: watch::Sender<u64>,
     /// What it knows of logs, its own and others'.

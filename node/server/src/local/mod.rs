@@ -4,6 +4,7 @@
 //! asked here is asked by the agency itself; rows of other agencies come in only through an exchange.
 
 mod approvals;
+mod aside;
 mod body;
 mod catalog;
 mod datasets;

@@ -7,8 +7,9 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::aside::aside;
 use super::body::Params;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 
@@ -23,6 +24,7 @@ pub struct Which {
 /// `GET /v1/policy/compliance`: clause by clause, how it stands and what counts as evidence.
 pub async fn show(State(node): State<Arc<Node>>, Params(which): Params<Which>) -> Result<Json<Value>> {
     let now = Operation::begin(Actor::Local, &node.clock).now;
+    let here = Arc::clone(&node);
     let work = move || crate::compliance::at_node(&node, which.pack.as_deref(), now);
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map(Json)
+    aside(&here, work).await
 }

@@ -10,6 +10,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::aside::aside;
 use super::body::JsonBody;
 use super::policy::Explain;
 use crate::error::{Error, Result};
@@ -38,9 +39,9 @@ pub async fn decide(
         )));
     }
     let operation = Operation::begin(Actor::Local, &node.clock);
-    let (node, asker) = (Arc::clone(&node), operation);
+    let (here, asker) = (Arc::clone(&node), operation);
     // A thousand decisions are too long for a thread that also answers others.
-    let decided = tokio::task::spawn_blocking(move || {
+    aside(&here, move || {
         let all = body.questions.iter().zip(1_usize..).map(|(asked, place)| {
             one(&node, &asker, asked).map_err(|error| match error {
                 Error::Usage(what) => Error::usage(format!("question {place}: {what}")),
@@ -48,9 +49,9 @@ pub async fn decide(
             })
         });
         let decisions = all.collect::<Result<Vec<Value>>>()?;
-        Ok(Json(json!({"decisions": decisions})))
-    });
-    decided.await.map_err(Error::internal)?
+        Ok(json!({"decisions": decisions}))
+    })
+    .await
 }
 
 fn one(node: &Node, operation: &Operation, body: &Explain) -> Result<Value> {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Space;
 
+use super::aside::aside;
 use super::body::{JsonBody, Params};
 use crate::error::{Error, Result};
 use crate::flow::agreement::Standing;
@@ -74,7 +75,8 @@ pub async fn impact(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Impa
         Some("recorded") => AskedAt::Recorded,
         Some(time) => AskedAt::Second(read_time(time)?),
     };
-    aside(move || replayed(&node, &body.draft, last, at)).await
+    let here = Arc::clone(&node);
+    aside(&here, move || replayed(&node, &body.draft, last, at)).await
 }
 
 fn replayed(node: &Node, draft: &Rules, last: usize, at: AskedAt) -> Result<Value> {
@@ -121,7 +123,8 @@ pub struct Who {
 pub async fn who(State(node): State<Arc<Node>>, Params(who): Params<Who>) -> Result<Json<Value>> {
     let at = who.at.as_deref().map_or(Ok(node.clock.now()), read_time)?;
     let rules = Rules { files: None, version: who.version };
-    aside(move || {
+    let here = Arc::clone(&node);
+    aside(&here, move || {
         let engine = rules.engine(&node)?;
         let world = world(&node, at)?;
         let limits = AccessLimits::default();
@@ -213,7 +216,8 @@ pub struct Diff {
 
 /// `POST /v1/policy/diff`: what differs between two rule sets, and which way it goes.
 pub async fn diff(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Diff>) -> Result<Json<Value>> {
-    aside(move || compared(&body.from.load(&node)?, &body.to.load(&node)?)).await
+    let here = Arc::clone(&node);
+    aside(&here, move || compared(&body.from.load(&node)?, &body.to.load(&node)?)).await
 }
 
 /// The difference of two rule sets for people and programs: what may open first, the rest counted.
@@ -228,11 +232,6 @@ pub fn compared(from: &RuleSet, to: &RuleSet) -> Result<Value> {
         told["text"] = json!({"vi": change.vi(), "en": change.en()});
     }
     Ok(answer)
-}
-
-/// Works beside the doors: thousands of decisions would hold up whoever else is served.
-async fn aside(work: impl FnOnce() -> Result<Value> + Send + 'static) -> Result<Json<Value>> {
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map(Json)
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use policy::RuleSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::aside::aside;
 use super::body::{JsonBody, Params};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::Node;
 use crate::{gate, lint, rules};
 
@@ -26,12 +27,14 @@ pub struct Which {
 
 /// `GET /v1/policy/lint`: looks over the rule set in force, or an earlier one, with what the node knows.
 pub async fn in_force(State(node): State<Arc<Node>>, Params(which): Params<Which>) -> Result<Json<Value>> {
-    let engine = node.gate.engine();
-    let (rules, files) = match which.version.filter(|version| *version != engine.rule_set().version()) {
-        Some(version) => rules::earlier(&node, version)?,
-        None => (engine.rule_set().clone(), rules::files(&node)?),
+    let load = move |node: &Node| {
+        let engine = node.gate.engine();
+        match which.version.filter(|version| *version != engine.rule_set().version()) {
+            Some(version) => rules::earlier(node, version),
+            None => Ok((engine.rule_set().clone(), rules::files(node)?)),
+        }
     };
-    look_over(node, rules, files, which.unmatched_days).await
+    look_over(node, load, which.unmatched_days).await
 }
 
 /// Body of `POST /v1/policy/lint`.
@@ -46,23 +49,27 @@ pub struct Draft {
 
 /// `POST /v1/policy/lint`: looks over files that are not in force. Nothing is kept.
 pub async fn draft(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Draft>) -> Result<Json<Value>> {
-    let rules = rules::load(&body.files, node.gate.engine().rule_set().version() + 1)?;
-    look_over(node, rules, body.files, body.unmatched_days).await
+    let Draft { files, unmatched_days } = body;
+    let load = move |node: &Node| {
+        let rules = rules::load(&files, node.gate.engine().rule_set().version() + 1)?;
+        Ok((rules, files))
+    };
+    look_over(node, load, unmatched_days).await
 }
 
 /// What can be told about rules and the files that they were made of.
 pub(super) async fn look_over(
     node: Arc<Node>,
-    rules: RuleSet,
-    files: BTreeMap<String, String>,
+    load: impl FnOnce(&Node) -> Result<(RuleSet, BTreeMap<String, String>)> + Send + 'static,
     unmatched_days: Option<u32>,
 ) -> Result<Json<Value>> {
-    let now = node.clock.now();
+    let (here, now) = (Arc::clone(&node), node.clock.now());
     let work = move || -> Result<Value> {
+        let (rules, files) = load(&node)?;
         let context = lint::context(&node, &rules, &files, now, unmatched_days)?;
         let report = policy::lint::lint(&rules, &context);
         Ok(json!({"rule_set": gate::described(&rules), "lint": report}))
     };
     // Seconds of work with many rules: not on a thread that others wait for.
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map(Json)
+    aside(&here, work).await
 }
