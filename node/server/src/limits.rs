@@ -7,8 +7,10 @@ use std::time::Duration;
 /// Largest body of a protocol message between nodes, bytes. DSP messages are a few KiB; a catalog page of 100
 /// datasets with their columns stays under 512 KiB.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// Largest request body on the local door, bytes: rule sets and contracts are files of this order.
+/// Largest request body on the local door, bytes: contracts and lists of questions are of this order.
 pub const LOCAL_BODY_BYTES_MAX: usize = 4 << 20;
+/// The same where a rule set is looked at and not kept (lint, impact, diff): the largest file of one (32 MiB), the other files, and what JSON adds.
+pub const RULES_BODY_BYTES_MAX: usize = 48 << 20;
 /// Largest answer that the outbound client accepts for a chunk, bytes: the largest chunk that the protocol knows.
 pub const CHUNK_ANSWER_BYTES_MAX: usize = 8 << 20;
 /// Largest answer that the outbound client accepts for a manifest, bytes: 1,048,576 chunk digests need about 100 MiB,

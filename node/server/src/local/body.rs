@@ -5,32 +5,37 @@
 //! members of a body are refused by the types themselves; repeated ones and deep nesting are refused here.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::limits::LOCAL_BODY_BYTES_MAX;
+use crate::limits::{LOCAL_BODY_BYTES_MAX, RULES_BODY_BYTES_MAX};
 
-/// A JSON body.
-pub struct JsonBody<T>(pub T);
+/// A JSON body of at most `MAX` bytes.
+pub struct JsonBody<T, const MAX: usize = LOCAL_BODY_BYTES_MAX>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+/// A JSON body that may hold a rule set.
+pub type RulesBody<T> = JsonBody<T, RULES_BODY_BYTES_MAX>;
+
+impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for JsonBody<T, MAX> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Error> {
         if !is_json(&request) {
             return Err(Error::usage("send the body as JSON, with `Content-Type: application/json`"));
         }
+        // What stands here holds, whatever the whole door says.
+        DefaultBodyLimit::max(MAX).apply(&mut request);
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Error::TooLarge(format!("the body is over {LOCAL_BODY_BYTES_MAX} bytes; send less at once"))
+                Error::TooLarge(format!("the body is over {MAX} bytes; send less at once"))
             } else {
                 Error::usage(format!("the body could not be read: {}", rejection.body_text()))
             }
         })?;
-        let value = exchange::json::read(&bytes, LOCAL_BODY_BYTES_MAX)
+        let value = exchange::json::read(&bytes, MAX)
             .map_err(|e| Error::usage(format!("the body is no JSON that can be used: {e}")))?;
         serde_json::from_value(value).map(JsonBody).map_err(|e| {
             Error::usage(format!("the body does not have the expected form: {e}; see docs/local-api.md"))

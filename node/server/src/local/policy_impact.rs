@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use store::Space;
 
 use super::aside::aside;
-use super::body::{JsonBody, Params};
+use super::body::{JsonBody, Params, RulesBody};
 use crate::error::{Error, Result};
 use crate::flow::agreement::Standing;
 use crate::node::Node;
@@ -62,7 +62,7 @@ pub struct Impact {
 }
 
 /// `POST /v1/policy/impact`: the newest recorded questions, put to the rules in force and to a draft.
-pub async fn impact(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Impact>) -> Result<Json<Value>> {
+pub async fn impact(State(node): State<Arc<Node>>, JsonBody(body): RulesBody<Impact>) -> Result<Json<Value>> {
     let last = body.last.unwrap_or(limits::IMPACT_QUESTIONS);
     if last == 0 || last > limits::IMPACT_QUESTIONS_MAX {
         return Err(Error::usage(format!(
@@ -215,7 +215,7 @@ pub struct Diff {
 }
 
 /// `POST /v1/policy/diff`: what differs between two rule sets, and which way it goes.
-pub async fn diff(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Diff>) -> Result<Json<Value>> {
+pub async fn diff(State(node): State<Arc<Node>>, JsonBody(body): RulesBody<Diff>) -> Result<Json<Value>> {
     let here = Arc::clone(&node);
     aside(&here, move || compared(&body.from.load(&node)?, &body.to.load(&node)?)).await
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::aside::aside;
-use super::body::{JsonBody, Params};
+use super::body::{JsonBody, Params, RulesBody};
 use crate::error::Result;
 use crate::node::Node;
 use crate::{gate, lint, rules};
@@ -48,7 +48,7 @@ pub struct Draft {
 }
 
 /// `POST /v1/policy/lint`: looks over files that are not in force. Nothing is kept.
-pub async fn draft(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Draft>) -> Result<Json<Value>> {
+pub async fn draft(State(node): State<Arc<Node>>, JsonBody(body): RulesBody<Draft>) -> Result<Json<Value>> {
     let Draft { files, unmatched_days } = body;
     let load = move |node: &Node| {
         let rules = rules::load(&files, node.gate.engine().rule_set().version() + 1)?;

@@ -207,6 +207,21 @@ async fn tags_and_collections_that_no_rule_can_name_are_refused_where_they_are_w
 }
 
 #[tokio::test]
+async fn a_rule_set_of_6_mib_is_compared_and_5_mib_of_something_else_are_refused() {
+    let house = House::new().await;
+    let mut files = house.client.get("/v1/policy").await.unwrap()["files"].clone();
+    let long =
+        "# a remark that makes the file as long as one with many rules is, line by line\n".repeat(80_000);
+    assert!(long.len() > 6 << 20);
+    files["policy.csv"] = json!(format!("{}{long}", files["policy.csv"].as_str().unwrap()));
+    house.client.post("/v1/policy/diff", &json!({"from": {"files": files}})).await.unwrap();
+    let ask = json!({"questions": [], "more": "x".repeat(5 << 20)});
+    let refused = house.client.post("/v1/policy/decide", &ask).await;
+    assert!(matches!(&refused, Err(Error::TooLarge(_))), "{refused:?}");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn core_data_is_not_handed_out_as_a_copy_and_important_data_is_logged_in_full() {
     let house = House::new().await;
     let (keys, descriptor) = crate::testing::member("urn:agency:vn:b");
