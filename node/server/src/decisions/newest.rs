@@ -7,7 +7,7 @@ use policy::{Facts, Question};
 use serde::Deserialize;
 use store::Space;
 
-use super::Grounds;
+use super::{Grounds, Kept, MARK};
 use crate::error::{Error, Result};
 use crate::node::Node;
 
@@ -49,13 +49,6 @@ struct Dated {
     at: i64,
 }
 
-/// Of a kept decision what was asked.
-#[derive(Deserialize)]
-struct Asked {
-    entry: Option<u64>,
-    asked: Grounds,
-}
-
 /// The `last` newest of the node's recorded questions. They are kept by exchange, so all are looked at; no more than
 /// `last` are held in memory.
 pub fn newest(node: &Node, last: usize) -> Result<Newest> {
@@ -64,7 +57,7 @@ pub fn newest(node: &Node, last: usize) -> Result<Newest> {
     let mut from = Vec::new();
     loop {
         let page = node.store.scan(Space::Decision, &from, None, PAGE).map_err(Error::from)?;
-        for record in &page.records {
+        for record in page.records.iter().filter(|record| !record.key.starts_with(MARK)) {
             found.kept += 1;
             let Ok(dated) = serde_json::from_slice::<Dated>(&record.value) else {
                 unreadable(&mut found, &record.key);
@@ -86,8 +79,10 @@ pub fn newest(node: &Node, last: usize) -> Result<Newest> {
     let mut chosen = heap.into_vec();
     chosen.sort_by(|a, b| b.cmp(a));
     for Reverse((at, key, value)) in chosen {
-        match serde_json::from_slice::<Asked>(&value) {
-            Ok(Asked { entry, asked: Grounds { question, facts, .. } }) => {
+        match serde_json::from_slice::<Kept>(&value) {
+            Ok(kept) => {
+                let entry = kept.entry();
+                let Grounds { question, facts, .. } = kept.asked;
                 found.questions.push(Recorded { at, exchange: exchange_of(&key), entry, question, facts });
             }
             Err(_) => unreadable(&mut found, &key),
@@ -113,6 +108,7 @@ mod tests {
     use store::{Space, Tx};
 
     use super::newest;
+    use crate::records::Leaf;
 
     #[tokio::test]
     async fn the_newest_questions_of_all_exchanges_come_in_their_order() {
@@ -127,10 +123,12 @@ mod tests {
             [(50, "p/q/E1/A"), (10, "p/q/E1/B"), (40, "p/q/E2/C"), (20, "p/r/E3/D"), (30, "p/r/E4/E")]
         {
             let asked = json!({"question": question(&format!("pu:{at}")), "facts": facts});
-            let kept = json!({"at": at, "entry": at + 1, "asked": asked, "decision": {"effect": "refuse"}});
+            let leaf = serde_json::to_value(Leaf { index: Some(at as u64 + 1), ..Leaf::new(b"entry", 0) }).unwrap();
+            let kept = json!({"at": at, "leaf": leaf, "asked": asked, "decision": {"effect": "refuse"}});
             tx = tx.put_json(Space::Decision, key.as_bytes().to_vec(), &kept).unwrap();
         }
         tx = tx.put(Space::Decision, b"p/r/E5/F".to_vec(), b"{damaged".to_vec());
+        tx = tx.put_json(Space::Decision, super::super::marked("p/r/E5/H"), &"p/r/E5/H").unwrap();
         tx = tx.put(Space::Decision, b"p/r/E5/G".to_vec(), b"{\"at\": 60}".to_vec());
         node.store.commit(tx).await.unwrap();
         let found = newest(&node, 3).unwrap();
