@@ -293,6 +293,14 @@ fn what_rules_cannot_say_is_refused_by_name() {
         let rule = p["permission"][0].take();
         *p = json!({"@type": "Set", "conflict": "prohibit", "prohibition": [rule]});
     });
+    refused(OdrlCode::Twice, "target", |p| p["target"] = json!("urn:tram:dataset:y"));
+    refused(OdrlCode::Twice, "assignee", |p| p["assignee"] = json!("urn:agency:vn:b"));
+    refused(OdrlCode::Duty, "obligation", |p| {
+        let duty = p["permission"][0]["duty"].take();
+        let mut rule = p["permission"][0].take();
+        rule.as_object_mut().unwrap().remove("duty");
+        *p = json!({"@type": "Set", "conflict": "prohibit", "prohibition": [rule], "obligation": duty});
+    });
     refused(OdrlCode::Tier, "05", |p| p["gov:tier"] = json!("05"));
     refused(OdrlCode::Type, "Ticket", |p| p["@type"] = json!("Ticket"));
     refused(OdrlCode::Type, "https://other.example/context", |p| {

@@ -135,6 +135,8 @@ fn what_is_not_understood_is_refused_by_name_and_line() {
 fn too_many_tables_are_refused_before_they_are_read() {
     let many = "[[x]]\n".repeat(policy::limits::RULES_MAX + policy::limits::LINKS_MAX + 1);
     refused(&many, P::TooMany, None, "split");
+    let inline = "{},".repeat(policy::limits::RULES_MAX + policy::limits::LINKS_MAX + 1);
+    refused(&format!("rule = [{inline}]\n"), P::TooMany, None, "split");
 }
 
 #[test]

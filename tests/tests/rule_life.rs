@@ -295,6 +295,51 @@ fn the_way_back_is_one_step_and_an_emergency_one_signature() {
 }
 
 #[test]
+fn one_signature_undoes_the_last_change_and_opens_nothing_older() {
+    let house = House::new("urn:agency:vn:life-j");
+    for rows in [5, 2, 1] {
+        let draft = house.draft(&folder(&house.node, &format!("rules-{rows}"), &numbered(rows)), "minh");
+        for who in ["lan", "hoa"] {
+            house.says("approve", &draft, who).expect_code(0);
+        }
+        house.node.ok(&["policy", "apply", &draft]);
+    }
+    let back = |to: &str| house.node.cmd(&["policy", "rollback", to, "--as", &house.key("lan")]);
+    refused(back("2"), "two people");
+    assert_eq!(house.version(), 4);
+    back("3").expect_code(0);
+    assert_eq!(house.version(), 5, "the last change is undone, although that opens");
+    refused(back("2"), "two people");
+    back("4").expect_code(0);
+    assert_eq!(house.version(), 6, "what was undone a moment ago comes back the same way");
+}
+
+#[test]
+fn an_approver_who_came_by_one_signature_waits_for_a_second() {
+    let house = House::new("urn:agency:vn:life-k");
+    house.person("tuan", "policy-approver", Some("lan")).expect_code(0);
+    let told = house.person("eve", "policy-approver", Some("lan")).expect_code(0);
+    assert!(told.stderr.contains("tram person confirm \"eve\""), "{told:?}");
+    let draft = house.draft(&folder(&house.node, "rules", &numbered(5)), "lan");
+    refused(house.says("approve", &draft, "eve"), "from when");
+    let confirm = |by: &str| house.node.cmd(&["person", "confirm", "eve", "--as", &house.key(by)]);
+    refused(confirm("lan"), "another policy-approver");
+    refused(confirm("eve"), "from when");
+    refused(confirm("minh"), "policy-approver");
+    confirm("tuan").expect_code(0);
+    house.says("approve", &draft, "eve").expect_code(0);
+    let entries = house.node.json(&["ledger", "list", "--limit", "256"]);
+    let changes: Vec<&Value> = entries["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["statement"]["change"])
+        .filter(|change| !change.is_null())
+        .collect();
+    assert_eq!(changes.last(), Some(&&json!("confirm")), "{entries}");
+}
+
+#[test]
 fn rules_in_tables_are_the_same_rules() {
     let node = TestNode::init("urn:agency:vn:life-i", "Sở Thử nghiệm");
     let rules = folder(&node, "rules", &numbered(5));

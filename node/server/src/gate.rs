@@ -177,8 +177,8 @@ impl Gate {
     }
 
     /// Puts another rule set in force, at once and whole: who is being answered has the answer of the one before.
-    pub fn put_in_force(&self, engine: Engine) {
-        self.engine.store(Arc::new(engine));
+    pub fn put_in_force(&self, engine: Arc<Engine>) {
+        self.engine.store(engine);
     }
 
     /// The engine in force.

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Largest request body on the local door, bytes: contracts and lists of questions are of this order.
 pub const LOCAL_BODY_BYTES_MAX: usize = 4 << 20;
-/// The same where a rule set is looked at and not kept (lint, impact, diff): the largest file of one (32 MiB), the other files, and what JSON adds.
+/// The same where a rule set comes in: the largest file of one (32 MiB), the other files, and what JSON adds.
 pub const RULES_BODY_BYTES_MAX: usize = 48 << 20;
 /// Largest answer that the outbound client accepts for a chunk, bytes: the largest chunk that the protocol knows.
 pub const CHUNK_ANSWER_BYTES_MAX: usize = 8 << 20;

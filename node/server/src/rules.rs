@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod people;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use policy::{Engine, Files, RuleSet};
 use serde::{Deserialize, Serialize};
@@ -78,7 +79,7 @@ pub fn refused(error: &policy::LoadError) -> Error {
 /// A rule set that loads and whose own cases pass.
 pub struct Checked {
     /// The engine that decides by it.
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     /// How its test table went.
     pub tests: Value,
     /// Its files.
@@ -97,7 +98,7 @@ pub async fn checked(files: content::Texts, version: u64) -> Result<Checked> {
                 tests["failed"]
             )));
         }
-        Ok(Checked { engine, tests, files })
+        Ok(Checked { engine: Arc::new(engine), tests, files })
     };
     tokio::task::spawn_blocking(check).await.map_err(Error::internal)?
 }

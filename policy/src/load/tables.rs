@@ -151,7 +151,8 @@ pub(super) fn duties(files: &Files, problems: &mut Problems) -> Rows {
 
 fn whole<T: DeserializeOwned>(text: &str, file: &'static str, problems: &mut Problems) -> Option<T> {
     // Counted before they are read: a table in memory is many times its text.
-    let count = text.lines().filter(|line| line.trim_start().starts_with("[[")).count();
+    // Inline tables count too; a brace in a text is rare enough to be counted as one.
+    let count = text.matches("[[").count() + text.matches('{').count();
     if count > RULES_MAX + LINKS_MAX {
         let message =
             format!("{count} tables, at most {} are allowed: split the rule set", RULES_MAX + LINKS_MAX);

@@ -107,7 +107,7 @@ const PERSON: &[FieldDoc] = &[
     TIME,
     AGENCY,
     field("register", "number", "version of the register of people after the change"),
-    field("change", "word", "`add` or `remove`"),
+    field("change", "word", "`add`, `confirm` (by another than the one who added) or `remove`"),
     field(
         "key",
         "word",

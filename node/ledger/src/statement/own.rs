@@ -88,7 +88,7 @@ pub struct RulesActivated {
 pub struct PersonChanged {
     /// Version of the register after the change.
     pub register: u64,
-    /// `add` or `remove`.
+    /// `add`, `confirm` or `remove`.
     pub change: Word,
     /// Thumbprint of the person's key.
     pub key: Word,

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use crate::boot::{self, Doors};
 use crate::error::{Error, Problem, Result};
-use crate::limits::LOCAL_BODY_BYTES_MAX;
+use crate::limits::RULES_BODY_BYTES_MAX;
 use crate::node::Node;
 
 /// How often and how long a command waits while another process holds the node's folder.
@@ -186,7 +186,7 @@ async fn send_remote(run: &RunFile, request: http::request::Builder, body: Body)
 
 async fn read(response: Response<Body>) -> Result<Value> {
     let status = response.status();
-    let bytes = http_body_util::Limited::new(response.into_body(), LOCAL_BODY_BYTES_MAX * 4)
+    let bytes = http_body_util::Limited::new(response.into_body(), RULES_BODY_BYTES_MAX * 2)
         .collect()
         .await
         .map_err(|e| Error::Unavailable(format!("the node's answer broke off: {e}")))?

@@ -131,6 +131,14 @@ pub enum PersonCommand {
     },
     /// List the people.
     List,
+    /// Confirm a person whom another policy-approver let in, so that the person need not wait seven days.
+    Confirm {
+        /// Name, or thumbprint of the key.
+        person: String,
+        /// The key of a policy-approver, another than the one who let the person in.
+        #[arg(long = "as", value_name = "KEYFILE")]
+        key: Option<PathBuf>,
+    },
     /// Let a person out.
     Remove {
         /// Name, or thumbprint of the key.

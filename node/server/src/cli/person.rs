@@ -1,6 +1,6 @@
 //! `tram person …`: who may say something about rule sets. Private keys stay in the files of the people.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use certs::PublicKey;
 use ed25519_dalek::SigningKey;
@@ -43,12 +43,30 @@ async fn verb_on(client: &Client, verb: PersonCommand, out: Out) -> Result<()> {
                 certs::keys::store_one(fresh, path).map_err(|e| Error::usage(e.to_string()))?;
             }
             let added = add(client, &person, key.as_deref()).await;
-            if let (Err(_), Some((_, path))) = (&added, &fresh) {
+            match (&added, &fresh) {
                 // The key is nobody's; what matters is why the person was not let in.
-                let _ = std::fs::remove_file(path);
+                (Err(error), Some((_, path))) if is_refusal(error) => {
+                    let _ = std::fs::remove_file(path);
+                }
+                (Err(_), Some((_, path))) => say(&format!(
+                    "It is not certain that the person was not let in: keep the key in {}, and look at `tram person list`.",
+                    path.display()
+                )),
+                _ => {}
             }
             let answer = added?;
             out.result(&answer, people_text);
+            let waits = list(&answer, "people")
+                .iter()
+                .find(|p| p["key"] == json!(person.key.thumbprint()) && p["from"] != p["since"]);
+            if let Some(waits) = waits {
+                say(&format!(
+                    "{} may act from {}, or as soon as another policy-approver confirms: `tram person confirm \"{}\" --as KEYFILE`.",
+                    person.name,
+                    text(waits, "from"),
+                    person.name
+                ));
+            }
             if let Some((_, path)) = &fresh {
                 say(&format!(
                     "The key of {} is in {}. Hand it over, and keep no copy: whoever has it signs as this person.",
@@ -58,14 +76,13 @@ async fn verb_on(client: &Client, verb: PersonCommand, out: Out) -> Result<()> {
             }
         }
         PersonCommand::List => out.result(&client.get("/v1/people").await?, people_text),
+        PersonCommand::Confirm { person, key } => {
+            let act = |register, key| Act::ConfirmPerson { register, key };
+            out.result(&about(client, "/v1/people/confirmation", &person, act, key).await?, people_text);
+        }
         PersonCommand::Remove { person, key } => {
-            let people = client.get("/v1/people").await?;
-            let public = find(&people, &person)?;
-            let register = people["register"].as_u64().unwrap_or_default();
-            let act = Act::RemovePerson { register, key: public };
-            let signed = maybe_sign(client, act, key.as_deref()).await?;
-            let body = json!({"key": public, "signed": signed});
-            out.result(&client.post("/v1/people/removal", &body).await?, people_text);
+            let act = |register, key| Act::RemovePerson { register, key };
+            out.result(&about(client, "/v1/people/removal", &person, act, key).await?, people_text);
         }
         // Answered before a node was looked for.
         PersonCommand::Key { .. } => {}
@@ -73,10 +90,39 @@ async fn verb_on(client: &Client, verb: PersonCommand, out: Out) -> Result<()> {
     Ok(())
 }
 
+/// Whether the node said no. Any other failure may have come after the person was let in.
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Usage(_)
+            | Error::Conflict(_)
+            | Error::NotFound(_)
+            | Error::Verification(_)
+            | Error::Refused(_)
+            | Error::Unauthenticated(_)
+            | Error::TooLarge(_)
+    )
+}
+
 async fn add(client: &Client, person: &Newcomer, key: Option<&Path>) -> Result<Value> {
     let register = client.get("/v1/people").await?["register"].as_u64().unwrap_or_default();
     let signed = maybe_sign(client, Act::AddPerson { register, person: person.clone() }, key).await?;
     client.post("/v1/people", &json!({"person": person, "signed": signed})).await
+}
+
+/// Says something about somebody who is in the register.
+async fn about(
+    client: &Client,
+    path: &str,
+    person: &str,
+    act: impl Fn(u64, PublicKey) -> Act,
+    key: Option<PathBuf>,
+) -> Result<Value> {
+    let people = client.get("/v1/people").await?;
+    let public = find(&people, person)?;
+    let act = act(people["register"].as_u64().unwrap_or_default(), public);
+    let signed = maybe_sign(client, act, key.as_deref()).await?;
+    client.post(path, &json!({"key": public, "signed": signed})).await
 }
 
 fn find(people: &Value, wanted: &str) -> Result<PublicKey> {
@@ -99,7 +145,7 @@ fn people_text(answer: &Value) -> String {
     if rows.is_empty() {
         return eyes.to_owned();
     }
-    format!("{}\n{eyes}", table(&["name", "roles", "since", "until", "key"], &rows))
+    format!("{}\n{eyes}", table(&["name", "roles", "from", "until", "key"], &rows))
 }
 
 fn row(person: &Value) -> Vec<String> {
@@ -109,7 +155,7 @@ fn row(person: &Value) -> Vec<String> {
     } else {
         format!("removed {}", text(person, "removed"))
     };
-    vec![text(person, "name"), roles.join(", "), text(person, "since"), until, text(person, "key")]
+    vec![text(person, "name"), roles.join(", "), text(person, "from"), until, text(person, "key")]
 }
 
 fn new_key() -> Result<SigningKey> {

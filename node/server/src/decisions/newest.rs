@@ -123,7 +123,8 @@ mod tests {
             [(50, "p/q/E1/A"), (10, "p/q/E1/B"), (40, "p/q/E2/C"), (20, "p/r/E3/D"), (30, "p/r/E4/E")]
         {
             let asked = json!({"question": question(&format!("pu:{at}")), "facts": facts});
-            let leaf = serde_json::to_value(Leaf { index: Some(at as u64 + 1), ..Leaf::new(b"entry", 0) }).unwrap();
+            let leaf =
+                serde_json::to_value(Leaf { index: Some(at as u64 + 1), ..Leaf::new(b"entry", 0) }).unwrap();
             let kept = json!({"at": at, "leaf": leaf, "asked": asked, "decision": {"effect": "refuse"}});
             tx = tx.put_json(Space::Decision, key.as_bytes().to_vec(), &kept).unwrap();
         }

@@ -27,6 +27,13 @@ pub async fn aside(
     tokio::task::spawn_blocking(held).await.map_err(Error::internal)?.map(Json)
 }
 
+/// Does work that must not stop in the middle, also when the caller hangs up: what reached the ledger must be felt.
+pub async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work).await.map_err(Error::internal)?
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

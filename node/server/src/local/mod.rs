@@ -98,6 +98,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/policy/versions/{id}"),
     ("GET", "/v1/people"),
     ("POST", "/v1/people"),
+    ("POST", "/v1/people/confirmation"),
     ("POST", "/v1/people/removal"),
 ];
 
@@ -172,6 +173,7 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/policy/versions/{id}") => get(policy_life::bundle),
         ("GET", "/v1/people") => get(people::list),
         ("POST", "/v1/people") => post(people::add),
+        ("POST", "/v1/people/confirmation") => post(people::confirm),
         ("POST", "/v1/people/removal") => post(people::remove),
         // A row of the table without a handler answers nothing rather than something; a test walks the table.
         _ => MethodRouter::new(),

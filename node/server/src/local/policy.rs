@@ -9,7 +9,8 @@ use policy::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{JsonBody, Params};
+use super::aside::to_the_end;
+use super::body::{JsonBody, Params, RulesBody};
 use crate::error::{Error, Result};
 use crate::flow::agreement::{self, Standing};
 use crate::gate::{self, Asked};
@@ -49,13 +50,15 @@ pub struct Apply {
 
 /// `POST /v1/policy`: checks and tests the files, and puts them in force. Rules without cases are put in force with a
 /// warning. Once somebody may approve, only what forbids more in an emergency goes this way.
-pub async fn apply(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Apply>) -> Result<Json<Value>> {
+pub async fn apply(State(node): State<Arc<Node>>, JsonBody(body): RulesBody<Apply>) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    let applied = match body.emergency {
-        Some(signed) => direct::tighten(&node, &operation, body.files, signed).await?,
-        None => direct::apply(&node, &operation, body.files).await?,
+    let work = async move {
+        match body.emergency {
+            Some(signed) => direct::tighten(&node, &operation, body.files, signed).await,
+            None => direct::apply(&node, &operation, body.files).await,
+        }
     };
-    Ok(Json(applied))
+    to_the_end(work).await.map(Json)
 }
 
 /// Body of `POST /v1/policy/explain`.

@@ -8,7 +8,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{JsonBody, Params, Segments};
+use super::aside::to_the_end;
+use super::body::{JsonBody, Params, RulesBody, Segments};
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
@@ -26,7 +27,7 @@ pub async fn drafts(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
 /// `POST /v1/policy/drafts`: checks and tests the files, and keeps them as a draft.
 pub async fn propose(
     State(node): State<Arc<Node>>,
-    JsonBody(wish): JsonBody<draft::Wish>,
+    JsonBody(wish): RulesBody<draft::Wish>,
 ) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
     let files = wish.files.clone();
@@ -78,7 +79,8 @@ pub async fn activate(
     Segments(name): Segments<String>,
 ) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    Ok(Json(draft::activate(&node, &operation, name.parse()?).await?))
+    let name = name.parse()?;
+    to_the_end(async move { draft::activate(&node, &operation, name).await }).await.map(Json)
 }
 
 /// Body of `POST /v1/policy/rollback`.
@@ -94,7 +96,9 @@ pub struct Back {
 /// `POST /v1/policy/rollback`: puts an earlier rule set in force again, as a new version.
 pub async fn roll_back(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Back>) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    Ok(Json(direct::roll_back(&node, &operation, body.version, body.signed).await?))
+    to_the_end(async move { direct::roll_back(&node, &operation, body.version, body.signed).await })
+        .await
+        .map(Json)
 }
 
 /// Query of `GET /v1/policy/history`.

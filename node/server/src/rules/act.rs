@@ -1,5 +1,5 @@
 //! What a person says about rule sets and about people: proposes, approves, rejects, rolls back, tightens, lets somebody in
-//! or out. Each is signed with the person's own key, outside the node; the node only checks.
+//! or out, confirms. Each is signed with the person's own key, outside the node; the node only checks.
 //!
 //! Promise: the signed bytes begin with a label that nothing else signs behind, and name the node, the rule sets and the
 //! register that they are about. A word about one draft says nothing about another, and one said before something changed
@@ -140,6 +140,13 @@ pub enum Act {
         /// Who.
         person: Newcomer,
     },
+    /// This person, whom somebody else let in, may act here without waiting.
+    ConfirmPerson {
+        /// Version of the register of people that this changes.
+        register: u64,
+        /// The person's public key.
+        key: PublicKey,
+    },
     /// This person may act here no more.
     RemovePerson {
         /// Version of the register of people that this changes.
@@ -159,6 +166,7 @@ impl Act {
             Self::RollBack { .. } => "roll back",
             Self::Tighten { .. } => "tighten",
             Self::AddPerson { .. } => "add a person",
+            Self::ConfirmPerson { .. } => "confirm a person",
             Self::RemovePerson { .. } => "remove a person",
         }
     }

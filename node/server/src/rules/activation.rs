@@ -7,6 +7,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ledger::statement::{Deed, RulesActivated};
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Space, Tx};
@@ -143,7 +145,7 @@ pub async fn settle(node: &Node) -> Result<()> {
     let files = content::get(&node.store, &pending.applied.content)?;
     let engine = policy::Engine::new(super::load(&files, version)?).map_err(Error::internal)?;
     finish(node, pending, index).await?;
-    node.gate.put_in_force(engine);
+    node.gate.put_in_force(Arc::new(engine));
     Ok(())
 }
 

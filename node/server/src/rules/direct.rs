@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::act::{Act, Proposal, RuleSetRef, SignedAct};
 use super::activation::{self, Coming, Turn};
+use super::draft;
 use super::manifest::Way;
 use super::people::{People, Role};
 use super::{Checked, base, checked, content, earlier, named};
@@ -53,6 +54,9 @@ pub async fn tighten(
     finish(node, operation, &turn, coming(checked, Way::Emergency, Some(signed))).await
 }
 
+/// How long the last change can be undone by one person, seconds (three days, as long as an emergency lasts).
+const UNDO_SECONDS: i64 = 72 * 3_600;
+
 /// Puts the files of an earlier version in force again, as a new version. Without `version` the one before this one.
 pub async fn roll_back(
     node: &Node,
@@ -83,7 +87,27 @@ pub async fn roll_back(
         }
     }
     let checked = checked(files, base.version + 1).await?;
+    if signed.is_some() && !undoes(node, &base, &to, operation.now)? {
+        let (openings, _) = draft::opens(node, &checked).await?;
+        if !openings.is_empty() {
+            return Err(Error::conflict(format!(
+                "going back to version {} opens what is closed now, so it needs two people like any draft: `tram policy export FOLDER --version {}`, then `tram policy draft FOLDER`\n  {}",
+                to.version,
+                to.version,
+                openings.join("\n  ")
+            )));
+        }
+    }
     finish(node, operation, &turn, coming(checked, Way::RolledBack { to }, signed)).await
+}
+
+/// Whether going back to `to` only undoes the last change, and soon after it: what one person may do in any case.
+fn undoes(node: &Node, base: &RuleSetRef, to: &RuleSetRef, now: i64) -> Result<bool> {
+    let release = super::history::release(node, base.version)?;
+    Ok(release.is_some_and(|release| {
+        let said = &release.signed.manifest;
+        said.previous.version == to.version && now.saturating_sub(said.activated) <= UNDO_SECONDS
+    }))
 }
 
 /// The version that was in force before this one.

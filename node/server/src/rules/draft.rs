@@ -1,5 +1,7 @@
 //! Drafts: rule sets that somebody proposed, what others said to them, and what still stands between them and force.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Space, Store, Tx};
@@ -119,7 +121,7 @@ pub async fn propose(node: &Node, operation: &Operation, wish: Wish) -> Result<V
     if drafts.iter().filter(|draft| draft.state == State::Open).count() >= OPEN_DRAFTS_MAX {
         return Err(Error::conflict(format!("{OPEN_DRAFTS_MAX} drafts are open; reject some first")));
     }
-    let (opens, opens_personal) = opens(node, &checked)?;
+    let (opens, opens_personal) = opens(node, &checked).await?;
     let draft = Draft {
         name: DraftName(drafts.last().map_or(0, |draft| draft.name.0) + 1),
         proposal,
@@ -166,8 +168,12 @@ fn author(
 }
 
 /// What a rule set opens beside the one in force, and whether that may be personal data.
-fn opens(node: &Node, checked: &Checked) -> Result<(Vec<String>, bool)> {
-    let openings = policy::review::openings(node.gate.engine().rule_set(), checked.engine.rule_set());
+pub(super) async fn opens(node: &Node, checked: &Checked) -> Result<(Vec<String>, bool)> {
+    let (old, new) = (node.gate.engine(), Arc::clone(&checked.engine));
+    // Large rule sets take a while to compare; requests do not wait for it.
+    let compared =
+        tokio::task::spawn_blocking(move || policy::review::openings(old.rule_set(), new.rule_set()));
+    let openings = compared.await.map_err(Error::internal)?;
     // A dataset that is not here, or cannot be read, may hold personal data when it comes.
     let personal = |name: &str| {
         let found = crate::datasets::find(node, name).ok().flatten();
@@ -219,7 +225,7 @@ pub async fn activate(node: &Node, operation: &Operation, name: DraftName) -> Re
     let files = content::get(&node.store, &draft.proposal.files)?;
     let checked = checked(files, base(node).version + 1).await?;
     // Asked again: datasets may hold personal data since.
-    (draft.opens, draft.opens_personal) = opens(node, &checked)?;
+    (draft.opens, draft.opens_personal) = opens(node, &checked).await?;
     let missing = missing(node, &draft, operation.now)?;
     if !missing.is_empty() {
         return Err(Error::conflict(format!(
@@ -261,6 +267,10 @@ fn missing(node: &Node, draft: &Draft, now: i64) -> Result<Vec<String>> {
     let (people, _) = People::read(&node.store)?;
     if people.four_eyes() {
         let author = draft.author.as_ref();
+        let left = |author: &&SignedAct| !people.holder(&author.key).is_some_and(|p| p.serves(now));
+        if author.filter(left).is_some() {
+            missing.push("its author is no longer in office; somebody else drafts it anew".to_owned());
+        }
         let enough = manifest::enough(&approvers(&people, draft, now), author, draft.opens_personal, true);
         missing.extend(enough.err());
     }

@@ -243,7 +243,10 @@ fn about(said: &Manifest, act: &Act) -> bool {
         (Way::Draft { draft, .. }, Act::Approve { draft: of, proposal: what }) => {
             draft == of && *what == proposal(said)
         }
-        (Way::RolledBack { to }, Act::RollBack { to: of, base }) => to == of && *base == said.previous,
+        (Way::RolledBack { to }, Act::RollBack { to: of, base }) => {
+            // The digest does not hang on the version: going back puts the very rules in force that were signed for.
+            to == of && *base == said.previous && to.sha256 == said.rule_set.sha256
+        }
         (Way::Emergency, Act::Tighten { proposal: what }) => *what == proposal(said),
         _ => false,
     }

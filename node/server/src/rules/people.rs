@@ -2,7 +2,9 @@
 //!
 //! Promise: once somebody who may approve is in the register, it changes only by the signature of such a person, and
 //! somebody who may approve for an unlimited time always stays in it: four eyes are never switched off by time or by
-//! removing people one after another. Each change is an entry of the ledger (`person@v1`). The private keys are never here.
+//! removing people one after another. Nor does one approver get a second pair by letting in somebody of their own: who
+//! comes with a say over rules beside another approver waits ([`WAIT_SECONDS`]) until that other one confirms, and is
+//! listed all the while. Each change is an entry of the ledger (`person@v1`). The private keys are never here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -26,6 +28,8 @@ const REGISTER: &[u8] = b"people";
 const PENDING: &[u8] = b"people-pending";
 /// How old an act may be when it comes in, seconds (one day): it may be signed at another machine.
 const ACT_SECONDS_MAX: i64 = 86_400;
+/// How long somebody whom one approver alone let in waits before acting, seconds (seven days).
+pub const WAIT_SECONDS: i64 = 7 * 86_400;
 /// How far the clock of the one who signs may be ahead, seconds.
 const AHEAD_SECONDS_MAX: i64 = 300;
 
@@ -53,6 +57,10 @@ pub struct Person {
     pub is: Newcomer,
     /// Since when, Unix seconds.
     pub since: i64,
+    /// Acts from this second on, Unix time: later than `since` where nobody else has confirmed the person yet.
+    pub from: i64,
+    /// Thumbprint of the key that let the person in.
+    pub by: Option<String>,
     /// When the person was let out; stays listed, because old approvals name the key.
     pub removed: Option<i64>,
 }
@@ -60,7 +68,13 @@ pub struct Person {
 impl Person {
     /// Whether the person may act at this second.
     pub fn serves(&self, at: i64) -> bool {
-        self.removed.is_none() && self.is.until.is_none_or(|until| at <= until)
+        self.removed.is_none() && self.from <= at && self.is.until.is_none_or(|until| at <= until)
+    }
+
+    /// Whether the person still had a say over who may act, at this second or up to [`WAIT_SECONDS`] before.
+    fn approved_lately(&self, at: i64) -> bool {
+        let end = self.removed.into_iter().chain(self.is.until).min();
+        self.has(Role::PolicyApprover) && end.is_none_or(|end| end.saturating_add(WAIT_SECONDS) > at)
     }
 
     /// Whether the person has this role.
@@ -76,6 +90,7 @@ impl Person {
             "key": self.is.key.thumbprint(),
             "public_key": self.is.key,
             "since": rfc3339(self.since),
+            "from": rfc3339(self.from),
             "until": self.is.until.map(rfc3339),
             "removed": self.removed.map(rfc3339),
         })
@@ -115,7 +130,7 @@ impl People {
     pub fn speaker(&self, node: &str, now: i64, signed: &SignedAct) -> Result<&Person> {
         let person = self.holder(&signed.key).filter(|person| person.serves(now)).ok_or_else(|| {
             Error::Verification(format!(
-                "the key {} is of nobody who may act here now; `tram person list` tells who may",
+                "the key {} is of nobody who may act here now; `tram person list` tells who may, and from when",
                 shown(&signed.key)
             ))
         })?;
@@ -163,7 +178,7 @@ impl People {
         approvers.any(|p| p.is.until.is_none())
     }
 
-    fn let_in(&mut self, person: Newcomer, now: i64) -> Result<()> {
+    fn let_in(&mut self, person: Newcomer, by: Option<String>, now: i64) -> Result<()> {
         check(&person, now)?;
         if self.people.len() >= PEOPLE_MAX {
             return Err(Error::conflict(format!(
@@ -180,7 +195,29 @@ impl People {
                 other.is.name
             )));
         }
-        self.people.push(Person { is: person, since: now, removed: None });
+        let judges = [Role::PolicyApprover, Role::DataProtectionOfficer];
+        let beside = |p: &Person| Some(p.is.key.thumbprint()) != by && p.approved_lately(now);
+        let waits = judges.iter().any(|role| person.roles.contains(role)) && self.people.iter().any(beside);
+        let from = if waits { now.saturating_add(WAIT_SECONDS) } else { now };
+        self.people.push(Person { is: person, since: now, from, by, removed: None });
+        self.after_change()
+    }
+
+    /// Ends the wait of a person, by the word of somebody who did not let that person in.
+    fn confirm(&mut self, key: &PublicKey, by: Option<String>, now: i64) -> Result<()> {
+        let person = self.people.iter_mut().find(|p| p.is.key == *key && p.removed.is_none());
+        let person = person.ok_or_else(|| Error::not_found("nobody in the register has this key"))?;
+        if person.from <= now {
+            return Err(Error::conflict(format!("{} may act already", person.is.name)));
+        }
+        if by.is_none() || by == person.by {
+            return Err(Error::conflict(format!(
+                "{} is confirmed by another policy-approver than the one who let them in, or may act from {}",
+                person.is.name,
+                rfc3339(person.from)
+            )));
+        }
+        person.from = now;
         self.after_change()
     }
 
@@ -240,7 +277,22 @@ pub async fn add(
     signed: Option<&SignedAct>,
 ) -> Result<Value> {
     let said = |register| Act::AddPerson { register, person: person.clone() };
-    change(node, operation, signed, said, |people| people.let_in(person.clone(), operation.now)).await
+    let by = signed.map(|signed| signed.key.clone());
+    let how = |people: &mut People| people.let_in(person.clone(), by.clone(), operation.now);
+    change(node, operation, signed, said, how).await
+}
+
+/// Confirms a person whom somebody else let in.
+pub async fn confirm(
+    node: &Node,
+    operation: &Operation,
+    key: PublicKey,
+    signed: Option<&SignedAct>,
+) -> Result<Value> {
+    let said = |register| Act::ConfirmPerson { register, key };
+    let by = signed.map(|signed| signed.key.clone());
+    let how = |people: &mut People| people.confirm(&key, by.clone(), operation.now);
+    change(node, operation, signed, said, how).await
 }
 
 /// Lets a person out.
@@ -316,6 +368,7 @@ async fn put(node: &Node, people: &People, revision: Option<u64>) -> Result<()> 
 fn deed(people: &People, act: &Act, signed: Option<&SignedAct>) -> Result<Deed> {
     let (change, key) = match act {
         Act::AddPerson { person, .. } => ("add", person.key),
+        Act::ConfirmPerson { key, .. } => ("confirm", *key),
         Act::RemovePerson { key, .. } => ("remove", *key),
         other => return Err(Error::internal(format!("to {} is no change of the register", other.word()))),
     };
@@ -375,7 +428,7 @@ mod tests {
     fn register(people: &[Newcomer]) -> People {
         let mut register = People::default();
         for person in people {
-            register.let_in(person.clone(), NOW).unwrap();
+            register.let_in(person.clone(), None, NOW).unwrap();
         }
         register
     }
@@ -404,7 +457,7 @@ mod tests {
         ] {
             assert!(matches!(heard(&people, bad), Err(Error::Verification(_))));
         }
-        people.let_in(newcomer(3, &roles), NOW).unwrap();
+        people.let_in(newcomer(3, &roles), None, NOW).unwrap();
         people.let_out(&newcomer(1, &[]).key, NOW).unwrap();
         assert!(heard(&people, remove(1, 2, HERE, NOW)).is_err(), "removed");
     }
@@ -412,28 +465,62 @@ mod tests {
     #[test]
     fn four_eyes_do_not_end_by_time_or_by_removal() {
         let brief = Newcomer { until: Some(NOW + 5), ..newcomer(1, &[Role::PolicyApprover]) };
-        assert!(People::default().let_in(brief.clone(), NOW).is_err());
-        let mut people = register(&[newcomer(2, &[Role::PolicyApprover]), brief]);
+        assert!(People::default().let_in(brief.clone(), None, NOW).is_err());
+        let mut people = register(&[newcomer(2, &[Role::PolicyApprover])]);
+        people.let_in(brief, Some(newcomer(2, &[]).key.thumbprint()), NOW).unwrap();
         assert!(people.clone().let_out(&newcomer(2, &[]).key, NOW).is_err());
-        people.let_in(newcomer(3, &[Role::PolicyApprover]), NOW).unwrap();
+        people.let_in(newcomer(3, &[Role::PolicyApprover]), None, NOW).unwrap();
         people.let_out(&newcomer(2, &[]).key, NOW).unwrap();
         assert!(people.four_eyes() && !people.people[1].serves(NOW + 6) && people.people[1].serves(NOW + 5));
     }
 
     #[test]
+    fn one_approver_gets_no_second_pair_of_eyes_alone() {
+        let by = |n: u8| Some(newcomer(n, &[]).key.thumbprint());
+        let key = |n: u8| newcomer(n, &[]).key;
+        let officer = newcomer(4, &[Role::DataProtectionOfficer]);
+        let mut people = register(&[newcomer(1, &[Role::PolicyApprover])]);
+        people.let_in(newcomer(2, &[Role::PolicyApprover]), by(1), NOW).unwrap();
+        assert!(people.people[1].serves(NOW), "the second of all comes by the first alone");
+        people.let_in(newcomer(3, &[Role::PolicyEditor]), by(1), NOW).unwrap();
+        assert!(people.people[2].serves(NOW), "who only proposes does not wait");
+        people.let_in(officer.clone(), by(1), NOW).unwrap();
+        let serves = |people: &People, at| people.holder(&by(4).unwrap()).unwrap().serves(at);
+        assert!(!serves(&people, NOW + WAIT_SECONDS - 1) && serves(&people, NOW + WAIT_SECONDS));
+        for nobody in [None, by(1)] {
+            assert!(people.clone().confirm(&key(4), nobody, NOW).is_err());
+        }
+        people.confirm(&key(4), by(2), NOW + 1).unwrap();
+        assert!(serves(&people, NOW + 1) && people.confirm(&key(4), by(2), NOW + 1).is_err());
+        // Letting the other one out first does not help.
+        let mut people = register(&[newcomer(1, &[Role::PolicyApprover])]);
+        people.let_in(newcomer(2, &[Role::PolicyApprover]), by(1), NOW).unwrap();
+        people.let_out(&key(2), NOW).unwrap();
+        let mut later = people.clone();
+        people.let_in(officer.clone(), by(1), NOW + 5).unwrap();
+        assert!(!serves(&people, NOW + 5));
+        later.let_in(officer, by(1), NOW + WAIT_SECONDS).unwrap();
+        assert!(serves(&later, NOW + WAIT_SECONDS));
+    }
+
+    #[test]
     fn a_person_has_one_entry_and_an_entry_a_new_key() {
         let mut people = register(&[newcomer(1, &[Role::Auditor])]);
-        assert!(people.let_in(newcomer(1, &[Role::Steward]), NOW).is_err());
+        assert!(people.let_in(newcomer(1, &[Role::Steward]), None, NOW).is_err());
         let same_name = Newcomer { name: "NGƯỜI 1".into(), ..newcomer(2, &[Role::Auditor]) };
-        assert!(people.let_in(same_name, NOW).is_err());
+        assert!(people.let_in(same_name, None, NOW).is_err());
         people.let_out(&newcomer(1, &[]).key, NOW).unwrap();
-        assert!(people.let_in(newcomer(1, &[Role::Auditor]), NOW).is_err(), "a key that was given up");
+        assert!(people.let_in(newcomer(1, &[Role::Auditor]), None, NOW).is_err(), "a key that was given up");
         for bad in [" a", "", "a\u{7}", &"x".repeat(NAME_CHARS_MAX + 1)] {
             assert!(
-                people.let_in(Newcomer { name: bad.into(), ..newcomer(5, &[Role::Auditor]) }, NOW).is_err()
+                people
+                    .let_in(Newcomer { name: bad.into(), ..newcomer(5, &[Role::Auditor]) }, None, NOW)
+                    .is_err()
             );
         }
-        assert!(people.let_in(newcomer(6, &[]), NOW).is_err());
-        assert!(people.let_in(Newcomer { until: Some(NOW), ..newcomer(7, &[Role::Auditor]) }, NOW).is_err());
+        assert!(people.let_in(newcomer(6, &[]), None, NOW).is_err());
+        assert!(
+            people.let_in(Newcomer { until: Some(NOW), ..newcomer(7, &[Role::Auditor]) }, None, NOW).is_err()
+        );
     }
 }

@@ -65,6 +65,11 @@ impl Reading<'_> {
         } else {
             crate::odrl::duty::read(&common, &format!("{at}/obligation"), self.problems)
         };
+        let permits = lists.iter().any(|(kind, list)| *kind == Kind::Permission && !list.is_empty());
+        if common.is_some() && !permits {
+            let why = "a policy that permits nothing obliges nobody: put the duty to the permission that it goes with";
+            self.problems.add(&format!("{at}/obligation"), OdrlCode::Duty, "obligation", why);
+        }
         let head = Head { tier, assignee, target, common };
         for (kind, list) in &lists {
             for (index, value) in list.iter().enumerate() {
@@ -118,13 +123,33 @@ impl Reading<'_> {
         })
     }
 
+    /// What the policy says holds for each of its rules (ODRL 2.2, section 2.7.1), so a rule that says something else would
+    /// be about both: refused rather than read as one of them.
+    fn one_of<'v>(
+        &mut self,
+        own: Option<&'v Value>,
+        shared: Option<&'v Value>,
+        at: &str,
+        term: &'static str,
+    ) -> Option<&'v Value> {
+        if let (Some(own), Some(shared)) = (own, shared)
+            && own != shared
+        {
+            let why = "the policy names another one for all its rules: say it in one place";
+            self.problems.add(&format!("{at}/{term}"), OdrlCode::Twice, term, why);
+        }
+        own.or(shared)
+    }
+
     fn rule(&mut self, head: &Head<'_>, kind: Kind, value: &Value, at: &str) {
         let Some(mut fields) = Fields::of(value, at, kind.word(), self.problems) else { return };
         let uid = fields.text("uid", self.problems).unwrap_or_default();
         let id = uid.strip_prefix(RULE).and_then(|id| RuleId::parse(id).ok());
         let Some(id) = id.or_else(|| self.fresh("ODRL")) else { return };
-        let subject = self.party(fields.take("assignee").or(head.assignee), SUBJECTS, at, "assignee");
-        let object = self.party(fields.take("target").or(head.target), OBJECTS, at, "target");
+        let assignee = self.one_of(fields.take("assignee"), head.assignee, at, "assignee");
+        let target = self.one_of(fields.take("target"), head.target, at, "target");
+        let subject = self.party(assignee, SUBJECTS, at, "assignee");
+        let object = self.party(target, OBJECTS, at, "target");
         let action = self.action(&mut fields, kind);
         let constraints = fields.list("constraint");
         let duty = if kind == Kind::Obligation { "gov:duty" } else { "duty" };
