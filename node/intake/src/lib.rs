@@ -1,0 +1,27 @@
+//! INTAKE: reads rows from where an agency keeps them.
+//!
+//! **What it is.** An [`Origin`] says where rows are: a text file as an old program wrote it, a spreadsheet, a folder, a
+//! database, an object store, an HTTP interface. [`open`] gives its [`Rows`] one after another as text in one form
+//! (ISO days, decimal points, NFC), with the place of each, and with [`Remark`]s on what a person should know. What the
+//! rows become (a snapshot that a decision is applied to) is for others.
+//!
+//! **What it is not.** It decides nothing, keeps nothing and serves nobody: a consumer's question never reaches an
+//! origin. It never writes to an origin. It holds no credentials: an origin names the file or the environment variable
+//! that does ([`Secret`]).
+//!
+//! **The rule of the house.** Nothing is guessed silently: what was found out is a remark, what cannot be told is
+//! refused with its place. Every reader is bounded ([`limits`]): a file that lies about its size stops, whatever it is.
+//!
+//! **Where to begin.** [`Origin`] for what can be read, [`Rows`] for what a reader gives. Everything here blocks: call it
+//! from a blocking thread.
+
+mod error;
+pub mod limits;
+mod origin;
+mod rows;
+mod secret;
+
+pub use error::{IntakeError, Place, Problem, Said};
+pub use origin::Origin;
+pub use rows::{Cell, Remark, Rows};
+pub use secret::Secret;
