@@ -193,6 +193,53 @@ fn a_mask_that_the_columns_kind_cannot_take_lets_nothing_leave() {
 }
 
 #[test]
+fn a_mask_for_a_column_that_is_not_there_lets_nothing_leave_and_explain_says_why() {
+    // A slip of the pen for `gia_tri`.
+    let stage = stage(TWO, json!({"mask": {"giatri": "drop"}}));
+    let told = ask(&stage.consumer, &stage.what, "rows.csv", &FOR).expect_code(3);
+    assert!(told.stderr.contains("OBLIGATION-UNSUPPORTED") && !told.stderr.contains("giatri"), "{told:?}");
+    assert!(!stage.consumer.desk().join("rows.csv").exists());
+    let question =
+        ["policy", "explain", "--subject", stage.consumer.id(), "--dataset", "do", "--action", "query"];
+    let words = [&question[..], &FOR].concat();
+    let told = stage.provider.json(&words);
+    assert_eq!(told["explanation"]["decision"]["effect"], "permit", "{told}");
+    assert_eq!(told["outcome"]["effect"], "refuse", "{told}");
+    let text = stage.provider.cmd(&words).expect_code(0).stdout;
+    assert!(text.contains("`giatri`") && text.contains("`gia_tri`"), "{text}");
+}
+
+#[test]
+fn explain_says_what_both_signed_and_that_people_are_asked() {
+    let stage = stage(TWO, json!({"approval": ["dpo"], "quota": {"requests_per_day": 1}}));
+    let question =
+        ["policy", "explain", "--subject", stage.consumer.id(), "--dataset", "do", "--action", "query"];
+    let words = [&question[..], &FOR].concat();
+    let told = stage.provider.json(&words);
+    assert_eq!(
+        (&told["outcome"]["effect"], &told["outcome"]["waits_for"]),
+        (&json!("wait"), &json!(["dpo"])),
+        "{told}"
+    );
+    let demanded = |obligations: Value| {
+        Rules::new().allow("state", "query", "do", PURPOSE, obligations).apply(&stage.provider);
+    };
+    demanded(json!({"quota": {"requests_per_day": 1}}));
+    let got = get(&stage.consumer, &stage.what, "rows.csv", &FOR);
+    let shown = stage.provider.json(&["exchange", "show", &got.word("id")]);
+    let agreement = shown["agreement"].as_str().unwrap_or_else(|| panic!("{shown}")).to_owned();
+    // The rules become looser; what both signed does not.
+    demanded(json!({}));
+    let told = stage.provider.json(&[&words[..], &["--agreement", &agreement]].concat());
+    assert_eq!(told["explanation"]["decision"]["effect"], "permit", "{told}");
+    assert_eq!(
+        (&told["outcome"]["effect"], &told["outcome"]["refusal"]["code"]),
+        (&json!("refuse"), &json!("QUOTA")),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_was_received_has_a_date_and_is_erased_with_an_entry() {
     let stage = stage(TWO, json!({"retention_days": 30}));
     let got = get(&stage.consumer, &stage.what, "rows.csv", &FOR);

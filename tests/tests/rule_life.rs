@@ -269,7 +269,12 @@ fn the_way_back_is_one_step_and_an_emergency_one_signature() {
     put(&until, "allow");
     refused(by(&lan), "allows");
     put(&until, "deny");
-    by(&lan).expect_code(0);
+    // Allows of a more authoritative tier still decide where they match, and whoever relies on the ban must know.
+    let told = by(&lan).expect_code(0).stderr;
+    assert!(
+        told.contains("warning") && told.contains("STOP-1") && told.contains("more authoritative tier"),
+        "{told}"
+    );
     assert_eq!(node.json(&["policy", "history"])["versions"][0]["how"]["way"], "emergency");
     // Back.
     refused(node.cmd(&["policy", "rollback"]), "--as KEYFILE");

@@ -59,6 +59,23 @@ pub fn init(dir: &Path, config: &Config, now: i64) -> Result<()> {
     }
     let text = config.to_toml()?;
     Config::parse(&text).map_err(Error::Usage)?;
+    let me = ParticipantId::parse(&config.node.id).map_err(|e| Error::usage(e.to_string()))?;
+    let valid =
+        Period::new(now - 3_600, now + KEY_SECONDS).ok_or_else(|| Error::internal("impossible period"))?;
+    let host = config.peer.endpoint.parse::<http::Uri>().ok().and_then(|u| u.host().map(str::to_owned));
+    let details = CertificateDetails { participant: me.clone(), hosts: host.into_iter().collect(), valid };
+    let keys = NodeKeys::generate(&details).map_err(|e| Error::usage(e.to_string()))?;
+    let descriptor = NodeDescriptor {
+        participant: me.clone(),
+        names: Names { vi: config.node.name_vi.clone(), en: config.node.name_en.clone() },
+        country: config.node.country.clone(),
+        endpoint: config.peer.endpoint.clone(),
+        ledger_origin: default_origin(&me),
+        issued: now,
+        keys: NodeDescriptor::keys_of(&keys, valid),
+    };
+    let signed = descriptor.sign(&[&keys.signer(&me)]).map_err(|e| Error::usage(e.to_string()))?;
+    // Only now, so that a word that cannot be used leaves no half a node behind.
     for folder in [
         "",
         "keys",
@@ -75,23 +92,7 @@ pub fn init(dir: &Path, config: &Config, now: i64) -> Result<()> {
     ] {
         files::make_private_dir(&dir.join(folder))?;
     }
-    let me = ParticipantId::parse(&config.node.id).map_err(|e| Error::usage(e.to_string()))?;
-    let valid =
-        Period::new(now - 3_600, now + KEY_SECONDS).ok_or_else(|| Error::internal("impossible period"))?;
-    let host = config.peer.endpoint.parse::<http::Uri>().ok().and_then(|u| u.host().map(str::to_owned));
-    let details = CertificateDetails { participant: me.clone(), hosts: host.into_iter().collect(), valid };
-    let keys = NodeKeys::generate(&details).map_err(|e| Error::usage(e.to_string()))?;
     keys.store(&dir.join("keys")).map_err(|e| Error::usage(e.to_string()))?;
-    let descriptor = NodeDescriptor {
-        participant: me.clone(),
-        names: Names { vi: config.node.name_vi.clone(), en: config.node.name_en.clone() },
-        country: config.node.country.clone(),
-        endpoint: config.peer.endpoint.clone(),
-        ledger_origin: default_origin(&me),
-        issued: now,
-        keys: NodeDescriptor::keys_of(&keys, valid),
-    };
-    let signed = descriptor.sign(&[&keys.signer(&me)]).map_err(|e| Error::usage(e.to_string()))?;
     files::write_atomic(&dir.join("descriptor.json"), &signed.to_bytes().map_err(Error::internal)?)?;
     let secret = crate::operation::random::<32>()?;
     files::write_secret(&dir.join("keys").join("mask.key"), &secret)?;

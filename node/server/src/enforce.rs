@@ -41,13 +41,30 @@ pub fn restriction(
     copy: &Copy<'_>,
 ) -> Result<Restriction> {
     permit.demand(dataset.record.id.as_str())?;
-    let obligations = permit.obligations();
+    restricted(permit.obligations(), permit.left().rows, dataset, secret, copy)
+}
+
+/// Whether a dataset can be shown under these obligations at all, or what does not fit; nothing is read.
+pub fn fits(obligations: &Obligations, dataset: &Dataset, now: i64) -> Result<()> {
+    let copy = Copy { exchange: "", consumer: "", agreement: "", now };
+    let restriction = restricted(obligations, None, dataset, &[0; 32], &copy)?;
+    let seen = dataplane::visible_schema(&dataset.schema()?, &restriction);
+    seen.map(|_| ()).map_err(|e| Error::conflict(e.to_string()))
+}
+
+fn restricted(
+    obligations: &Obligations,
+    left: Option<u64>,
+    dataset: &Dataset,
+    secret: &[u8; 32],
+    copy: &Copy<'_>,
+) -> Result<Restriction> {
     let schema = dataset.schema()?;
     let mut masks = std::collections::BTreeMap::new();
     for (column, rule) in &obligations.mask {
-        // A rule set is written for many datasets: a mask for a column that this one does not have masks nothing here.
-        let Some(kind) = schema.column(column.as_str()).map(|c| c.kind) else { continue };
-        masks.insert(column.as_str().to_owned(), mask(rule, kind, secret, copy.agreement, column.as_str())?);
+        let column = column.as_str();
+        let kind = schema.column(column).map(|c| c.kind).ok_or_else(|| no_column(&schema, column))?;
+        masks.insert(column.to_owned(), mask(rule, kind, secret, copy.agreement, column)?);
     }
     let mut row_filter: Vec<Predicate> =
         obligations.row_filter.iter().map(predicate).collect::<Result<_>>()?;
@@ -60,7 +77,7 @@ pub fn restriction(
         masks,
         row_filter,
         aggregate_only: obligations.aggregate.as_ref().map(|a| aggregate(a, &dataset.record)).transpose()?,
-        max_rows: [most, permit.left().rows].into_iter().flatten().min(),
+        max_rows: [most, left].into_iter().flatten().min(),
         watermark: obligations
             .watermark
             .then(|| format!("{} {} {}", copy.consumer, copy.agreement, copy.exchange)),
@@ -130,6 +147,16 @@ fn mask(rule: &Rule, kind: ColumnKind, secret: &[u8; 32], agreement: &str, colum
             (_, last) => Mask::ShowLast(u32::from(last)),
         },
     })
+}
+
+/// A mask for a column that is not there may be a slip of the pen for one that is, so nothing leaves.
+fn no_column(schema: &Schema, column: &str) -> Error {
+    let names: Vec<&str> = schema.columns().iter().map(|c| c.name.as_str()).take(20).collect();
+    Error::conflict(format!(
+        "the rules mask the column `{column}`, which this dataset does not have, so nothing leaves; its columns are `{}`: \
+         correct the obligation set, or let its rule be about datasets that have the column",
+        names.join("`, `")
+    ))
 }
 
 fn misfit(rule: &Rule, kind: ColumnKind, column: &str) -> Error {

@@ -139,6 +139,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The refusal as the asker may see it, if it is one.
+    pub fn refusal(&self) -> Option<&RefusalInfo> {
+        self.refusal.as_ref()
+    }
+
     /// The code of the refusal, if it is one.
     pub fn refused(&self) -> Option<&str> {
         self.refusal.as_ref().map(|refusal| refusal.code.as_str())
@@ -385,7 +390,11 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
         Some(owed) => match approvals::state(node, operation.now, asked, owed)? {
             State::Given(given) => {
                 approvals = given;
-                unsupported(owed).or_else(|| used_up(owed, asked, &facts))
+                let unfit = || Ok::<_, Error>(fit(node, operation.now, asked, owed)?.err().map(|_| misfit()));
+                match unsupported(owed) {
+                    Some(refusal) => Some(refusal),
+                    None => unfit()?.or_else(|| used_up(owed, asked, &facts)),
+                }
             }
             State::Open(roles) => {
                 waits_for = roles;
@@ -482,6 +491,31 @@ pub fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
         ));
     }
     None
+}
+
+/// Whether the dataset can be shown under what is owed, or why not: for the owner's own people, since it names columns.
+pub fn fit(
+    node: &Node,
+    now: i64,
+    asked: &Asked<'_>,
+    owed: &Obligations,
+) -> Result<std::result::Result<(), String>> {
+    if !asked.action.moves_content() {
+        return Ok(Ok(()));
+    }
+    // A dataset that is not here is refused elsewhere, with the words for that.
+    let Some(dataset) = crate::datasets::find(node, asked.dataset)? else { return Ok(Ok(())) };
+    Ok(crate::enforce::fits(owed, &dataset, now).map_err(|error| {
+        tracing::warn!(dataset = asked.dataset, %error, "the obligations of a permit do not fit the dataset");
+        error.to_string()
+    }))
+}
+
+fn misfit() -> RefusalInfo {
+    undeliverable(
+        "the rules ask for a form that does not fit the columns of this dataset; its provider corrects the rules or the contract",
+        "quy tắc đòi một hình thức không khớp với các cột của bộ dữ liệu này; bên cung cấp cần sửa quy tắc hoặc mô tả dữ liệu",
+    )
 }
 
 fn undeliverable(en: &str, vi: &str) -> RefusalInfo {

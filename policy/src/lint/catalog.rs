@@ -46,7 +46,8 @@ fn record_conflict(survey: &Survey<'_>, id: &DatasetId, dataset: &KnownDataset) 
         "Xoá liên kết g2 đó, hoặc sửa hồ sơ của bộ dữ liệu trong danh mục.",
         "Remove that g2 link, or correct the dataset's record in the catalog.",
     );
-    Some(Finding::new(FindingCode::RecordConflict, Severity::Error, text, todo))
+    let severity = if survey.context.imagined { Severity::Note } else { Severity::Error };
+    Some(Finding::new(FindingCode::RecordConflict, severity, text, todo))
 }
 
 fn class_count(id: &DatasetId, dataset: &KnownDataset) -> Option<Finding> {

@@ -41,6 +41,8 @@ pub struct LintContext {
     pub unmatched_days: Option<u32>,
     /// Days before its end from which a rule is named; `None` is 30.
     pub soon_days: Option<u32>,
+    /// Whether the world is the one of the test table, which may hold what goes wrong on purpose.
+    pub imagined: bool,
 }
 
 /// A dataset and what is counted of it.
@@ -77,6 +79,7 @@ impl LintContext {
             parties: Some(fixture.party_facts().map(|(id, facts)| (id.clone(), facts)).collect()),
             purposes: Some(stated.chain(agreed).collect()),
             agreements: Some(agreements.iter().map(|(id, _)| id.clone()).collect()),
+            imagined: true,
             ..Self::default()
         }
     }

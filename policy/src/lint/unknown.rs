@@ -139,11 +139,25 @@ fn distance(one: &str, other: &str) -> usize {
 
 fn finding(name: &str, rules: &[&RuleId], like: Option<&str>) -> Finding {
     let count = rules.len();
+    if kind(name) == "pu:" && like.is_none() {
+        // Anybody may state a purpose in words that nobody listed, so the rule does match those who do.
+        let text = said(
+            format!("Mục đích `{name}` chỉ có trong quy tắc ({count}): nó khớp khi bên hỏi ghi đúng từ đó."),
+            format!(
+                "Only rules ({count}) speak of the purpose `{name}`: it matches where a request states that very word."
+            ),
+        );
+        let todo = said(
+            "Nếu đúng ý thì thôi; nên đặt nó vào cây mục đích (g3) và thêm câu mẫu.",
+            "Fine if meant; better put it into the tree of purposes (g3) and add a case.",
+        );
+        return named(Finding::new(FindingCode::UnknownName, Severity::Note, text, todo), rules);
+    }
     let text = said(
         format!(
             "Không có gì định nghĩa tên `{name}` ({count} quy tắc dùng nó), nên các quy tắc đó không khớp với gì."
         ),
-        format!("Nothing defines the name `{name}` ({count} rules use it), so they match nothing."),
+        format!("Nothing defines the name `{name}` ({count} rules use it), so they match nothing now."),
     );
     let todo = match like {
         Some(like) => said(
@@ -153,13 +167,17 @@ fn finding(name: &str, rules: &[&RuleId], like: Option<&str>) -> Finding {
             format!("Is `{like}` meant? Otherwise correct the name, link it, or register it."),
         ),
         None => said(
-            "Sửa tên, thêm liên kết (g, g2, g3, g4), hoặc đăng ký tên đó ở nút.",
-            "Correct the name, link it (g, g2, g3, g4), or register it at the node.",
+            "Sửa tên, thêm liên kết (g, g2, g3, g4), thêm bộ dữ liệu (`tram dataset add`), hoặc kết nối bên đó (`tram peer invite`).",
+            "Correct the name, link it (g, g2, g3, g4), add the dataset (`tram dataset add`), or pair with the party (`tram peer invite`).",
         ),
     };
+    named(Finding::new(FindingCode::UnknownName, Severity::Warning, text, todo), rules)
+}
+
+fn named(finding: Finding, rules: &[&RuleId]) -> Finding {
     let mut rules = rules.iter().copied();
     let first = rules.next();
-    let finding = Finding::new(FindingCode::UnknownName, Severity::Warning, text, todo).with(rules);
+    let finding = finding.with(rules);
     match first {
         Some(rule) => finding.of(rule),
         None => finding,

@@ -76,8 +76,13 @@ pub(crate) fn rule_set(files: &Files, version: u64) -> Result<RuleSet, LoadError
         return Err(problems.into_error());
     }
     check_ids(&policy.rules, &duties.rules, &mut problems);
-    check_obligations(&policy.rules, &duties.rules, &obligations, &mut problems);
-    check_reasons(&policy.rules, &duties.rules, reasons.as_ref(), &mut problems);
+    // What follows from a file that could not be read is not told beside it.
+    if !problems.have_in(&[name::OBLIGATIONS]) {
+        check_obligations(&policy.rules, &duties.rules, &obligations, &mut problems);
+    }
+    if !problems.have_in(&[file, form_of(files, name::DUTIES, name::DUTIES_TOML)]) {
+        check_reasons(&policy.rules, &duties.rules, reasons.as_ref(), &mut problems);
+    }
     let closure = closure_of(&policy.links, file, &mut problems);
     let invariants = invariants(files, &mut problems);
     problems.into_result()?;
@@ -150,7 +155,7 @@ fn check_sizes(sizes: [(&'static str, &str, usize, usize); 3], problems: &mut Pr
             let message = format!("{size} {what}, at most {max} are allowed: split the rule set");
             problems.add(Problem::new(file, ProblemCode::TooMany, message));
         }
-        if what == "grants" && size == 0 {
+        if what == "grants" && size == 0 && !problems.have_in(&[file]) {
             let message = "there is no grant: a rule set that permits nothing is not loaded by accident; write one rule";
             problems.add(Problem::new(file, ProblemCode::NoRules, message));
         }

@@ -186,6 +186,11 @@ impl Problems {
         self.list.iter().any(|problem| problem.code == code)
     }
 
+    /// True when a problem was found in one of these files.
+    pub fn have_in(&self, files: &[&str]) -> bool {
+        self.list.iter().any(|problem| files.contains(&problem.file.as_str()))
+    }
+
     pub fn into_result(self) -> Result<(), LoadError> {
         if self.list.is_empty() { Ok(()) } else { Err(self.into_error()) }
     }

@@ -23,7 +23,10 @@ pub(crate) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Value> {
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    read.map_err(|error| problems.add("", OdrlCode::Malformed, "document", error.to_string())).ok()
+    read.map_err(|error| {
+        problems.add("", OdrlCode::Malformed, "document", format!("this is not JSON: {error}"))
+    })
+    .ok()
 }
 
 /// A JSON value that refuses repeated keys and too deep nesting.

@@ -149,8 +149,8 @@ fn what_ships_has_no_error_and_no_lost_words() {
         let planted = |finding: &&Finding| {
             finding.code == Code::RecordConflict && finding.text.en().contains("`ds:mixed-up`")
         };
-        let planted = report.findings.iter().filter(planted).count();
-        assert_eq!(report.errors, planted, "{:#?}", report.findings);
+        assert!(report.findings.iter().filter(planted).all(|f| f.severity == Severity::Note));
+        assert_eq!(report.errors, 0, "{:#?}", report.findings);
         assert!(report.notes > 0, "a benefit statement is missing at least");
         assert!(report.findings.iter().all(|f| !f.text.en().contains("could not be written")));
     }

@@ -14,6 +14,9 @@ use crate::error::{Error, RefusalInfo, Result};
 /// How long a resumed exchange may look as if it still waited: one try to connect, with some room.
 const RESUME_PATIENCE: Duration = Duration::from_secs(8);
 
+/// How long a stage may last before it is said what it may be waiting for.
+const SLOW: Duration = Duration::from_secs(15);
+
 /// Runs one verb; the exit code says how it went (3 refused, 4 receipts that do not verify).
 pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
     let doors = match verb {
@@ -189,6 +192,7 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
     let begun = Instant::now();
     let until = begun + Duration::from_secs(wanted.wait);
     let mut told = String::new();
+    let (mut since, mut slow) = (begun, false);
     loop {
         let exchange =
             client.get(&format!("/v1/exchanges/{}?wait=5&seen={}", segment(id), segment(&told))).await?;
@@ -196,6 +200,13 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
         if stage != told {
             say(&format!("  {}", stage_text(&exchange)));
             told.clone_from(&stage);
+            (since, slow) = (Instant::now(), false);
+        }
+        if !slow && since.elapsed() >= SLOW && matches!(stage.as_str(), "negotiating" | "transferring") {
+            slow = true;
+            say(&format!(
+                "  no answer yet: people at the provider may have to approve it. It goes on without you where `tram serve` runs; `tram exchange show {id}` tells, `tram exchange resume {id}` brings the rows"
+            ));
         }
         match stage.as_str() {
             "completed" => return bring_home(client, exchange, wanted, out).await,

@@ -18,7 +18,9 @@ use crate::rules::act::{Act, Newcomer, Said, SignedAct};
 pub async fn run(dir: &Path, verb: PersonCommand, out: Out) -> Result<u8> {
     if let PersonCommand::Key { file } = &verb {
         let public = PublicKey::of(&read_key(file)?);
-        out.result(&json!({"public_key": public, "key": public.thumbprint()}), |k| text(k, "public_key"));
+        out.result(&json!({"public_key": public, "key": public.thumbprint()}), |k| {
+            format!("public key {}\nkey        {}", text(k, "public_key"), text(k, "key"))
+        });
         return Ok(0);
     }
     let client = Client::connect(dir, Doors::Closed).await?;
@@ -163,7 +165,13 @@ fn new_key() -> Result<SigningKey> {
 }
 
 fn read_key(path: &Path) -> Result<SigningKey> {
-    certs::keys::load_one(path).map_err(|e| Error::usage(e.to_string()))
+    certs::keys::load_one(path).map_err(|e| match e {
+        certs::keys::KeyError::Malformed { path, .. } => Error::usage(format!(
+            "`{}` is no key of a person; give the file that `tram person add --key-out` wrote",
+            path.display()
+        )),
+        other => Error::usage(other.to_string()),
+    })
 }
 
 /// Signs an act with the key in a file, for the node that the client talks to.

@@ -159,6 +159,7 @@ fn explain_text(answer: &Value) -> String {
     let explanation = &answer["explanation"];
     let decision = &explanation["decision"];
     let mut lines = vec![decision_text(decision)];
+    lines.extend(outcome_text(&answer["outcome"], decision));
     for help in list(explanation, "helps") {
         let changes = list(help, "changes").iter();
         let changes: Vec<String> = changes
@@ -172,6 +173,34 @@ fn explain_text(answer: &Value) -> String {
         lines.push(table(&["rule", "tier", "says", "does not fit"], &rows));
     }
     lines.join("\n")
+}
+
+/// What the node makes of the rules' answer, where that is something else.
+fn outcome_text(outcome: &Value, decision: &Value) -> Option<String> {
+    if decision["effect"] != json!("permit") {
+        return None;
+    }
+    let refusal = &outcome["refusal"];
+    match outcome["effect"].as_str() {
+        Some("permit") if outcome["obligations"] == decision["obligations"] => None,
+        Some("permit") => {
+            Some(format!("with what the agreement says: obligations {}", outcome["obligations"]))
+        }
+        Some("wait") => Some(format!(
+            "but it WAITS for people: {}; `tram approval list`",
+            list(outcome, "waits_for").iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        )),
+        _ => {
+            let detail = outcome["detail"].as_str().map(|detail| format!("\n  {detail}"));
+            Some(format!(
+                "but this node REFUSES ({}): {} / {}{}",
+                text(refusal, "code"),
+                text(refusal, "text_vi"),
+                text(refusal, "text_en"),
+                detail.unwrap_or_default()
+            ))
+        }
+    }
 }
 
 fn decision_text(decision: &Value) -> String {

@@ -99,6 +99,8 @@ async fn give_up(node: &Arc<Node>, exchange: &Exchange, error: &Error) {
         _ => format!("the rows could not be made; the provider finds out under {}", exchange.id),
     };
     let done = async {
+        // The reason first: whoever sees the interruption, here or after a crash, tells the consumer why.
+        change(node, &exchange.key(), |e| e.failure = Some(told.clone())).await?;
         if exchange.statement.is_none() {
             statement::interrupt(node, &operation, exchange, "computation-failed").await?;
         }

@@ -270,8 +270,12 @@ async fn transfer(node: &Arc<Node>, operation: &Operation, exchange: &Exchange, 
         // The start is on its way; after a restart the rows must be made again meanwhile.
         TransferState::Requested => produce::ensure(node, exchange),
         TransferState::Started if exchange.interrupted.is_some() && row.pending.is_none() => {
-            let cause =
-                Cause::plain("INTERRUPTED", "the transfer was interrupted at the provider; ask again");
+            let cause = match &exchange.failure {
+                Some(why) => Cause::plain("COMPUTATION", why),
+                None => {
+                    Cause::plain("INTERRUPTED", "the transfer was interrupted at the provider; ask again")
+                }
+            };
             terminate(node, exchange, &row.process, cause).await?;
         }
         TransferState::Started => produce::ensure(node, exchange),

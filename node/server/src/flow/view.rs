@@ -73,7 +73,8 @@ fn waiting(node: &Node, exchange: &Exchange) -> Result<Option<String>> {
         (None, None, Side::Provider) => for_people(node, exchange)?,
         // Delivered, and no word since: the protocol knows no "a person is being asked".
         (None, None, Side::Consumer)
-            if exchange.stage == Stage::Negotiating && node.clock.now() - exchange.updated > SLOW_SECONDS =>
+            if matches!(exchange.stage, Stage::Negotiating | Stage::Transferring)
+                && node.clock.now() - exchange.updated > SLOW_SECONDS =>
         {
             Some(
                 "the provider has the request and has not answered; a person there may have to approve it"

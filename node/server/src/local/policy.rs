@@ -95,7 +95,29 @@ pub async fn explain(
     };
     let (question, facts) = gate::question(&node, &operation, &asked)?;
     let explanation = node.gate.engine().explain(&question, &facts, &[]);
-    Ok(Json(json!({"question": question, "facts": facts, "explanation": explanation})))
+    let outcome = outcome(&node, &operation, &asked)?;
+    Ok(Json(json!({"question": question, "facts": facts, "explanation": explanation, "outcome": outcome})))
+}
+
+/// What the node would do: rules, what both signed, approvals of people, quotas, and what the dataset can be shown as.
+fn outcome(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Value> {
+    let verdict = node.gate.look(node, operation, asked)?;
+    let effect = match (verdict.refusal().is_none(), verdict.waits_for().is_empty()) {
+        (true, _) => "permit",
+        (false, false) => "wait",
+        (false, true) => "refuse",
+    };
+    let fit = match verdict.decision.is_permit() {
+        true => gate::fit(node, operation.now, asked, verdict.owed())?.err(),
+        false => None,
+    };
+    Ok(json!({
+        "effect": effect,
+        "obligations": verdict.owed(),
+        "waits_for": verdict.waits_for(),
+        "refusal": verdict.refusal(),
+        "detail": fit,
+    }))
 }
 
 impl Explain {

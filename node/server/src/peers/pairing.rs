@@ -133,7 +133,7 @@ pub async fn accept(node: &Node, text: &str, groups: Vec<String>, made_for: Opti
     };
     let body = serde_json::to_vec(&introduction).map_err(Error::internal)?;
     let url = format!("{}/tram/pairing", code.endpoint);
-    let answer = node.outbound.introduce(node, &route, Call::post(url, body)).await?;
+    let answer = node.outbound.introduce(node, &route, Call::post(url, body)).await.map_err(turned_away)?;
     let theirs: Introduction = serde_json::from_slice(&answer)
         .map_err(|e| Error::Peer(format!("the answer of {} is no introduction: {e}", code.participant)))?;
     let descriptor = theirs.descriptor;
@@ -149,6 +149,17 @@ pub async fn accept(node: &Node, text: &str, groups: Vec<String>, made_for: Opti
     let turn = node.peers.turn().await;
     let next = prepare(node, &turn, &descriptor, made_for.as_ref())?;
     admit(node, &turn, next, Admitted { descriptor, groups, words }, Tx::new()).await
+}
+
+/// A node that waits for nobody lets no stranger in: its door closes before a word can be said.
+fn turned_away(error: Error) -> Error {
+    match error {
+        Error::Unreachable(why) if why.contains("alert") => Error::Conflict(format!(
+            "the other node lets this one not in: the code was used already, it expired, or it was made for somebody else; \
+             ask them for a new one (`tram peer invite`) ({why})"
+        )),
+        other => other,
+    }
 }
 
 fn check_introduction(

@@ -1,5 +1,9 @@
 //! The ways into force that take one step: at once while nobody may approve, back to an earlier rule set, and in an emergency.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use policy::Engine;
 use serde_json::{Value, json};
 
 use super::act::{Act, Proposal, RuleSetRef, SignedAct};
@@ -51,7 +55,32 @@ pub async fn tighten(
             why.join("\n  ")
         ))
     })?;
-    finish(node, operation, &turn, coming(checked, Way::Emergency, Some(signed))).await
+    let powerless = powerless(&now, &checked).await?;
+    let mut done = finish(node, operation, &turn, coming(checked, Way::Emergency, Some(signed))).await?;
+    if let (Some(warnings), false) = (done["warnings"].as_array_mut(), powerless.is_empty()) {
+        warnings.extend(powerless.into_iter().map(Value::String));
+    }
+    Ok(done)
+}
+
+/// New denials that allows of a more authoritative tier overrule, in part or wholly: in an emergency somebody relies on them.
+async fn powerless(now: &Arc<Engine>, checked: &Checked) -> Result<Vec<String>> {
+    let (old, new) = (Arc::clone(now), Arc::clone(&checked.engine));
+    let look = move || {
+        use policy::lint::FindingCode::{Overruled, Shadowed, Unreachable};
+        let before: BTreeSet<_> = old.rule_set().grants().iter().map(|rule| &rule.id).collect();
+        let report = policy::lint::lint(new.rule_set(), &policy::lint::LintContext::default());
+        let said = report.findings.iter().filter(|finding| {
+            matches!(finding.code, Overruled | Shadowed | Unreachable)
+                && finding.rule.as_ref().is_some_and(|rule| !before.contains(rule))
+        });
+        let words = |finding: &policy::lint::Finding| {
+            let rule = finding.rule.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{rule}: {} / {}", finding.text.vi(), finding.text.en())
+        };
+        said.map(words).collect()
+    };
+    tokio::task::spawn_blocking(look).await.map_err(Error::internal)
 }
 
 /// How long the last change can be undone by one person, seconds (three days, as long as an emergency lasts).
