@@ -20,6 +20,19 @@ const CLEARANCE: &str = "urn:tram:ns:clearance";
 const PLACE: &str = "odrl:spatial";
 const ROUTE: &str = "urn:tram:ns:route";
 const CHANNEL: &str = "odrl:deliveryChannel";
+/// Vocabularies of titles, notes and descriptions: nothing of them limits a use. Any other could.
+const REMARKS: [&str; 10] = [
+    "dct:",
+    "dc:",
+    "rdfs:",
+    "skos:",
+    "schema:",
+    "http://purl.org/dc/",
+    "http://www.w3.org/2000/01/rdf-schema#",
+    "http://www.w3.org/2004/02/skos/core#",
+    "http://schema.org/",
+    "https://schema.org/",
+];
 /// The action that stands for any deed.
 const USE: &str = "use";
 /// Deeds that terms can be limited to: asking, and taking a copy.
@@ -176,7 +189,7 @@ fn is_remark(key: &str, value: &Value) -> bool {
         // That a prohibition wins over a permission is what we do anyway; the other two ways are not ours.
         Some("conflict") => text_of(value).is_ok_and(|word| bare(word) == "prohibit"),
         Some(name) => matches!(name, "assigner" | "assignee"),
-        None => key.contains(':') || matches!(key, "assigner" | "assignee"),
+        None => REMARKS.iter().any(|space| key.starts_with(space)) || matches!(key, "assigner" | "assignee"),
     }
 }
 

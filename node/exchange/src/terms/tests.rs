@@ -118,6 +118,9 @@ fn rules_beyond_permissions_and_inherited_ones_are_refused() {
     assert!(policy(json!({ "odrl:inheritFrom": "urn:x" })).is_err());
     assert!(policy(json!({ "inheritFrom": "urn:x" })).is_err());
     assert!(policy(json!({ "dct:title": "x", "odrl:assigner": "urn:p" })).is_ok());
+    for limit in ["urn:tram:ns:onlyOn", "gov:onlyOn", "https://other.example/ns#limit"] {
+        assert!(policy(json!({ limit: "x" })).is_err(), "{limit} could limit the use");
+    }
 }
 
 #[test]
