@@ -121,6 +121,7 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         node.outbox.start(&node)?;
         flow::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
+        keep(&node, tokio::spawn(crate::sources::run(node.clone())));
         keep(&node, tokio::spawn(witness::hearing::run(node.clone())));
         keep(&node, tokio::spawn(witness::promises::run(node.clone())));
         if let Some(section) = node.config.ledger.witnesses.clone() {

@@ -32,6 +32,9 @@ pub struct Dataset {
     pub in_place: bool,
     /// What the last check of the whole file found; none before the first.
     pub report: Option<Report>,
+    /// What was found of rows that are about to take the place of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coming: Option<Report>,
 }
 
 impl std::ops::Deref for Dataset {
@@ -270,9 +273,17 @@ pub async fn add(node: &Node, operation: &Operation, new: New) -> Result<Added> 
             "there is a dataset `{id}` already; edit its contract and run `tram dataset validate {id}`, or add under another --name"
         )));
     }
-    let path = new.path.clone();
-    let inspection = blocking(move || dataplane::inspect(&path, None)).await?;
-    let path = if new.in_place { new.path.clone() } else { copy_in(node, &id, &new.path).await? };
+    let described = crate::sources::is_description(&new.path);
+    if described && new.in_place {
+        return Err(Error::usage("a description of a source cannot be used in place: its rows are fetched"));
+    }
+    let (from, mut remarks) = match described {
+        true => crate::sources::first(node, id.as_str(), &new.path).await?,
+        false => (new.path.clone(), Vec::new()),
+    };
+    let (path, format) = (from.clone(), described.then_some(Format::Csv { delimiter: ',', null_text: None }));
+    let inspection = blocking(move || dataplane::inspect(&path, format.as_ref())).await?;
+    let path = if described || new.in_place { from } else { copy_in(node, &id, &new.path).await? };
     let (format, delimiter, null_text) = match &inspection.format {
         Format::Csv { delimiter, null_text } => (catalog::Format::Csv, Some(*delimiter), null_text.clone()),
         Format::Ndjson => (catalog::Format::Ndjson, None, None),
@@ -287,12 +298,11 @@ pub async fn add(node: &Node, operation: &Operation, new: New) -> Result<Added> 
     record.check().map_err(|e| Error::usage(e.to_string()))?;
     check_names(&record)?;
     let advice = record.advice();
-    let warnings = inspection
-        .warnings
-        .into_iter()
-        .chain(lowered.iter().chain(&advice).map(ToString::to_string))
-        .collect();
-    let dataset = Dataset { record, null_text, in_place: !path.starts_with(&node.dir), report: None };
+    remarks.extend(inspection.warnings);
+    let warnings =
+        remarks.into_iter().chain(lowered.iter().chain(&advice).map(ToString::to_string)).collect();
+    let dataset =
+        Dataset { record, null_text, in_place: !path.starts_with(&node.dir), report: None, coming: None };
     let dataset = write_contract(node, dataset)?;
     keep_new(node, &dataset).await?;
     Ok(Added { dataset, warnings })
@@ -398,7 +408,24 @@ fn read_contract(node: &Node, dataset: &Dataset, now: i64) -> Result<Dataset> {
 
 async fn check_file(permit: &Permit, dataset: &Dataset, now: i64) -> Result<Report> {
     permit.demand(dataset.record.id.as_str())?;
-    let (source, schema) = (dataset.source(), dataset.schema()?);
+    checked(dataset.source(), dataset.schema()?, now).await
+}
+
+/// Checks rows that may take the place of the file, in the same format, against the contract as it is now: rows and
+/// contract may have to change together.
+pub async fn check_snapshot(
+    node: &Node,
+    operation: &Operation,
+    dataset: &Dataset,
+    path: &Path,
+) -> Result<(Dataset, Report)> {
+    let dataset = read_contract(node, dataset, operation.now)?;
+    let source = dataplane::Source { path: path.to_owned(), ..dataset.source() };
+    let report = checked(source, dataset.schema()?, operation.now).await?;
+    Ok((dataset, report))
+}
+
+async fn checked(source: dataplane::Source, schema: dataplane::Schema, now: i64) -> Result<Report> {
     let before = changed_ns(&source.path)?;
     let path = source.path.clone();
     let report: FileReport =
@@ -433,6 +460,27 @@ async fn store_checked(node: &Node, checked: Dataset, report: Report) -> Result<
         Ok((stored.clone(), Tx::new()))
     })
     .await
+}
+
+/// Remembers what was found of rows that are about to take the place of the file.
+pub async fn expect(node: &Node, name: &str, coming: Option<Report>) -> Result<Dataset> {
+    records::update::<Dataset, Dataset>(&node.store, Space::Dataset, name.as_bytes(), |dataset| {
+        dataset.coming = coming.clone();
+        Ok((dataset.clone(), Tx::new()))
+    })
+    .await
+}
+
+/// The rows that were expected are there; with them the contract that they were checked against is in force.
+pub async fn arrived(
+    node: &Node,
+    operation: &Operation,
+    checked: Dataset,
+    report: Report,
+) -> Result<Dataset> {
+    let mut checked = Dataset { coming: None, ..checked };
+    checked.record.modified = operation.now;
+    store_checked(node, checked, report).await
 }
 
 /// Offers a dataset in the catalog; it must have been checked, and its file unchanged since.
@@ -479,7 +527,10 @@ pub fn unchanged(dataset: &Dataset) -> Result<()> {
         ))
     })?;
     let bytes = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
-    if bytes == report.bytes && changed_ns(&path)? == report.changed_ns {
+    let changed = changed_ns(&path)?;
+    let is = |report: &Report| bytes == report.bytes && changed == report.changed_ns;
+    // A kill between the rows and their record leaves rows that were checked and expected.
+    if is(report) || dataset.coming.as_ref().is_some_and(is) {
         return Ok(());
     }
     Err(Error::conflict(format!(

@@ -281,6 +281,11 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
     let bad = |what: &str, text: &str, why: &dyn std::fmt::Display| {
         Error::usage(format!("{what} `{text}` cannot be used: {why}"))
     };
+    for (what, prefix, text) in [("purpose", "pu:", asked.purpose), ("legal basis", "bas:", asked.basis)] {
+        if let Some(rest) = text.and_then(|text| text.strip_prefix(prefix)) {
+            return Err(Error::usage(format!("write the {what} as `{rest}`, without `{prefix}`")));
+        }
+    }
     let subject = SubjectId::named(asked.subject).map_err(|e| bad("participant", asked.subject, &e))?;
     let dataset = DatasetId::named(asked.dataset).map_err(|e| bad("dataset", asked.dataset, &e))?;
     let purpose =

@@ -42,6 +42,7 @@ pub mod query;
 pub mod rate;
 pub mod records;
 pub mod rules;
+pub mod sources;
 pub mod stamping;
 pub mod statement_view;
 pub mod telemetry;

@@ -106,3 +106,7 @@ pub const NAME_CHARS_MAX: usize = 100;
 /// How long an offer is taken after other rules came into force, seconds: reading the catalog and asking, each over a slow
 /// line. The rules that decide are those in force then.
 pub const OFFER_SECONDS: i64 = 120;
+/// Largest snapshot of a source, bytes: what one disk of an old machine still has room for.
+pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
+/// Most remarks on a source that are kept.
+pub const REMARKS_MAX: usize = 50;

@@ -42,6 +42,9 @@ pub enum Command {
     /// Datasets of this agency.
     #[command(subcommand)]
     Dataset(DatasetCommand),
+    /// Where datasets are fetched from.
+    #[command(subcommand)]
+    Source(SourceCommand),
     /// Agencies that this node trusts.
     #[command(subcommand)]
     Peer(PeerCommand),
@@ -186,10 +189,30 @@ pub enum DatasetCommand {
     },
 }
 
+/// `tram source …`
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// Try a description: reach what it names, and show the first rows. Needs no node and keeps nothing.
+    Check {
+        /// The description (TOML).
+        file: PathBuf,
+        /// Rows to show.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=1_000))]
+        rows: u64,
+    },
+    /// List the datasets whose rows are fetched, and how the last look went.
+    List,
+    /// Fetch the rows of a dataset now, check them against its contract, and serve them from then on.
+    Refresh {
+        /// Dataset name.
+        dataset: String,
+    },
+}
+
 /// `tram dataset add`
 #[derive(Debug, Args)]
 pub struct DatasetAddArgs {
-    /// The file: CSV, NDJSON, JSON or Parquet.
+    /// The file: CSV, NDJSON, JSON or Parquet; or the description of a source (.toml, see `tram source check`).
     pub file: PathBuf,
     /// Dataset name: lower-case letters, digits and dashes [default: made from the file's name].
     #[arg(long)]

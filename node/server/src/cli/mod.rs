@@ -25,6 +25,7 @@ pub mod policy_impact;
 mod policy_lint;
 mod policy_odrl;
 mod receipt;
+mod source;
 mod witness;
 
 use std::path::Path;
@@ -67,6 +68,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Status => init::status(dir, out).await,
         Command::Demo(args) => crate::demo::run(args, out).await,
         Command::Dataset(verb) => dataset::run(dir, verb, out).await,
+        Command::Source(verb) => source::run(dir, verb, out).await,
         Command::Peer(verb) => peer::run(dir, verb, out).await,
         Command::Approval(verb) => approval::run(dir, verb, out).await,
         Command::Catalog(verb) => peer::catalog(dir, verb, out).await,

@@ -20,6 +20,7 @@ mod policy_impact;
 mod policy_life;
 mod policy_lint;
 mod policy_odrl;
+mod sources;
 mod tlog;
 
 use std::sync::Arc;
@@ -96,6 +97,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/policy/rollback"),
     ("GET", "/v1/policy/history"),
     ("GET", "/v1/policy/versions/{id}"),
+    ("GET", "/v1/sources"),
+    ("POST", "/v1/sources/{id}/refresh"),
     ("GET", "/v1/people"),
     ("POST", "/v1/people"),
     ("POST", "/v1/people/confirmation"),
@@ -171,6 +174,8 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/policy/rollback") => post(policy_life::roll_back),
         ("GET", "/v1/policy/history") => get(policy_life::list),
         ("GET", "/v1/policy/versions/{id}") => get(policy_life::bundle),
+        ("GET", "/v1/sources") => get(sources::list),
+        ("POST", "/v1/sources/{id}/refresh") => post(sources::refresh),
         ("GET", "/v1/people") => get(people::list),
         ("POST", "/v1/people") => post(people::add),
         ("POST", "/v1/people/confirmation") => post(people::confirm),

@@ -218,7 +218,12 @@ pub fn enough(
         |key: &PublicKey| others.iter().any(|p| p.has(Role::DataProtectionOfficer) && p.is.key != *key);
     let mut approvers = approvers.peekable();
     if approvers.peek().is_none() {
-        return Err("a policy-approver who is not its author has not approved it".to_owned());
+        let also = if two {
+            ", nor has a data-protection-officer, who is needed because it opens personal data"
+        } else {
+            ""
+        };
+        return Err(format!("a policy-approver who is not its author has not approved it{also}"));
     }
     if two && !approvers.any(|p| officer_beside(&p.is.key)) {
         return Err(

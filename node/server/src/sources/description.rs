@@ -1,0 +1,87 @@
+//! The description of a source, as a steward writes it: an origin, how often it is looked at, and from where its paths
+//! count.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use intake::Origin;
+
+use crate::error::{Error, Result};
+use crate::files;
+
+/// Largest description, bytes.
+const BYTES_MAX: usize = 256 << 10;
+/// Shortest and longest time between two looks, seconds: a minute and a year.
+const EVERY_SECONDS: std::ops::RangeInclusive<u64> = 60..=366 * 86_400;
+
+/// A source.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// Where the rows are.
+    pub origin: Origin,
+    /// How often they are looked at; only when somebody asks without it.
+    pub every: Option<Duration>,
+    /// The folder from which relative paths count.
+    pub base: PathBuf,
+}
+
+impl Description {
+    /// Reads the file of a description. Relative paths in it count from its folder unless it names a `base`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = files::read_limited(path, BYTES_MAX)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Error::usage(format!("`{}` is not UTF-8; save it as UTF-8", path.display())))?;
+        Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
+            .map_err(|e| Error::usage(format!("{}: {e}", path.display())))
+    }
+
+    /// Reads the text of a description.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self> {
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| Error::usage(e.to_string()))?;
+        let mut take = |key: &str| match table.remove(key) {
+            None => Ok(None),
+            Some(toml::Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Error::usage(format!("`{key}` must be a text in quotes"))),
+        };
+        let (every, base) = (take("every")?, take("base")?);
+        let rest = toml::to_string(&table).map_err(Error::internal)?;
+        Ok(Self {
+            origin: Origin::parse(&rest).map_err(|e| Error::usage(e.to_string()))?,
+            every: every.as_deref().map(period).transpose()?,
+            base: base.map_or_else(|| folder.to_owned(), PathBuf::from),
+        })
+    }
+}
+
+/// `15m`, `1h`, `7d`.
+fn period(text: &str) -> Result<Duration> {
+    let bad = || {
+        Error::usage(format!(
+            "`every = \"{}\"` is no period from 1m to 366d; write a number and m, h or d, such as \"15m\"",
+            text.chars().take(20).collect::<String>().escape_debug()
+        ))
+    };
+    let unit = match text.chars().last() {
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(bad()),
+    };
+    let number = text.get(..text.len() - 1).and_then(|digits| digits.parse::<u64>().ok()).ok_or_else(bad)?;
+    let seconds = number.checked_mul(unit).filter(|s| EVERY_SECONDS.contains(s)).ok_or_else(bad)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_a_number_and_a_unit() {
+        assert_eq!(period("15m").unwrap().as_secs(), 900);
+        assert_eq!(period("7d").unwrap().as_secs(), 604_800);
+        for bad in ["", "m", "0m", "15", "15s", "1.5h", "400d", "99999999999999999999d", "1ñ"] {
+            assert!(period(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Sources: datasets whose rows are fetched from where the agency keeps them, now and again.
+//!
+//! **What it is.** A dataset that was added from a description (`sources/NAME.toml` in the node's folder, editable) has a
+//! snapshot in the node. A refresh reads the origin anew, checks every row against the contract, and only then puts the
+//! new snapshot in the place of the old one. Consumers' questions reach the snapshot alone, never the origin.
+//!
+//! **Promise.** Whatever a refresh meets (no line, a damaged file, a column that is gone, a kill at any moment), the rows
+//! that were served before are served on, and the description's state says what is wrong.
+//!
+//! **Where to begin.** [`first`] when a dataset is added, [`refresh`] afterwards, [`due`] on the monitor's tick.
+
+mod description;
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use intake::Remark;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use self::description::Description;
+pub use self::snapshot::refused;
+use crate::datasets::{self, Dataset, Report};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::limits::REMARKS_MAX;
+use crate::node::Node;
+use crate::operation::{Actor, Operation, rfc3339};
+
+/// Folder of the descriptions in the node's folder.
+const FOLDER: &str = "sources";
+/// Name of a snapshot.
+const SNAPSHOT: &str = "rows.csv";
+/// The same while it is written.
+const PART: &str = "rows.part";
+
+/// How the last look at a source went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// When it ended, Unix seconds.
+    pub at: i64,
+    /// When rows were last found good, Unix seconds.
+    pub good: Option<i64>,
+    /// Rows of the snapshot.
+    pub rows: Option<u64>,
+    /// What a person should know of what was read.
+    pub remarks: Vec<Note>,
+    /// What went wrong; none when it went well.
+    pub problem: Option<String>,
+}
+
+/// A remark as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    code: String,
+    vi: String,
+    en: String,
+}
+
+impl From<Remark> for Note {
+    fn from(remark: Remark) -> Self {
+        Self { code: remark.code.to_owned(), vi: remark.said.vi, en: remark.said.en }
+    }
+}
+
+/// The description's file of a dataset.
+pub fn description_path(node: &Node, dataset: &str) -> PathBuf {
+    node.dir.join(FOLDER).join(format!("{dataset}.toml"))
+}
+
+fn state_path(node: &Node, dataset: &str) -> PathBuf {
+    node.dir.join(FOLDER).join(format!("{dataset}.state.json"))
+}
+
+fn data_folder(node: &Node, dataset: &str) -> PathBuf {
+    node.dir.join("data").join(dataset)
+}
+
+/// Whether a file that somebody wants to add is a description and not the rows themselves.
+pub fn is_description(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
+/// Takes the first snapshot for a dataset that is being added, and keeps the description. Gives the snapshot's path and
+/// what a person should know.
+pub async fn first(node: &Node, dataset: &str, path: &Path) -> Result<(PathBuf, Vec<String>)> {
+    let _turn = node.locks.lock(&turn(dataset)).await;
+    let described = Description::read(path)?;
+    let text = kept_text(path, &described)?;
+    let folder = data_folder(node, dataset);
+    files::make_private_dir(&folder)?;
+    files::make_private_dir(&node.dir.join(FOLDER))?;
+    let taken = taken(described, folder.join(PART)).await?;
+    let snapshot = folder.join(SNAPSHOT);
+    std::fs::rename(folder.join(PART), &snapshot).map_err(|e| Error::io(&snapshot, e))?;
+    files::write_atomic(&description_path(node, dataset), text.as_bytes())?;
+    let warnings = taken.remarks.iter().map(|remark| remark.said.to_string()).collect();
+    Ok((snapshot, warnings))
+}
+
+/// The description as the node keeps it: with the folder that its paths count from.
+fn kept_text(path: &Path, described: &Description) -> Result<String> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|e| Error::usage(e.to_string()))?;
+    if table.contains_key("base") {
+        return Ok(text);
+    }
+    let base = std::path::absolute(&described.base).map_err(|e| Error::io(&described.base, e))?;
+    let base = toml::Value::String(base.to_string_lossy().into_owned());
+    Ok(format!("# Relative paths count from here.\nbase = {base}\n\n{text}"))
+}
+
+async fn taken(described: Description, part: PathBuf) -> Result<snapshot::Taken> {
+    let work = move || {
+        let mut rows = described.origin.open(&described.base).map_err(|e| snapshot::refused(&e))?;
+        snapshot::take(rows.as_mut(), &part)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+}
+
+fn turn(dataset: &str) -> Vec<u8> {
+    [b"source/", dataset.as_bytes()].concat()
+}
+
+/// Reads the origin of a dataset anew. The state says how it went, also after an error.
+pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<Value> {
+    let _turn = node.locks.lock(&turn(name)).await;
+    let dataset = datasets::demand(node, name)?;
+    let path = description_path(node, name);
+    if !path.exists() {
+        return Err(Error::conflict(format!(
+            "`{name}` was added from a file and has no source to look at; after a change of the file run `tram dataset validate {name}`"
+        )));
+    }
+    let before = state(node, name)?;
+    let done = renewed(node, operation, &dataset, &path).await;
+    let (good, rows) = match &done {
+        Ok((dataset, _, _)) => (Some(operation.now), dataset.report.as_ref().map(|report| report.rows)),
+        Err(_) => before.map_or((None, None), |state| (state.good, state.rows)),
+    };
+    let state = State {
+        at: operation.now,
+        good,
+        rows,
+        remarks: done.as_ref().map(|(_, remarks, _)| remarks.clone()).unwrap_or_default(),
+        problem: done.as_ref().err().map(ToString::to_string),
+    };
+    let bytes = serde_json::to_vec_pretty(&state).map_err(Error::internal)?;
+    files::write_atomic(&state_path(node, name), &bytes)?;
+    let (_, _, changed) = done?;
+    Ok(json!({"dataset": name, "changed": changed, "state": view(&state)}))
+}
+
+/// The dataset with its new snapshot, the remarks, and whether the rows are others than before.
+async fn renewed(
+    node: &Node,
+    operation: &Operation,
+    dataset: &Dataset,
+    path: &Path,
+) -> Result<(Dataset, Vec<Note>, bool)> {
+    let name = dataset.record.id.as_str();
+    let folder = data_folder(node, name);
+    let part = folder.join(PART);
+    let taken = taken(Description::read(path)?, part.clone()).await?;
+    let remarks = taken.remarks.into_iter().take(REMARKS_MAX).map(Note::from).collect();
+    let checked = datasets::check_snapshot(node, operation, dataset, &part).await;
+    let (checked, report) = checked.inspect_err(|_| {
+        let _ = std::fs::remove_file(&part);
+    })?;
+    let same = dataset.report.as_ref().is_some_and(|old| old.sha256 == report.sha256);
+    if same && checked.record == dataset.record {
+        files::remove(&part)?;
+        return Ok((checked, remarks, false));
+    }
+    let dataset = put_in_place(node, operation, checked, &part, report).await?;
+    Ok((dataset, remarks, true))
+}
+
+/// The record first says that these rows may come, then they come, then the record says that they are there: whenever the
+/// node is killed, the file is one that was checked.
+async fn put_in_place(
+    node: &Node,
+    operation: &Operation,
+    checked: Dataset,
+    part: &Path,
+    report: Report,
+) -> Result<Dataset> {
+    datasets::expect(node, checked.record.id.as_str(), Some(report.clone())).await?;
+    let snapshot = part.with_file_name(SNAPSHOT);
+    std::fs::rename(part, &snapshot).map_err(|e| Error::io(&snapshot, e))?;
+    let folder = snapshot.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io(folder, e))?;
+    datasets::arrived(node, operation, checked, report).await
+}
+
+/// How the last look went, if there was one.
+pub fn state(node: &Node, name: &str) -> Result<Option<State>> {
+    let path = state_path(node, name);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(&path, e)),
+    }
+}
+
+fn view(state: &State) -> Value {
+    json!({
+        "at": rfc3339(state.at),
+        "good": state.good.map(rfc3339),
+        "rows": state.rows,
+        "remarks": state.remarks,
+        "problem": state.problem,
+    })
+}
+
+/// All sources with their state, by dataset.
+pub fn list(node: &Node) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for dataset in datasets::all(node)? {
+        let name = dataset.record.id.as_str();
+        let path = description_path(node, name);
+        if !path.exists() {
+            continue;
+        }
+        let described = Description::read(&path);
+        all.push(json!({
+            "dataset": name,
+            "description": path.display().to_string(),
+            "type": described.as_ref().ok().and_then(|d| serde_json::to_value(&d.origin).ok()?.get("type").cloned()),
+            "every_seconds": described.as_ref().ok().and_then(|d| d.every).map(|every| every.as_secs()),
+            "broken": described.as_ref().err().map(ToString::to_string),
+            "state": state(node, name)?.as_ref().map(view),
+        }));
+    }
+    Ok(all)
+}
+
+/// Looks at sources when their time has come, until the node stops.
+pub async fn run(node: Arc<Node>) {
+    let mut stop = node.stop.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(crate::limits::MONITOR_PERIOD) => {}
+            () = crate::operation::stopped(&mut stop) => return,
+        }
+        if let Err(error) = due(&node).await {
+            tracing::warn!(%error, "the sources could not be looked at; it is tried again");
+        }
+    }
+}
+
+/// Looks at every source whose time has come, one after another; what goes wrong is in its state and in the log.
+pub async fn due(node: &Arc<Node>) -> Result<()> {
+    let operation = Operation::begin(Actor::Node, &node.clock);
+    for dataset in datasets::readable(node)? {
+        let name = dataset.record.id.as_str();
+        let path = description_path(node, name);
+        let Some(every) = path.exists().then(|| Description::read(&path).ok()?.every).flatten() else {
+            continue;
+        };
+        let last = state(node, name)?.map_or(dataset.record.issued, |state| state.at);
+        let every = i64::try_from(every.as_secs()).unwrap_or(i64::MAX);
+        if operation.now.saturating_sub(last) < every {
+            continue;
+        }
+        let operation = Operation::begin(Actor::Node, &node.clock);
+        match refresh(node, &operation, name).await {
+            Ok(_) => tracing::info!(dataset = name, "the source was looked at"),
+            Err(error) => {
+                tracing::warn!(dataset = name, %error, "the source could not be taken; the rows from before are served on")
+            }
+        }
+    }
+    Ok(())
+}
