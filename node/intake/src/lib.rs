@@ -16,12 +16,22 @@
 //! from a blocking thread.
 
 mod error;
+mod file;
+mod font;
+mod header;
+mod health;
 pub mod limits;
 mod origin;
 mod rows;
 mod secret;
+mod syllable;
+mod text;
+mod text_form;
 
 pub use error::{IntakeError, Place, Problem, Said};
+pub use font::Font;
+pub use health::Health;
 pub use origin::Origin;
 pub use rows::{Cell, Remark, Rows};
 pub use secret::Secret;
+pub use text::{Delimiter, Encoding, TextOrigin};

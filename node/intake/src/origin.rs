@@ -4,13 +4,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IntakeError, Rows};
+use crate::{Health, IntakeError, Rows, TextOrigin};
 
 /// Where the rows of a dataset are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Origin {}
+pub enum Origin {
+    /// CSV and its relatives.
+    Text(TextOrigin),
+}
 
 impl Origin {
     /// Reads a description.
@@ -30,7 +33,19 @@ impl Origin {
     ///
     /// # Errors
     /// Every [`IntakeError`].
-    pub fn open(&self, _base: &Path) -> Result<Box<dyn Rows>, IntakeError> {
-        match *self {}
+    pub fn open(&self, base: &Path) -> Result<Box<dyn Rows>, IntakeError> {
+        match self {
+            Self::Text(text) => text.open(base),
+        }
+    }
+
+    /// Looks whether the origin can be opened, and says what is there. Cheap: rows are not read.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn check(&self, base: &Path) -> Result<Health, IntakeError> {
+        match self {
+            Self::Text(text) => text.check(base),
+        }
     }
 }
