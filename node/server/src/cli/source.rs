@@ -47,6 +47,7 @@ async fn verb_on(client: &Client, verb: SourceCommand, out: Out) -> Result<()> {
 
 fn check(file: &Path, wanted: u64) -> Result<Value> {
     let described = Description::read(file)?;
+    let health = described.origin.check(&described.base).map_err(|e| refused(&e))?;
     let mut rows = described.origin.open(&described.base).map_err(|e| refused(&e))?;
     let (mut row, mut first) = (Vec::new(), Vec::new());
     while (first.len() as u64) < wanted {
@@ -55,7 +56,7 @@ fn check(file: &Path, wanted: u64) -> Result<Value> {
             None => break,
         }
     }
-    Ok(json!({"columns": rows.columns(), "rows": first, "remarks": rows.remarks()}))
+    Ok(json!({"health": health, "columns": rows.columns(), "rows": first, "remarks": rows.remarks()}))
 }
 
 fn check_text(answer: &Value) -> String {
@@ -64,7 +65,8 @@ fn check_text(answer: &Value) -> String {
         .iter()
         .map(|row| list(row, "cells").iter().map(|cell| cell.as_str().unwrap_or("-").to_owned()).collect())
         .collect();
-    format!("{} columns\n{}", columns.len(), table(&columns, &rows))
+    let said = &answer["health"]["said"];
+    format!("{} · {}\n\n{}", text(said, "vi"), text(said, "en"), table(&columns, &rows))
 }
 
 fn remarks(answer: &Value) {
