@@ -27,7 +27,8 @@ pub use fold::fold;
 pub use hints::looks_personal;
 pub use id::DatasetId;
 pub use record::{
-    Classification, Column, ColumnKind, DataClass, DatasetRecord, Format, Frequency, Personal, SharingKind,
-    Source, Status, Subject, Text, TimeUnit,
+    Arguments, Classification, Column, ColumnKind, DataClass, DatasetRecord, Expect, Format, Frequency,
+    Latency, Measure, Metric, Personal, Promises, Rule, RuleUnit, Severity, SharingKind, Source, Status,
+    Subject, Text, TimeUnit,
 };
 pub use search::{Found, Hit, Query, SearchIndex};

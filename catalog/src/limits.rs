@@ -41,3 +41,9 @@ pub const HITS_MAX: usize = 100;
 
 /// Most entries in the index of one node, own and peers': beyond it a linear search is no longer quick.
 pub const ENTRIES_MAX: usize = 50_000;
+
+/// Most codes of one column's list: three times the communes of the country.
+pub const CODES_MAX: usize = 10_000;
+
+/// Longest regular expression or query of a contract, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 4096;

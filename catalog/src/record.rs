@@ -6,6 +6,9 @@ use crate::error::Problem;
 use crate::{CatalogError, DatasetId, hints};
 
 mod check;
+mod promises;
+
+pub use promises::{Arguments, Expect, Latency, Measure, Metric, Promises, Rule, RuleUnit, Severity};
 
 /// A text for people: Vietnamese first, English beside it (may be empty).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +208,9 @@ pub struct Column {
     /// How restricted it is; `None`: as the dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classification: Option<Classification>,
+    /// What is promised of its values.
+    #[serde(default, skip_serializing_if = "Promises::is_none")]
+    pub promises: Promises,
 }
 
 impl Column {
@@ -217,6 +223,7 @@ impl Column {
             description: Text::default(),
             personal: Personal::None,
             classification: None,
+            promises: Promises::default(),
         }
     }
 }
@@ -296,6 +303,12 @@ pub struct DatasetRecord {
     pub licence: Option<String>,
     /// How often it is brought up to date.
     pub frequency: Option<Frequency>,
+    /// How old the newest row may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Quality rules of the whole table; those of a column stand with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quality: Vec<Rule>,
     /// Where the rows are.
     pub source: Source,
     /// Its columns in the order of the source.
@@ -335,6 +348,8 @@ impl DatasetRecord {
             receipt_first: false,
             licence: None,
             frequency: None,
+            latency: None,
+            quality: Vec::new(),
             source,
             columns,
             issued: now,

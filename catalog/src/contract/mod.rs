@@ -17,12 +17,19 @@
 //! | server | `delimiter` | the delimiter of a CSV file |
 //! | column | `descriptionEn` | the English description |
 //! | column | `personal` | `none`, `basic` or `sensitive` |
+//! | column | `unit` | the unit of a number, such as `ug/m3` |
+//! | column | `codes` | the only values there are, as texts |
 //!
 //! Reading is strict where a slip of the pen would open something: unknown keys and unknown custom properties are
 //! refused with the nearest known name (custom properties of other tools begin with `x-`). Sections of the standard that the
-//! node does not use (`team`, `support`, `quality`, ...) may stand in the file; they are kept there and not read, so a
+//! node does not use (`team`, `support`, ...) may stand in the file; they are kept there and not read, so a
 //! contract that a person has edited is never written over.
+//!
+//! Of `logicalTypeOptions` the bounds of numbers and the lengths and pattern of texts are read; of `quality` the rules of
+//! type `library` and `sql`, not those for people (`text`) and for other tools (`custom`); of `slaProperties`
+//! `frequency`, and `latency` where its `element` names a column.
 
+mod promises;
 mod reader;
 mod sections;
 mod writer;
@@ -37,6 +44,9 @@ const API_VERSION: &str = "v3.1.0";
 
 /// Begins the service level that says how often the data is brought up to date.
 const FREQUENCY: &str = "frequency";
+
+/// Begins the service level that says how old the newest row may be.
+const LATENCY: &str = "latency";
 
 /// The contract of a record, as YAML with a heading for the person who edits it.
 ///

@@ -4,11 +4,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::FREQUENCY;
 use super::reader::{Choices, Object, Piece, Reader, get, join};
+use super::{FREQUENCY, LATENCY, promises};
 use crate::{
     CatalogError, Classification, Column, ColumnKind, DataClass, DatasetId, DatasetRecord, Format, Frequency,
-    Personal, Problem, SharingKind, Source, Status, Subject, Text, TimeUnit,
+    Latency, Personal, Problem, Rule, SharingKind, Source, Status, Subject, Text, TimeUnit,
 };
 
 /// Keys of the standard at the top; those that no section below reads are passed over.
@@ -194,7 +194,8 @@ fn root_section(reader: &mut Reader, root: &Object, modified: i64) -> Option<Dat
     let personal = reader.choice(personal, PERSONAL);
     let kind = reader.choice(sharing, SHARING);
     let source = source(reader, root);
-    let columns = columns(reader, root);
+    let (columns, quality) = columns(reader, root);
+    let (frequency, latency) = levels(reader, root);
     let issued = issued(reader, root, modified);
     let title_en = reader.text(own("titleEn")).unwrap_or_default();
     let description =
@@ -211,7 +212,9 @@ fn root_section(reader: &mut Reader, root: &Object, modified: i64) -> Option<Dat
         data_class: reader.choice(own("dataClass"), DATA_CLASS).unwrap_or_default(),
         receipt_first: reader.truth(own("receiptFirst")).unwrap_or_default(),
         licence: reader.text(own("licence")),
-        frequency: frequency(reader, root),
+        frequency,
+        latency,
+        quality,
         id: id?,
         version: version?,
         title: Text { vi: title_vi?, en: title_en },
@@ -315,21 +318,22 @@ fn source(reader: &mut Reader, root: &Object) -> Option<Source> {
     Some(Source { path: file?, format: format?, delimiter })
 }
 
-fn columns(reader: &mut Reader, root: &Object) -> Vec<Column> {
+fn columns(reader: &mut Reader, root: &Object) -> (Vec<Column>, Vec<Rule>) {
     let piece = reader.needed(get(root, "schema", ""), "schema");
-    let Some(piece) = piece else { return Vec::new() };
+    let Some(piece) = piece else { return Default::default() };
     let tables = reader.items(Some(piece));
     let [table] = tables.as_slice() else {
         reader.add("schema", format!("{} tables; a dataset has exactly one", tables.len()));
-        return Vec::new();
+        return Default::default();
     };
-    let Some(map) = reader.object(table, ELEMENT) else { return Vec::new() };
+    let Some(map) = reader.object(table, ELEMENT) else { return Default::default() };
     let path = &table.path;
     let name = reader.needed(get(map, "name", path), &join(path, "name"));
     reader.text(name);
     reader.choice(get(map, "logicalType", path), &[("object", ())]);
     let properties = reader.needed(get(map, "properties", path), &join(path, "properties"));
-    reader.items(properties).into_iter().filter_map(|piece| column(reader, &piece)).collect()
+    let columns = reader.items(properties).into_iter().filter_map(|piece| column(reader, &piece)).collect();
+    (columns, promises::rules(reader, get(map, "quality", path)))
 }
 
 fn column(reader: &mut Reader, piece: &Piece<'_>) -> Option<Column> {
@@ -338,8 +342,12 @@ fn column(reader: &mut Reader, piece: &Piece<'_>) -> Option<Column> {
     let mut need = |key: &str| reader.needed(get(map, key, path), &join(path, key));
     let (name, kind) = (need("name"), need("logicalType"));
     let (name, kind) = (reader.text(name), reader.choice(kind, KIND));
-    let custom = reader.custom(get(map, "customProperties", path), &["descriptionEn", "personal"]);
+    let custom =
+        reader.custom(get(map, "customProperties", path), &["descriptionEn", "personal", "unit", "codes"]);
     let own = |name: &str| custom.get(name).cloned();
+    let mut promised = promises::column(reader, map, path, kind);
+    promised.unit = reader.text(own("unit"));
+    promised.codes = reader.texts(own("codes"));
     let vi = reader.text(get(map, "description", path)).unwrap_or_default();
     let en = reader.text(own("descriptionEn")).unwrap_or_default();
     let required = reader.truth(get(map, "required", path)).unwrap_or(false);
@@ -348,6 +356,7 @@ fn column(reader: &mut Reader, piece: &Piece<'_>) -> Option<Column> {
         description: Text { vi, en },
         personal: reader.choice(own("personal"), PERSONAL).unwrap_or_default(),
         classification: classification(reader, get(map, "classification", path)),
+        promises: promised,
         name: name?,
         kind: kind?,
     })
@@ -368,28 +377,54 @@ fn subject(reader: &mut Reader, piece: Option<Piece<'_>>) -> Option<Subject> {
     }
 }
 
-/// Other service levels than the frequency are passed over.
-fn frequency(reader: &mut Reader, root: &Object) -> Option<Frequency> {
-    let mut found = None;
+/// How often, and how old the newest row may be; other service levels are passed over.
+fn levels(reader: &mut Reader, root: &Object) -> (Option<Frequency>, Option<Latency>) {
+    let (mut often, mut latency) = (None, None);
     for level in reader.items(get(root, "slaProperties", "")) {
         let Some(map) = reader.object(&level, LEVEL) else { continue };
         let path = &level.path;
         let name = reader.needed(get(map, "property", path), &join(path, "property"));
-        if reader.text(name).as_deref() != Some(FREQUENCY) {
-            continue;
-        }
-        let mut need = |key: &str| reader.needed(get(map, key, path), &join(path, key));
-        let (value, unit) = (need("value"), need("unit"));
-        let every = reader.number(value).map(u32::try_from);
-        let unit = reader.choice(unit, UNIT);
-        match (every, unit) {
-            (Some(Ok(every)), Some(unit)) if found.is_none() => found = Some(Frequency { every, unit }),
-            (Some(Err(_)), _) => reader.add(path, "the number is too large"),
-            (Some(Ok(_)), Some(_)) => reader.add(path, "the frequency is there twice; remove one"),
+        match (reader.text(name).as_deref(), get(map, "element", path)) {
+            (Some(FREQUENCY), _) => {
+                let read = span(reader, map, path);
+                once(reader, path, &mut often, read);
+            }
+            // Without a column nothing can be measured; it is then a promise between people.
+            (Some(LATENCY), Some(element)) => {
+                let column = reader.text(Some(element));
+                let column =
+                    column.map(|name| name.rsplit_once('.').map_or(name.clone(), |(_, c)| c.to_owned()));
+                let read =
+                    span(reader, map, path).zip(column).map(|(within, column)| Latency { column, within });
+                once(reader, path, &mut latency, read);
+            }
             _ => {}
         }
     }
-    found
+    (often, latency)
+}
+
+fn once<T>(reader: &mut Reader, path: &str, kept: &mut Option<T>, read: Option<T>) {
+    match (kept.is_some(), read) {
+        (true, Some(_)) => reader.add(path, "this service level is there twice; remove one"),
+        (_, None) => {}
+        (false, read) => *kept = read,
+    }
+}
+
+fn span(reader: &mut Reader, map: &Object, path: &str) -> Option<Frequency> {
+    let mut need = |key: &str| reader.needed(get(map, key, path), &join(path, key));
+    let (value, unit) = (need("value"), need("unit"));
+    let every = reader.number(value).map(u32::try_from);
+    let unit = reader.choice(unit, UNIT);
+    match (every, unit) {
+        (Some(Ok(every)), Some(unit)) => Some(Frequency { every, unit }),
+        (Some(Err(_)), _) => {
+            reader.add(path, "the number is too large");
+            None
+        }
+        _ => None,
+    }
 }
 
 /// The place in the contract of a field of the record.
@@ -415,6 +450,8 @@ fn yaml_path(field: &str) -> String {
         ("dpia", "customProperties.dpia"),
         ("receipt_first", "customProperties.receiptFirst"),
         ("frequency", "slaProperties"),
+        ("latency", "slaProperties"),
+        ("quality", "schema[0].quality"),
         ("modified", "contractCreatedTs"),
         ("source.delimiter", "servers[0].customProperties.delimiter"),
         ("source", "servers[0]"),
@@ -426,6 +463,9 @@ fn yaml_path(field: &str) -> String {
     });
     let path = renamed.unwrap_or_else(|| field.to_owned());
     // Below a column our names differ once more.
+    if let Some((column, name)) = path.split_once("].promises.") {
+        return format!("{column}].{}{name}", promises::place(name));
+    }
     match path.rsplit_once("].") {
         Some((column, "description.vi")) => format!("{column}].description"),
         Some((column, "description.en")) => format!("{column}].customProperties.descriptionEn"),

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{digest, parse, read, write};
 use crate::{
-    CatalogError, Classification, Column, ColumnKind, DataClass, DatasetId, DatasetRecord, Format, Frequency,
-    Personal, SharingKind, Source, Status, Subject, Text, TimeUnit, limits,
+    Arguments, CatalogError, Classification, Column, ColumnKind, DataClass, DatasetId, DatasetRecord, Expect,
+    Format, Frequency, Latency, Measure, Metric, Personal, Rule, RuleUnit, Severity, SharingKind, Source,
+    Status, Subject, Text, TimeUnit, limits,
 };
 
 const NOW: i64 = 1_795_000_000;
@@ -69,7 +70,42 @@ fn full() -> DatasetRecord {
     record.issued = NOW - 86_400;
     record.columns[0].description = Text::new("Mã bệnh nhân", "Patient code");
     record.columns[0].classification = Some(Classification::try_from(2).unwrap());
+    promise(&mut record);
     record
+}
+
+fn rule(metric: Metric, expect: Expect) -> Rule {
+    let measure = Measure::Library { metric, unit: RuleUnit::Rows, arguments: Arguments::default() };
+    Rule { name: None, severity: Severity::Error, measure, expect }
+}
+
+fn promise(record: &mut DatasetRecord) {
+    record.columns.push(Column::new("ngay", ColumnKind::Date, true));
+    record.latency =
+        Some(Latency { column: "ngay".to_owned(), within: Frequency { every: 40, unit: TimeUnit::Day } });
+    let key = &mut record.columns[0].promises;
+    (key.primary_key, key.key_position, key.unique) = (true, Some(1), true);
+    (key.min_length, key.max_length) = (Some(1), Some(12));
+    (key.id, key.pattern) = (Some("c-1".to_owned()), Some("^BN[0-9]+$".to_owned()));
+    let arguments = Arguments {
+        valid_values: vec!["1".to_owned(), "Hàng Bạc".to_owned()],
+        pattern: Some("^.*$".to_owned()),
+        missing_values: vec!["N/A".to_owned()],
+        properties: Vec::new(),
+    };
+    let measure = Measure::Library { metric: Metric::InvalidValues, unit: RuleUnit::Percent, arguments };
+    let expect = Expect::MustBeBetween([0.into(), serde_json::Number::from_f64(0.5).unwrap()]);
+    record.columns[1].promises.codes = vec!["Hàng Bạc".to_owned(), "01".to_owned()];
+    record.columns[1].promises.quality =
+        vec![Rule { name: Some("ward".to_owned()), severity: Severity::Warning, measure, expect }];
+    let cases = &mut record.columns[2].promises;
+    cases.unit = Some("1".to_owned());
+    (cases.minimum, cases.maximum) = (Some(0.into()), serde_json::Number::from_f64(1e6));
+    let query = "select count(*) from t".to_owned();
+    record.quality = vec![
+        rule(Metric::RowCount, Expect::MustBeGreaterThan(0.into())),
+        Rule { measure: Measure::Sql { query }, ..rule(Metric::RowCount, Expect::MustNotBe(0.into())) },
+    ];
 }
 
 fn with_digest(mut record: DatasetRecord, yaml: &str) -> DatasetRecord {
@@ -224,6 +260,49 @@ fn each_mistake_is_named_by_its_place() {
         ),
         (|d| d["slaProperties"][0]["unit"] = "fortnight".into(), "`slaProperties[0].unit`"),
         (|d| d["slaProperties"][0]["value"] = 0.into(), "`slaProperties`: every 0 units is never"),
+        (
+            |d| d["slaProperties"][1]["element"] = "cases".into(),
+            "`slaProperties`: `cases` is no column of days",
+        ),
+        (
+            |d| d["slaProperties"][1]["property"] = "frequency".into(),
+            "`slaProperties[1]`: this service level is there twice",
+        ),
+        (
+            |d| d["schema"][0]["quality"][0]["metric"] = "rowcount".into(),
+            "`schema[0].quality[0].metric`: `rowcount` is not known here; use `nullValues`",
+        ),
+        (
+            |d| d["schema"][0]["quality"][0]["mustBe"] = 1.into(),
+            "`schema[0].quality[0]`: say once what the number must be",
+        ),
+        (
+            |d| d["schema"][0]["quality"][0]["mustBeGreaterThan"] = "many".into(),
+            "`schema[0].quality[0].mustBeGreaterThan`: expected a number",
+        ),
+        (
+            |d| d["schema"][0]["quality"][0]["arguments"] = serde_json::json!({"properties": ["no"]}),
+            "`schema[0].quality[0].arguments.properties`: there is no column `no`",
+        ),
+        (
+            |d| d["schema"][0]["properties"][1]["quality"][0]["mustBeBetween"] = serde_json::json!([3, 1]),
+            "expected two numbers, the smaller one first",
+        ),
+        (
+            |d| d["schema"][0]["properties"][2]["logicalTypeOptions"]["minimum"] = 1e7.into(),
+            "`schema[0].properties[2].logicalTypeOptions.minimum`: it is above the maximum",
+        ),
+        (
+            |d| d["schema"][0]["properties"][2]["logicalType"] = "string".into(),
+            "`schema[0].properties[2].customProperties.unit`: only a number has a unit",
+        ),
+        (
+            |d| {
+                let codes = serde_json::json!(["a", "a"]);
+                d["schema"][0]["properties"][1]["customProperties"][0]["value"] = codes;
+            },
+            "`schema[0].properties[1].customProperties.codes[1]`: `a` is listed twice",
+        ),
         (|d| *d = Value::Array(Vec::new()), "expected a mapping"),
     ];
     for (i, (change, expected)) in cases.iter().enumerate() {
@@ -255,7 +334,11 @@ fn what_the_standard_and_other_tools_add_is_let_through() {
     let problems = problems_of(|d| {
         d["team"] = serde_json::json!({"name": "data-office"});
         d["schema"][0]["properties"][2]["logicalTypeOptions"] = serde_json::json!({"minimum": 0});
-        d["schema"][0]["quality"] = serde_json::json!([{"metric": "rowCount", "mustBeGreaterThan": 1}]);
+        d["schema"][0]["quality"] = serde_json::json!([
+            {"metric": "rowCount", "mustBeGreaterThan": 1},
+            {"type": "text", "description": "for people"},
+            {"type": "custom", "engine": "soda", "implementation": "anything"},
+        ]);
         d["slaProperties"]
             .as_array_mut()
             .unwrap()

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{API_VERSION, FREQUENCY};
-use crate::{CatalogError, Column, DatasetRecord, Format, Personal, Problem, Status};
+use super::{API_VERSION, FREQUENCY, LATENCY, promises};
+use crate::{CatalogError, Column, DatasetRecord, Format, Latency, Personal, Problem, Status};
 
 const HEADING: &str = "\
 # Hợp đồng dữ liệu (ODCS 3.1). Sửa tệp này rồi chạy `tram dataset validate`.
@@ -46,11 +46,18 @@ fn document(record: &DatasetRecord) -> Result<Value, CatalogError> {
     set("customProperties", contract_properties(record));
     set("servers", json!([server(record)]));
     set("schema", json!([table(record)]));
-    if let Some(frequency) = record.frequency {
-        let level = json!({"property": FREQUENCY, "value": frequency.every, "unit": frequency.unit});
-        set("slaProperties", json!([level]));
-    }
+    set("slaProperties", Value::Array(levels(record)));
     Ok(Value::Object(root))
+}
+
+fn levels(record: &DatasetRecord) -> Vec<Value> {
+    let frequency =
+        record.frequency.map(|f| json!({"property": FREQUENCY, "value": f.every, "unit": f.unit}));
+    let latency = record.latency.as_ref().map(|latency| {
+        let Latency { column, within } = latency;
+        json!({"property": LATENCY, "value": within.every, "unit": within.unit, "element": format!("{}.{column}", record.id)})
+    });
+    frequency.into_iter().chain(latency).collect()
 }
 
 fn status(status: Status) -> &'static str {
@@ -115,6 +122,7 @@ fn table(record: &DatasetRecord) -> Value {
         "physicalType": "file",
         "logicalType": "object",
         "properties": columns,
+        "quality": promises::write_rules(&record.quality),
     }))
 }
 
@@ -125,11 +133,18 @@ fn column(column: &Column) -> Value {
         "logicalType": column.kind,
         "description": column.description.vi,
         "classification": column.classification.map(|class| class.get().to_string()),
-        "customProperties":
-            properties([("descriptionEn", json!(column.description.en)), ("personal", json!(personal))]),
+        "customProperties": properties([
+            ("descriptionEn", json!(column.description.en)),
+            ("personal", json!(personal)),
+            ("unit", json!(column.promises.unit)),
+            ("codes", json!(column.promises.codes)),
+        ]),
     }));
-    if let (Some(map), false) = (value.as_object_mut(), column.nullable) {
-        map.insert("required".to_owned(), json!(true));
+    if let Some(map) = value.as_object_mut() {
+        if !column.nullable {
+            map.insert("required".to_owned(), json!(true));
+        }
+        promises::write_column(column, map);
     }
     value
 }
@@ -140,14 +155,14 @@ fn properties<const N: usize>(list: [(&str, Value); N]) -> Value {
 }
 
 /// An object without its empty members.
-fn compact(value: Value) -> Value {
+pub(super) fn compact(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(map.into_iter().filter(|(_, value)| !is_empty(value)).collect()),
         other => other,
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

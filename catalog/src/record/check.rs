@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::error::Problem;
 use crate::limits;
-use crate::record::{DatasetRecord, Format, Personal, SharingKind, Text};
+use crate::record::{Column, ColumnKind, DatasetRecord, Format, Measure, Personal, Rule, SharingKind, Text};
+use serde_json::Number;
 
 struct Found(Vec<Problem>);
 
@@ -15,9 +16,9 @@ impl Found {
         }
     }
 
-    fn words(&mut self, path: &str, list: &[String]) {
-        if list.len() > limits::WORDS_MAX {
-            self.add(path, format!("{} entries, at most {} are allowed", list.len(), limits::WORDS_MAX));
+    fn words(&mut self, path: &str, list: &[String], most: usize) {
+        if list.len() > most {
+            self.add(path, format!("{} entries, at most {most} are allowed", list.len()));
         }
         let mut seen = BTreeSet::new();
         for (i, word) in list.iter().enumerate() {
@@ -39,6 +40,13 @@ impl Found {
             if words.chars().any(|c| c.is_control() && !(lines && c == '\n')) {
                 self.add(&path, "holds a control character; type it anew");
             }
+        }
+    }
+
+    fn expression(&mut self, path: &str, value: Option<&str>) {
+        if value.is_some_and(|value| value.is_empty() || value.len() > limits::EXPRESSION_BYTES_MAX) {
+            let max = limits::EXPRESSION_BYTES_MAX;
+            self.add(path, format!("write 1 to {max} bytes, or leave it out"));
         }
     }
 
@@ -76,11 +84,13 @@ pub(super) fn problems(record: &DatasetRecord) -> Vec<Problem> {
         ("purposes", &record.purposes),
         ("group_by", &record.group_by),
     ] {
-        found.words(path, list);
+        found.words(path, list, limits::WORDS_MAX);
     }
     source(record, &mut found);
     columns(record, &mut found);
     named_columns(record, &mut found);
+    rules(&record.quality, "quality", record, &mut found);
+    latency(record, &mut found);
     sharing(record, &mut found);
     found.0
 }
@@ -138,6 +148,59 @@ fn columns(record: &DatasetRecord, found: &mut Found) {
             let what = format!("`{}` is above the dataset's classification; raise that one", column.name);
             found.add(format!("{path}.classification"), what);
         }
+        promises(column, &format!("{path}.promises"), record, found);
+    }
+}
+
+fn promises(column: &Column, path: &str, record: &DatasetRecord, found: &mut Found) {
+    let promises = &column.promises;
+    let number = matches!(column.kind, ColumnKind::Integer | ColumnKind::Number);
+    if promises.unit.is_some() && !number {
+        found.add(format!("{path}.unit"), "only a number has a unit; leave it out");
+    }
+    found.words(&format!("{path}.unit"), promises.unit.as_slice(), 1);
+    found.words(&format!("{path}.id"), promises.id.as_slice(), 1);
+    found.words(&format!("{path}.codes"), &promises.codes, limits::CODES_MAX);
+    let bound = |n: &Option<Number>| n.as_ref().and_then(Number::as_f64);
+    if bound(&promises.minimum).zip(bound(&promises.maximum)).is_some_and(|(low, high)| low > high) {
+        found.add(format!("{path}.minimum"), "it is above the maximum");
+    }
+    if promises.min_length.zip(promises.max_length).is_some_and(|(low, high)| low > high) {
+        found.add(format!("{path}.min_length"), "it is above the greatest length");
+    }
+    found.expression(&format!("{path}.pattern"), promises.pattern.as_deref());
+    rules(&promises.quality, &format!("{path}.quality"), record, found);
+}
+
+fn rules(rules: &[Rule], path: &str, record: &DatasetRecord, found: &mut Found) {
+    if rules.len() > limits::WORDS_MAX {
+        found.add(path, format!("{} rules, at most {} are allowed", rules.len(), limits::WORDS_MAX));
+    }
+    for (i, rule) in rules.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        found.reference(&format!("{path}.name"), rule.name.as_deref());
+        match &rule.measure {
+            Measure::Sql { query } => found.expression(&format!("{path}.query"), Some(query)),
+            Measure::Library { arguments, .. } => {
+                found.expression(&format!("{path}.arguments.pattern"), arguments.pattern.as_deref());
+                for name in arguments.properties.iter().filter(|name| record.column(name).is_none()) {
+                    let what = format!("there is no column `{name}`; name one of the columns");
+                    found.add(format!("{path}.arguments.properties"), what);
+                }
+            }
+        }
+    }
+}
+
+fn latency(record: &DatasetRecord, found: &mut Found) {
+    let Some(latency) = &record.latency else { return };
+    let kind = record.column(&latency.column).map(|column| column.kind);
+    if !matches!(kind, Some(ColumnKind::Date | ColumnKind::Timestamp)) {
+        let what = format!("`{}` is no column of days or times; name one", latency.column);
+        found.add("latency", what);
+    }
+    if latency.within.every == 0 {
+        found.add("latency", "an age of 0 units cannot be kept; write at least 1");
     }
 }
 
