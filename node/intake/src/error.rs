@@ -84,6 +84,28 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Rows that do not fit the contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Misfits {
+    /// The first of them, at most [`crate::limits::PROBLEMS_MAX`].
+    pub first: Vec<Problem>,
+    /// How many there are.
+    pub total: u64,
+    /// Why the run is refused for them.
+    pub said: Said,
+}
+
+impl fmt::Display for Misfits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.said.fmt(f)?;
+        for problem in &self.first {
+            write!(f, "\n{problem}")?;
+        }
+        let more = self.total.saturating_sub(self.first.len() as u64);
+        if more > 0 { write!(f, "\n… và {more} lỗi nữa · and {more} more") } else { Ok(()) }
+    }
+}
+
 /// Every failure of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -97,6 +119,12 @@ pub enum IntakeError {
     /// The origin is not there, or does not let us in; another try later may do.
     #[error("{0}")]
     Unreachable(Said),
+    /// The mapping, or the contract that it maps to, cannot be used.
+    #[error("{0}")]
+    Mapping(Said),
+    /// Rows do not fit the contract.
+    #[error("{0}")]
+    Misfits(Box<Misfits>),
     /// A secret cannot be read. Never its value.
     #[error("{0}")]
     Secret(Said),
@@ -106,6 +134,11 @@ impl IntakeError {
     /// What the origin's description gets wrong.
     pub fn origin(vi: impl Into<String>, en: impl Into<String>) -> Self {
         Self::Origin(Said::new(vi, en))
+    }
+
+    /// What a mapping gets wrong.
+    pub fn mapping(vi: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::Mapping(Said::new(vi, en))
     }
 
     /// Wrong content at a place.

@@ -12,6 +12,9 @@
 //! **The rule of the house.** Nothing is guessed silently: what was found out is a remark, what cannot be told is
 //! refused with its place. Every reader is bounded ([`limits`]): a file that lies about its size stops, whatever it is.
 //!
+//! **What rows become.** [`mapping`] makes them fit the columns of a data contract, and tells what it did; [`quality`] holds
+//! them against the contract's rules.
+//!
 //! **Where to begin.** [`Origin`] for what can be read, [`Rows`] for what a reader gives. Everything here blocks: call it
 //! from a blocking thread.
 
@@ -21,7 +24,9 @@ mod font;
 mod header;
 mod health;
 pub mod limits;
+pub mod mapping;
 mod origin;
+pub mod quality;
 mod rows;
 mod secret;
 mod syllable;
@@ -31,6 +36,10 @@ mod text_form;
 pub use error::{IntakeError, Place, Problem, Said};
 pub use font::Font;
 pub use health::Health;
+#[cfg(test)]
+mod testing;
+
+pub use error::{IntakeError, Misfits, Place, Problem, Said};
 pub use origin::Origin;
 pub use rows::{Cell, Remark, Rows};
 pub use secret::Secret;

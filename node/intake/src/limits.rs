@@ -12,3 +12,17 @@ pub const PROBLEMS_MAX: usize = 100;
 pub const QUOTED_CHARS_MAX: usize = 60;
 /// Largest file with a secret, bytes.
 pub const SECRET_BYTES_MAX: u64 = 16 << 10;
+/// Longest mapping file, bytes.
+pub const MAPPING_BYTES_MAX: usize = 1 << 20;
+/// Most source columns that one column is joined of.
+pub const JOINED_MAX: usize = 8;
+/// Most words of a list in a mapping, and forms of a date.
+pub const WORDS_MAX: usize = 100;
+/// Largest code list, bytes.
+pub const CODES_BYTES_MAX: u64 = 16 << 20;
+/// Most rows of a code list.
+pub const CODES_ROWS_MAX: usize = 100_000;
+/// Most different unknown codes of a column that a report lists; the rest is counted.
+pub const UNKNOWN_MAX: usize = 50;
+/// Longest number, characters.
+pub const NUMBER_CHARS_MAX: usize = 64;
