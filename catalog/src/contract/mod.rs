@@ -29,10 +29,13 @@
 //! type `library` and `sql`, not those for people (`text`) and for other tools (`custom`); of `slaProperties`
 //! `frequency`, and `latency` where its `element` names a column.
 
+mod changes;
 mod promises;
 mod reader;
 mod sections;
 mod writer;
+
+pub use changes::{Advice, Change, Changes, Effect, compare};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

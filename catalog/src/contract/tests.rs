@@ -303,6 +303,10 @@ fn each_mistake_is_named_by_its_place() {
             },
             "`schema[0].properties[1].customProperties.codes[1]`: `a` is listed twice",
         ),
+        (
+            |d| d["schema"][0]["properties"][1]["id"] = "c-1".into(),
+            "`schema[0].properties[1].id`: `c-1` comes twice",
+        ),
         (|d| *d = Value::Array(Vec::new()), "expected a mapping"),
     ];
     for (i, (change, expected)) in cases.iter().enumerate() {

@@ -125,8 +125,13 @@ fn columns(record: &DatasetRecord, found: &mut Found) {
         found.add("columns", format!("{} columns; 1 to {} are allowed", columns.len(), limits::COLUMNS_MAX));
     }
     let mut seen = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     for (i, column) in columns.iter().enumerate() {
         let path = format!("columns[{i}]");
+        if let Some(id) = column.promises.id.as_deref().filter(|id| !ids.insert(*id)) {
+            found
+                .add(format!("{path}.promises.id"), format!("`{}` comes twice; each column has its own", id));
+        }
         if column.name.is_empty()
             || column.name.len() > limits::COLUMN_NAME_BYTES_MAX
             || has_control(&column.name)

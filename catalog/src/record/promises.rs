@@ -132,6 +132,20 @@ pub enum Metric {
     RowCount,
 }
 
+impl Metric {
+    /// The word of the standard.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Metric::NullValues => "nullValues",
+            Metric::MissingValues => "missingValues",
+            Metric::InvalidValues => "invalidValues",
+            Metric::DuplicateValues => "duplicateValues",
+            Metric::RowCount => "rowCount",
+        }
+    }
+}
+
 /// What a measured number counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
