@@ -33,13 +33,12 @@ mod syllable;
 mod text;
 mod text_form;
 
-pub use error::{IntakeError, Place, Problem, Said};
-pub use font::Font;
-pub use health::Health;
 #[cfg(test)]
 mod testing;
 
 pub use error::{IntakeError, Misfits, Place, Problem, Said};
+pub use font::Font;
+pub use health::Health;
 pub use origin::Origin;
 pub use rows::{Cell, Remark, Rows};
 pub use secret::Secret;
