@@ -34,20 +34,38 @@ async fn verb_on(client: &Client, verb: DatasetCommand, out: Out) -> Result<()> 
         DatasetCommand::Validate { dataset } => {
             let answer =
                 client.post(&format!("/v1/datasets/{}/validate", segment(&dataset)), &json!({})).await?;
-            out.result(&answer, |a| {
-                format!(
-                    "valid: {} rows, {} bytes, version {}\nsha256 {}",
-                    text(&a["report"], "rows"),
-                    text(&a["report"], "bytes"),
-                    text(&a["dataset"], "version"),
-                    text(&a["report"], "sha256")
-                )
-            });
+            out.result(&answer, valid_text);
             Ok(())
         }
         DatasetCommand::Publish { dataset } => turn(client, &dataset, "publish", out).await,
         DatasetCommand::Withdraw { dataset } => turn(client, &dataset, "withdraw", out).await,
     }
+}
+
+fn valid_text(answer: &Value) -> String {
+    let report = &answer["report"];
+    let mut lines = vec![
+        format!(
+            "valid: {} rows, {} bytes, version {}",
+            text(report, "rows"),
+            text(report, "bytes"),
+            text(&answer["dataset"], "version")
+        ),
+        format!("sha256 {}", text(report, "sha256")),
+    ];
+    let changes = &answer["changes"];
+    if changes.is_object() {
+        let breaking = changes["breaking"] == json!(true);
+        lines.push(if breaking {
+            "the contract changed, không tương thích · breaking for those who use the old one:".to_owned()
+        } else {
+            "the contract changed, tương thích · compatible:".to_owned()
+        });
+        let said =
+            |change: &Value| format!("  {} · {}", text(&change["said"], "vi"), text(&change["said"], "en"));
+        lines.extend(list(changes, "list").iter().map(said));
+    }
+    lines.join("\n")
 }
 
 async fn turn(client: &Client, dataset: &str, verb: &str, out: Out) -> Result<()> {

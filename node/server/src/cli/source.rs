@@ -48,7 +48,7 @@ async fn verb_on(client: &Client, verb: SourceCommand, out: Out) -> Result<()> {
 fn check(file: &Path, wanted: u64) -> Result<Value> {
     let described = Description::read(file)?;
     let health = described.origin.check(&described.base).map_err(|e| refused(&e))?;
-    let mut rows = described.origin.open(&described.base).map_err(|e| refused(&e))?;
+    let mut rows = described.open()?;
     let (mut row, mut first) = (Vec::new(), Vec::new());
     while (first.len() as u64) < wanted {
         match rows.next(&mut row).map_err(|e| refused(&e))? {

@@ -38,8 +38,21 @@ pub async fn show(State(node): State<Arc<Node>>, Segments(id): Segments<String>)
 /// `POST /v1/datasets/{id}/validate`: reads the edited contract and checks the whole file against it.
 pub async fn validate(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
+    let before = datasets::demand(&node, &id)?;
     let dataset = datasets::validate(&node, &operation, &id).await?;
-    Ok(Json(answer(&node, &dataset, advice(&dataset))?))
+    let mut answer = answer(&node, &dataset, advice(&dataset))?;
+    answer["changes"] = changes(&before, &dataset);
+    Ok(Json(answer))
+}
+
+/// What a person changed in the contract: told as compatible or breaking, with each change by name.
+fn changes(before: &Dataset, after: &Dataset) -> Value {
+    // Of a contract that was never checked nobody relies on anything.
+    if before.report.is_none() || before.record.contract_digest == after.record.contract_digest {
+        return Value::Null;
+    }
+    let changes = catalog::contract::compare(&before.record, &after.record);
+    json!({"breaking": changes.breaking(), "advice": changes.advice(), "list": changes.list})
 }
 
 /// `POST /v1/datasets/{id}/publish`: offers it in the catalog.

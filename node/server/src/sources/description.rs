@@ -1,11 +1,13 @@
 //! The description of a source, as a steward writes it: an origin, how often it is looked at, and from where its paths
-//! count.
+//! count, and what the columns of the contract are made of.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use intake::Origin;
+use intake::mapping::{Mapping, Standardised};
+use intake::{Origin, Rows};
 
+use super::snapshot::refused;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -23,6 +25,8 @@ pub struct Description {
     pub every: Option<Duration>,
     /// The folder from which relative paths count.
     pub base: PathBuf,
+    /// What the contract's columns are made of; the rows are taken as they are without it.
+    pub mapping: Option<PathBuf>,
 }
 
 impl Description {
@@ -43,13 +47,35 @@ impl Description {
             Some(toml::Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(Error::usage(format!("`{key}` must be a text in quotes"))),
         };
-        let (every, base) = (take("every")?, take("base")?);
+        let (every, base, mapping) = (take("every")?, take("base")?, take("mapping")?);
         let rest = toml::to_string(&table).map_err(Error::internal)?;
         Ok(Self {
             origin: Origin::parse(&rest).map_err(|e| Error::usage(e.to_string()))?,
             every: every.as_deref().map(period).transpose()?,
             base: base.map_or_else(|| folder.to_owned(), PathBuf::from),
+            mapping: mapping.map(PathBuf::from),
         })
+    }
+
+    /// Opens the origin as it is.
+    pub fn open(&self) -> Result<Box<dyn Rows>> {
+        self.origin.open(&self.base).map_err(|e| refused(&e))
+    }
+
+    /// The rows in the columns of a contract, where there is a mapping.
+    pub fn standardised(&self, columns: &[catalog::Column]) -> Result<Option<Standardised>> {
+        let Some(file) = &self.mapping else { return Ok(None) };
+        let path = self.base.join(file);
+        let bytes = files::read_limited(&path, BYTES_MAX)?;
+        let told = |e: &intake::IntakeError| match refused(e) {
+            Error::Usage(why) => Error::usage(format!("{}: {why}", path.display())),
+            other => other,
+        };
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Error::usage(format!("`{}` is not UTF-8; save it as UTF-8", path.display())))?;
+        let mapping = Mapping::parse(&text).map_err(|e| told(&e))?;
+        let folder = path.parent().unwrap_or(&self.base);
+        mapping.standardise(self.open()?, columns, folder).map(Some).map_err(|e| told(&e))
     }
 }
 

@@ -49,6 +49,9 @@ pub struct State {
     pub remarks: Vec<Note>,
     /// What went wrong; none when it went well.
     pub problem: Option<String>,
+    /// What the mapping did, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Value>,
 }
 
 /// A remark as it is kept.
@@ -93,11 +96,17 @@ pub async fn first(node: &Node, dataset: &str, path: &Path) -> Result<(PathBuf, 
     let folder = data_folder(node, dataset);
     files::make_private_dir(&folder)?;
     files::make_private_dir(&node.dir.join(FOLDER))?;
-    let taken = taken(described, folder.join(PART)).await?;
+    let mapped = described.mapping.is_some();
+    let taken = taken(described, None, folder.join(PART)).await?;
     let snapshot = folder.join(SNAPSHOT);
     std::fs::rename(folder.join(PART), &snapshot).map_err(|e| Error::io(&snapshot, e))?;
     files::write_atomic(&description_path(node, dataset), text.as_bytes())?;
-    let warnings = taken.remarks.iter().map(|remark| remark.said.to_string()).collect();
+    let mut warnings: Vec<String> = taken.remarks.iter().map(|remark| remark.said.to_string()).collect();
+    if mapped {
+        warnings.push(format!(
+            "the mapping is not used yet: write the columns that it gives into the contract, then `tram source refresh {dataset}`"
+        ));
+    }
     Ok((snapshot, warnings))
 }
 
@@ -113,10 +122,22 @@ fn kept_text(path: &Path, described: &Description) -> Result<String> {
     Ok(format!("# Relative paths count from here.\nbase = {base}\n\n{text}"))
 }
 
-async fn taken(described: Description, part: PathBuf) -> Result<snapshot::Taken> {
+/// Takes a snapshot: in the contract's columns where they are given and there is a mapping, else as it is.
+async fn taken(
+    described: Description,
+    contract: Option<Vec<catalog::Column>>,
+    part: PathBuf,
+) -> Result<snapshot::Taken> {
     let work = move || {
-        let mut rows = described.origin.open(&described.base).map_err(|e| snapshot::refused(&e))?;
-        snapshot::take(rows.as_mut(), &part)
+        let mapped = contract.map(|columns| described.standardised(&columns)).transpose()?.flatten();
+        let Some(mut rows) = mapped else {
+            return snapshot::take(described.open()?.as_mut(), &part);
+        };
+        let mut taken = snapshot::take(&mut rows, &part)?;
+        let report = rows.report();
+        taken.remarks.clone_from(&report.remarks);
+        taken.report = serde_json::to_value(&report).ok();
+        Ok(taken)
     };
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
 }
@@ -138,33 +159,41 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
     let before = state(node, name)?;
     let done = renewed(node, operation, &dataset, &path).await;
     let (good, rows) = match &done {
-        Ok((dataset, _, _)) => (Some(operation.now), dataset.report.as_ref().map(|report| report.rows)),
+        Ok(Renewed { dataset, .. }) => {
+            (Some(operation.now), dataset.report.as_ref().map(|report| report.rows))
+        }
         Err(_) => before.map_or((None, None), |state| (state.good, state.rows)),
     };
     let state = State {
         at: operation.now,
         good,
         rows,
-        remarks: done.as_ref().map(|(_, remarks, _)| remarks.clone()).unwrap_or_default(),
+        remarks: done.as_ref().map(|done| done.remarks.clone()).unwrap_or_default(),
+        report: done.as_ref().ok().and_then(|done| done.report.clone()),
         problem: done.as_ref().err().map(ToString::to_string),
     };
     let bytes = serde_json::to_vec_pretty(&state).map_err(Error::internal)?;
     files::write_atomic(&state_path(node, name), &bytes)?;
-    let (_, _, changed) = done?;
+    let changed = done?.changed;
     Ok(json!({"dataset": name, "changed": changed, "state": view(&state)}))
 }
 
-/// The dataset with its new snapshot, the remarks, and whether the rows are others than before.
-async fn renewed(
-    node: &Node,
-    operation: &Operation,
-    dataset: &Dataset,
-    path: &Path,
-) -> Result<(Dataset, Vec<Note>, bool)> {
+/// A look that went well.
+struct Renewed {
+    dataset: Dataset,
+    remarks: Vec<Note>,
+    report: Option<Value>,
+    /// Whether rows or contract are others than before.
+    changed: bool,
+}
+
+async fn renewed(node: &Node, operation: &Operation, dataset: &Dataset, path: &Path) -> Result<Renewed> {
     let name = dataset.record.id.as_str();
     let folder = data_folder(node, name);
     let part = folder.join(PART);
-    let taken = taken(Description::read(path)?, part.clone()).await?;
+    let columns = datasets::contract_now(node, dataset, operation.now)?.record.columns;
+    let taken = taken(Description::read(path)?, Some(columns), part.clone()).await?;
+    let report_of_mapping = taken.report;
     let remarks = taken.remarks.into_iter().take(REMARKS_MAX).map(Note::from).collect();
     let checked = datasets::check_snapshot(node, operation, dataset, &part).await;
     let (checked, report) = checked.inspect_err(|_| {
@@ -173,10 +202,10 @@ async fn renewed(
     let same = dataset.report.as_ref().is_some_and(|old| old.sha256 == report.sha256);
     if same && checked.record == dataset.record {
         files::remove(&part)?;
-        return Ok((checked, remarks, false));
+        return Ok(Renewed { dataset: checked, remarks, report: report_of_mapping, changed: false });
     }
     let dataset = put_in_place(node, operation, checked, &part, report).await?;
-    Ok((dataset, remarks, true))
+    Ok(Renewed { dataset, remarks, report: report_of_mapping, changed: true })
 }
 
 /// The record first says that these rows may come, then they come, then the record says that they are there: whenever the
@@ -213,6 +242,7 @@ fn view(state: &State) -> Value {
         "rows": state.rows,
         "remarks": state.remarks,
         "problem": state.problem,
+        "report": state.report,
     })
 }
 
@@ -275,4 +305,39 @@ pub async fn due(node: &Arc<Node>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Space, Tx};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_source_is_looked_at_when_its_time_has_come_and_not_before() {
+        let (dir, node) = crate::testing::node().await;
+        let rows = dir.path().join("a.csv");
+        let file = dir.path().join("nguon.toml");
+        std::fs::write(&rows, "a,b\n1,2\n").unwrap();
+        std::fs::write(&file, "type = \"text\"\npath = \"a.csv\"\nevery = \"1h\"\n").unwrap();
+        let operation = Operation::begin(Actor::Local, &node.clock);
+        let new = serde_json::from_value(json!({"path": file, "name": "x"})).unwrap();
+        datasets::add(&node, &operation, new).await.unwrap();
+        datasets::validate(&node, &operation, "x").await.unwrap();
+        std::fs::write(&rows, "a,b\n1,2\n3,4\n").unwrap();
+        let count = || datasets::demand(&node, "x").unwrap().report.unwrap().rows;
+        due(&node).await.unwrap();
+        assert_eq!((count(), state(&node, "x").unwrap().is_none()), (1, true), "an hour has not passed");
+        let mut dataset = datasets::demand(&node, "x").unwrap();
+        dataset.record.issued -= 3_601;
+        let tx = Tx::new().put_json(Space::Dataset, b"x".to_vec(), &dataset).unwrap();
+        node.store.commit(tx).await.unwrap();
+        due(&node).await.unwrap();
+        assert_eq!(count(), 2);
+        // The look itself is remembered.
+        std::fs::write(&rows, "a,b\n").unwrap();
+        due(&node).await.unwrap();
+        assert_eq!(count(), 2);
+        crate::boot::close(&node).await;
+    }
 }

@@ -14,6 +14,8 @@ use crate::limits::SNAPSHOT_BYTES_MAX;
 pub struct Taken {
     /// What a person should know.
     pub remarks: Vec<Remark>,
+    /// What a mapping did.
+    pub report: Option<serde_json::Value>,
 }
 
 /// Writes all rows to a file, which is on disk when this returns. On an error the file is gone.
@@ -44,7 +46,7 @@ fn write(rows: &mut dyn Rows, to: &Path) -> Result<Taken> {
     let mut file = writer.into_inner().map_err(|e| io(std::io::Error::other(e.to_string())))?.file;
     file.flush().map_err(io)?;
     file.get_ref().sync_all().map_err(io)?;
-    Ok(Taken { remarks: rows.remarks() })
+    Ok(Taken { remarks: rows.remarks(), report: None })
 }
 
 fn check_width(row: &[intake::Cell], columns: &[String], place: &Place) -> Result<()> {
