@@ -19,6 +19,7 @@
 //! from a blocking thread.
 
 mod error;
+mod excel;
 mod file;
 mod font;
 mod header;
@@ -37,6 +38,7 @@ mod text_form;
 mod testing;
 
 pub use error::{IntakeError, Misfits, Place, Problem, Said};
+pub use excel::ExcelOrigin;
 pub use font::Font;
 pub use health::Health;
 pub use origin::Origin;
