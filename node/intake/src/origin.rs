@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExcelOrigin, Health, IntakeError, Rows, TextOrigin};
+use crate::{ExcelOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
 
 /// Where the rows of a dataset are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ use crate::{ExcelOrigin, Health, IntakeError, Rows, TextOrigin};
 pub enum Origin {
     /// CSV and its relatives.
     Text(TextOrigin),
+    /// NDJSON, or a JSON document with records in it.
+    Json(JsonOrigin),
     /// A sheet of a workbook.
     Excel(ExcelOrigin),
 }
@@ -38,6 +40,7 @@ impl Origin {
     pub fn open(&self, base: &Path) -> Result<Box<dyn Rows>, IntakeError> {
         match self {
             Self::Text(text) => text.open(base),
+            Self::Json(json) => json.open(base),
             Self::Excel(excel) => excel.open(base),
         }
     }
@@ -49,6 +52,7 @@ impl Origin {
     pub fn check(&self, base: &Path) -> Result<Health, IntakeError> {
         match self {
             Self::Text(text) => text.check(base),
+            Self::Json(json) => json.check(base),
             Self::Excel(excel) => excel.check(base),
         }
     }
