@@ -26,3 +26,9 @@ pub const CODES_ROWS_MAX: usize = 100_000;
 pub const UNKNOWN_MAX: usize = 50;
 /// Longest number, characters.
 pub const NUMBER_CHARS_MAX: usize = 64;
+/// Most keys that are held in memory to find duplicates, over all columns; more go to a scratch file. About 40 MB.
+pub const KEYS_IN_MEMORY: usize = 900_000;
+/// Most scratch files for the duplicates of one key.
+pub const KEY_RUNS_MAX: usize = 256;
+/// Most places of offending rows that a result names.
+pub const PLACES_MAX: usize = 5;

@@ -9,11 +9,8 @@ use super::convert::{Converter, From, Value};
 use super::file::{Mapping, OnError};
 use super::report::{ColumnReport, Report, UnknownCode};
 use super::text::{listed, tidy};
-use crate::limits::PROBLEMS_MAX;
+use crate::limits::{PLACES_MAX, PROBLEMS_MAX};
 use crate::{Cell, IntakeError, Misfits, Place, Problem, Remark, Rows, Said};
-
-/// Places that a column's report names.
-const PLACES_MAX: usize = 5;
 
 /// Rows that fit the columns of a contract. After the last row [`Standardised::report`] is complete.
 pub struct Standardised {

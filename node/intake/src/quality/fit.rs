@@ -115,7 +115,7 @@ impl Fit {
 
 /// A pattern of a contract. It takes time in proportion to the text whatever it says; look-around and back references,
 /// which could not, are refused.
-pub(crate) fn pattern(column: &str, text: &str) -> Result<Regex, IntakeError> {
+pub(super) fn pattern(column: &str, text: &str) -> Result<Regex, IntakeError> {
     RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build().map_err(|_| {
         IntakeError::mapping(
             format!("cột {}: không dùng được mẫu {}; hãy viết đơn giản hơn, không nhìn trước/sau và không tham chiếu ngược", quoted(column), quoted(text)),
