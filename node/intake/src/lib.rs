@@ -13,7 +13,7 @@
 //! refused with its place. Every reader is bounded ([`limits`]): a file that lies about its size stops, whatever it is.
 //!
 //! **What rows become.** [`mapping`] makes them fit the columns of a data contract, and tells what it did; [`quality`] holds
-//! them against the contract's rules.
+//! them against the contract's rules; [`profile`] says what they look like, and how good they are.
 //!
 //! **Where to begin.** [`Origin`] for what can be read, [`Rows`] for what a reader gives. Everything here blocks: call it
 //! from a blocking thread.
@@ -28,6 +28,7 @@ mod json;
 pub mod limits;
 pub mod mapping;
 mod origin;
+pub mod profile;
 pub mod quality;
 mod rows;
 mod secret;

@@ -32,3 +32,11 @@ pub const KEYS_IN_MEMORY: usize = 900_000;
 pub const KEY_RUNS_MAX: usize = 256;
 /// Most places of offending rows that a result names.
 pub const PLACES_MAX: usize = 5;
+/// Most different values of a column that are counted exactly; more are estimated.
+pub const DISTINCT_EXACT_MAX: usize = 10_000;
+/// Most different values of a column among which the most frequent ones are told.
+pub const TOP_AMONG_MAX: usize = 1_000;
+/// Most frequent values that a profile tells.
+pub const TOP_MAX: usize = 10;
+/// Most bins of a histogram.
+pub const BINS_MAX: usize = 32;
