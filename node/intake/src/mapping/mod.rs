@@ -34,4 +34,6 @@ pub(crate) fn is_iso(text: &str) -> bool {
 }
 
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod tests;
