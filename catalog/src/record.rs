@@ -8,7 +8,9 @@ use crate::{CatalogError, DatasetId, hints};
 mod check;
 mod promises;
 
-pub use promises::{Arguments, Expect, Latency, Measure, Metric, Promises, Rule, RuleUnit, Severity};
+pub use promises::{
+    Arguments, Expect, Frequency, Latency, Measure, Metric, Promises, Rule, RuleUnit, Severity, TimeUnit,
+};
 
 /// A text for people: Vietnamese first, English beside it (may be empty).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,32 +228,6 @@ impl Column {
             promises: Promises::default(),
         }
     }
-}
-
-/// A unit of time in the service level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimeUnit {
-    /// Hour.
-    Hour,
-    /// Day.
-    Day,
-    /// Week.
-    Week,
-    /// Month.
-    Month,
-    /// Year.
-    Year,
-}
-
-/// How often a dataset is brought up to date: every `every` units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Frequency {
-    /// How many units lie between two updates, at least 1.
-    pub every: u32,
-    /// The unit.
-    pub unit: TimeUnit,
 }
 
 /// All that the node knows of one of its own datasets.

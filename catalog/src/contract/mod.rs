@@ -30,6 +30,7 @@
 //! `frequency`, and `latency` where its `element` names a column.
 
 mod changes;
+mod levels;
 mod promises;
 mod reader;
 mod sections;

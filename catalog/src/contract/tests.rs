@@ -149,6 +149,19 @@ fn both_are_valid_under_the_standards_schema() {
     assert!(!validator.is_valid(&wrong), "the schema notices a field that is not the standard's");
 }
 
+#[test]
+fn the_contract_of_the_docs_is_valid_under_the_standards_schema_and_reads() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/contracts.md");
+    let text = std::fs::read_to_string(docs).unwrap();
+    let yaml = text.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let record = read(yaml, NOW).unwrap();
+    assert_eq!(record.primary_key().iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["tram", "luc"]);
+    let Some(path) = shared("vectors/odcs/odcs-json-schema-v3.1.0.json") else { return };
+    let schema: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(validator.is_valid(&parse(yaml).unwrap()));
+}
+
 /// Changes one thing in the full contract and gives the problems found.
 fn problems_of(change: impl Fn(&mut Value)) -> Vec<String> {
     let mut document = parse(&write(&full()).unwrap()).unwrap();

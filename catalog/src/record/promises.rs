@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-use super::{Column, DatasetRecord, Frequency};
+use super::{Column, DatasetRecord};
 
 /// What is promised of one column's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,32 @@ impl Promises {
     pub fn is_none(&self) -> bool {
         *self == Promises::default()
     }
+}
+
+/// A unit of time in the service level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    /// Hour.
+    Hour,
+    /// Day.
+    Day,
+    /// Week.
+    Week,
+    /// Month.
+    Month,
+    /// Year.
+    Year,
+}
+
+/// How often a dataset is brought up to date: every `every` units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frequency {
+    /// How many units lie between two updates, at least 1.
+    pub every: u32,
+    /// The unit.
+    pub unit: TimeUnit,
 }
 
 /// How old the newest value of a time column may be.

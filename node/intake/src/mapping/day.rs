@@ -2,18 +2,19 @@
 
 use time::{Date, Duration, Month, PrimitiveDateTime, Time, UtcOffset};
 
+use super::form::Form;
 use super::text::quoted;
 use crate::Said;
 
 /// Longest text of a day or time, bytes; ISO 8601 with a fraction and an offset has 35.
-const BYTES_MAX: usize = 64;
+pub(super) const BYTES_MAX: usize = 64;
 
 /// What a text says: a day, perhaps a time of day, perhaps how far from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
-    day: Date,
-    time: Option<Time>,
-    offset: Option<UtcOffset>,
+    pub(super) day: Date,
+    pub(super) time: Option<Time>,
+    pub(super) offset: Option<UtcOffset>,
 }
 
 /// How days and times of a column are written, and where its clock stands.
@@ -147,7 +148,7 @@ fn iso_time(day: Date, time: Time) -> String {
 }
 
 /// Years 1 to 9999.
-fn day(year: i32, month: u8, day: u8) -> Option<Date> {
+pub(super) fn day(year: i32, month: u8, day: u8) -> Option<Date> {
     let month = Month::try_from(month).ok()?;
     Date::from_calendar_date(year, month, day).ok().filter(|date| (1..=9999).contains(&date.year()))
 }
@@ -217,130 +218,9 @@ fn offset(text: &str) -> Option<UtcOffset> {
     UtcOffset::from_hms(sign * hours, sign * minutes, 0).ok()
 }
 
-fn digits(text: &str) -> Option<u32> {
+pub(super) fn digits(text: &str) -> Option<u32> {
     let plain = (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Year,
-    Month,
-    Day,
-    Hour,
-    Minute,
-    Second,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Field(Field),
-    Literal(char),
-}
-
-/// A form such as `dd/mm/yyyy hh:mm`. `mm` behind hours is minutes, as in a spreadsheet.
-#[derive(Debug, Clone)]
-struct Form {
-    text: String,
-    tokens: Vec<Token>,
-}
-
-impl Form {
-    fn new(text: &str) -> Result<Self, Said> {
-        Self::tokens(text).map(|tokens| Self { text: text.to_owned(), tokens }).ok_or_else(|| {
-            Said::new(
-                format!(
-                    "{} không phải dạng ngày; dùng `yyyy`, `mm`, `dd`, và `hh`, `mm`, `ss` cho giờ, ví dụ `dd/mm/yyyy hh:mm`",
-                    quoted(text)
-                ),
-                format!(
-                    "{} is no form of a date; use `yyyy`, `mm`, `dd`, and `hh`, `mm`, `ss` for the time, such as `dd/mm/yyyy hh:mm`",
-                    quoted(text)
-                ),
-            )
-        })
-    }
-
-    fn tokens(text: &str) -> Option<Vec<Token>> {
-        let mut tokens: Vec<Token> = Vec::new();
-        let mut fields: Vec<Field> = Vec::new();
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            let letter = c.to_ascii_lowercase();
-            if !c.is_ascii_alphabetic() || letter == 't' {
-                tokens.push(Token::Literal(c));
-                continue;
-            }
-            let mut count = 1;
-            while chars.next_if(|next| next.to_ascii_lowercase() == letter).is_some() {
-                count += 1;
-            }
-            let field = match (letter, count) {
-                ('y', 4) => Field::Year,
-                ('m', 1 | 2) if fields.last() == Some(&Field::Hour) => Field::Minute,
-                ('m', 1 | 2) => Field::Month,
-                ('d', 1 | 2) => Field::Day,
-                ('h', 1 | 2) => Field::Hour,
-                ('s', 1 | 2) => Field::Second,
-                _ => return None,
-            };
-            if fields.contains(&field) || tokens.len() > BYTES_MAX {
-                return None;
-            }
-            fields.push(field);
-            tokens.push(Token::Field(field));
-        }
-        let has = |field| fields.contains(&field);
-        let whole = has(Field::Year) && has(Field::Month) && has(Field::Day);
-        let clock = has(Field::Hour) == has(Field::Minute) && (has(Field::Minute) || !has(Field::Second));
-        (whole && clock).then_some(tokens)
-    }
-
-    /// Between other signs, days, months and hours may have one digit; run together, two.
-    fn read(&self, text: &str) -> Option<Moment> {
-        let (mut year, mut month, mut of_month, mut hour, mut minute, mut second) = (0, 0, 0, None, 0, 0);
-        let mut rest = text;
-        let mut tokens = self.tokens.iter().peekable();
-        while let Some(token) = tokens.next() {
-            let field = match token {
-                Token::Literal(c) => {
-                    rest = rest.strip_prefix(*c)?;
-                    continue;
-                }
-                Token::Field(field) => field,
-            };
-            let run = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let set_apart = !matches!(tokens.peek(), Some(Token::Field(_)));
-            let len = match (field, set_apart) {
-                (Field::Year, _) => 4,
-                (_, true) if run == 1 => 1,
-                _ => 2,
-            };
-            if run < len || set_apart && run > len {
-                return None;
-            }
-            let (number, behind) = rest.split_at_checked(len)?;
-            rest = behind;
-            let number = digits(number)?;
-            let small = u8::try_from(number).unwrap_or(u8::MAX);
-            match field {
-                Field::Year => year = i32::try_from(number).ok()?,
-                Field::Month => month = small,
-                Field::Day => of_month = small,
-                Field::Hour => hour = Some(small),
-                Field::Minute => minute = small,
-                Field::Second => second = small,
-            }
-        }
-        if !rest.is_empty() {
-            return None;
-        }
-        let time = match hour {
-            Some(hour) => Some(Time::from_hms(hour, minute, second).ok()?),
-            None => None,
-        };
-        Some(Moment { day: day(year, month, of_month)?, time, offset: None })
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod code;
 mod convert;
 mod day;
 mod file;
+mod form;
 mod number;
 mod report;
 mod stream;

@@ -81,7 +81,10 @@ fn no_value_of_a_personal_column_leaves_the_profile() {
     let mut marked = record(columns(Personal::Basic));
     marked.personal = Personal::Basic;
     marked.subject = Some(Subject::Key("ma".to_owned()));
-    let (profile, quality) = survey(&marked, table(), None);
+    let (profile, mut quality) = survey(&marked, table(), None);
+    let mut checks = Checks::new(&marked, Path::new(".")).unwrap();
+    checks.row(&Place::row(2), &[None, Some("K-4711".to_owned()), None, None]).unwrap();
+    quality.results.extend(checks.finish().unwrap().results);
     let json = serde_json::to_string(&(&profile, &quality)).unwrap();
     for secret in ["Hàng Bạc", "1987", "K-4711", "Số 7"] {
         assert!(!json.contains(secret), "{json}");

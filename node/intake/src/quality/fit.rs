@@ -18,6 +18,8 @@ pub(crate) struct Fit {
     kind: ColumnKind,
     pub(crate) required: bool,
     codes: HashSet<String>,
+    /// The codes as a message lists them: sorting ten thousand for each wrong cell would take longer than reading it.
+    codes_listed: String,
     minimum: Option<f64>,
     maximum: Option<f64>,
     min_length: Option<u64>,
@@ -34,6 +36,7 @@ impl Fit {
             // A key without a value is none.
             required: !column.nullable || promises.primary_key,
             codes: promises.codes.iter().cloned().collect(),
+            codes_listed: listed(promises.codes.iter().map(String::as_str)),
             minimum: bound(&promises.minimum),
             maximum: bound(&promises.maximum),
             min_length: promises.min_length,
@@ -73,9 +76,7 @@ impl Fit {
 
     fn out_of_bounds(&self, text: &str) -> Option<Said> {
         if !self.codes.is_empty() && !self.codes.contains(text) {
-            let mut known: Vec<&str> = self.codes.iter().map(String::as_str).collect();
-            known.sort_unstable();
-            let known = listed(known);
+            let known = &self.codes_listed;
             return Some(Said::new(
                 format!("{} không có trong danh mục của hợp đồng: {known}", quoted(text)),
                 format!("{} is not one of the contract's codes: {known}", quoted(text)),

@@ -84,8 +84,9 @@ pub struct QualityReport {
     pub invalid: Vec<u64>,
     /// Each rule and promise.
     pub results: Vec<RuleResult>,
-    /// The first cells that do not fit, at most [`crate::limits::PROBLEMS_MAX`]. They quote values: for the agency's own
-    /// people.
+    /// The first cells that do not fit, at most [`crate::limits::PROBLEMS_MAX`]. They quote values, so they are for the
+    /// agency's own people and not written with the rest.
+    #[serde(skip)]
     pub problems: Vec<Problem>,
     /// How many such cells there are.
     pub problems_total: u64,
