@@ -224,6 +224,30 @@ fn unknown_codes_are_refused_kept_or_made_missing_as_said() {
 }
 
 #[test]
+fn what_a_column_says_goes_before_what_the_whole_mapping_says() {
+    let columns =
+        [column("a", ColumnKind::Number), column("b", ColumnKind::Number), column("c", ColumnKind::Date)];
+    let source = Table::new(&["a", "b", "c"], &[&["1,5", "NA", "2/1/2024"], &["NA", "1.500", "3/1/2024"]]);
+    let mapping = r#"
+        missing = ["NA"]
+        decimal = ","
+        date = "dd/mm/yyyy"
+        [columns.b]
+        missing = ["NA", "1.5"]
+        decimal = "."
+        [columns.c]
+        date = "mm/dd/yyyy"
+    "#;
+    let (rows, _) = run(mapping, source, &columns).unwrap();
+    assert_eq!(rows[0], [text("1.5"), None, text("2024-02-01")]);
+    assert_eq!(rows[1], [None, text("1.500"), text("2024-03-01")]);
+    let source = Table::new(&["a", "b", "c"], &[&["-", "-", ""]]);
+    let own = "missing = [\"-\", \"\"]\n[columns.b]\nmissing = [\"\"]";
+    let misfits = misfits(run(own, source, &columns));
+    assert_eq!((misfits.total, misfits.first[0].place.column.as_deref()), (1, Some("b")));
+}
+
+#[test]
 fn an_error_of_the_source_ends_the_rows() {
     struct Broken;
     impl Rows for Broken {

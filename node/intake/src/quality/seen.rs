@@ -56,6 +56,11 @@ impl Seen {
         &self.columns
     }
 
+    #[cfg(test)]
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
     /// Looks at a row. A key of which nothing is there is none.
     pub(super) fn row(&mut self, place: &Place, cells: &[Cell]) -> Result<(), IntakeError> {
         let key = || self.columns.iter().map(|at| cells.get(*at).and_then(Option::as_deref));

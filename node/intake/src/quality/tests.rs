@@ -188,3 +188,15 @@ fn real_dengue_counts_have_their_key_and_the_places_that_repeat_without_it() {
     assert_eq!(report.rows, 17_112);
     assert!(report.passed(), "{:#?}", report.results);
 }
+
+#[test]
+fn a_column_that_is_the_key_is_held_once_and_all_keys_share_the_memory() {
+    let columns = "[{name: id, logicalType: integer, primaryKey: true, primaryKeyPosition: -1, unique: true}, \
+         {name: ma, logicalType: string, unique: true, quality: [{metric: duplicateValues, mustBe: 0}]}]";
+    let record = record(columns, "[]");
+    assert_eq!(record.columns[0].promises.key_position, None, "-1 is the standard's word for none");
+    let checks = Checks::new(&record, &std::env::temp_dir()).unwrap();
+    let about: Vec<About> = checks.keys.iter().map(|(about, _)| *about).collect();
+    assert_eq!(about, [About::Unique, About::PrimaryKey]);
+    assert!(checks.keys.iter().all(|(_, seen)| seen.most() == KEYS_IN_MEMORY / 3), "two keys and a rule");
+}
