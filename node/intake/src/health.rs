@@ -1,4 +1,5 @@
 //! What a look at an origin found, without reading it whole.
+//! What a check of an origin finds without reading its rows.
 
 use serde::Serialize;
 
@@ -21,5 +22,16 @@ pub struct Health {
     /// The columns' names as they will be read.
     pub columns: Vec<String>,
     /// What a person should know already.
+/// An origin that can be read, and what was found out about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// What is there: the server's version, the table, the object.
+    pub found: Said,
+    /// Names of the columns as far as they are known before reading.
+    pub columns: Vec<String>,
+    /// How many rows there may be, by the server's own estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_estimate: Option<u64>,
+    /// What a person should know, such as rights that the login should not have.
     pub remarks: Vec<Remark>,
 }

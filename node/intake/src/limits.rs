@@ -40,3 +40,17 @@ pub const TOP_AMONG_MAX: usize = 1_000;
 pub const TOP_MAX: usize = 10;
 /// Most bins of a histogram.
 pub const BINS_MAX: usize = 32;
+/// Longest wait until a server answers a connection, seconds.
+pub const CONNECT_SECONDS: u64 = 15;
+/// Longest wait for the next bytes of a server, seconds.
+pub const IDLE_SECONDS: u64 = 60;
+/// Longest time that a server may work on one step, such as the first rows of a sorted query, seconds.
+pub const STEP_SECONDS: u64 = 900;
+/// Longest time that one reading of a server takes unless the origin says less, seconds.
+pub const READ_SECONDS: u64 = 6 * 3_600;
+/// Longest time of a check, seconds.
+pub const CHECK_SECONDS: u64 = 30;
+/// Longest query that a description may hold, bytes.
+pub const QUERY_BYTES_MAX: usize = 64 << 10;
+/// Largest file with certificate authorities, bytes.
+pub const CA_BYTES_MAX: u64 = 4 << 20;

@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{ExcelOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
+use crate::postgres::Postgresql;
+use crate::{Health, IntakeError, Rows};
 
 /// Where the rows of a dataset are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub enum Origin {
     Json(JsonOrigin),
     /// A sheet of a workbook.
     Excel(ExcelOrigin),
+    /// A table or a query of a PostgreSQL server.
+    Postgresql(Postgresql),
 }
 
 impl Origin {
@@ -25,12 +29,16 @@ impl Origin {
     /// # Errors
     /// [`IntakeError::Origin`] that names what is wrong and where.
     pub fn parse(text: &str) -> Result<Self, IntakeError> {
-        toml::from_str(text).map_err(|e| {
+        let origin: Self = toml::from_str(text).map_err(|e| {
             IntakeError::origin(
                 format!("bản mô tả nguồn không đọc được: {e}"),
                 format!("the description of the source cannot be read: {e}"),
             )
-        })
+        })?;
+        match &origin {
+            Self::Postgresql(it) => it.validate()?,
+        }
+        Ok(origin)
     }
 
     /// Opens the origin. Paths in it are taken from `base`.
@@ -54,6 +62,17 @@ impl Origin {
             Self::Text(text) => text.check(base),
             Self::Json(json) => json.check(base),
             Self::Excel(excel) => excel.check(base),
+            Self::Postgresql(it) => it.open(base),
+        }
+    }
+
+    /// Says whether the origin can be read and what is there, without reading its rows.
+    ///
+    /// # Errors
+    /// Every [`IntakeError`].
+    pub fn check(&self, base: &Path) -> Result<Health, IntakeError> {
+        match self {
+            Self::Postgresql(it) => it.check(base),
         }
     }
 }
