@@ -49,6 +49,7 @@ pub mod postgres;
 mod remote;
 mod rows;
 mod secret;
+pub mod sqlite;
 mod tls;
 
 pub use health::Health;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ExcelOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
 use crate::postgres::Postgresql;
+use crate::sqlite::Sqlite;
 use crate::{Health, IntakeError, Rows};
 
 /// Where the rows of a dataset are.
@@ -21,6 +22,8 @@ pub enum Origin {
     Excel(ExcelOrigin),
     /// A table or a query of a PostgreSQL server.
     Postgresql(Postgresql),
+    /// A table or a query of a SQLite file.
+    Sqlite(Sqlite),
 }
 
 impl Origin {
@@ -37,6 +40,7 @@ impl Origin {
         })?;
         match &origin {
             Self::Postgresql(it) => it.validate()?,
+            Self::Sqlite(it) => it.validate()?,
         }
         Ok(origin)
     }
@@ -63,6 +67,7 @@ impl Origin {
             Self::Json(json) => json.check(base),
             Self::Excel(excel) => excel.check(base),
             Self::Postgresql(it) => it.open(base),
+            Self::Sqlite(it) => it.open(base),
         }
     }
 
@@ -73,6 +78,7 @@ impl Origin {
     pub fn check(&self, base: &Path) -> Result<Health, IntakeError> {
         match self {
             Self::Postgresql(it) => it.check(base),
+            Self::Sqlite(it) => it.check(base),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The PostgreSQL reader against a real server.
 
+#![allow(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
+
 mod servers;
 
 use std::path::Path;

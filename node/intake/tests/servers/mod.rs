@@ -1,7 +1,7 @@
 //! A real PostgreSQL server for a test: in a temporary folder, on a free port of this machine, gone with its last user.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 use std::io::Write as _;
-#![allow(clippy::unwrap_used)] // helpers of tests
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt as _;
