@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// A sentence in both languages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Said {
     /// Vietnamese.
     pub vi: String,

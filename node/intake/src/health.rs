@@ -1,12 +1,11 @@
 //! What a look at an origin found, without reading it whole.
-//! What a check of an origin finds without reading its rows.
 
 use serde::Serialize;
 
 use crate::{Remark, Said};
 
 /// The answer of a health check: the origin is there and can be opened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
     /// What was found, in a sentence.
     pub said: Said,
@@ -16,22 +15,14 @@ pub struct Health {
     /// Last change where it is known, RFC 3339 in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified: Option<String>,
+    /// How many rows there may be, by a server's own estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_estimate: Option<u64>,
     /// Sheets of a workbook, files of a folder.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<String>,
     /// The columns' names as they will be read.
     pub columns: Vec<String>,
     /// What a person should know already.
-/// An origin that can be read, and what was found out about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Health {
-    /// What is there: the server's version, the table, the object.
-    pub found: Said,
-    /// Names of the columns as far as they are known before reading.
-    pub columns: Vec<String>,
-    /// How many rows there may be, by the server's own estimate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows_estimate: Option<u64>,
-    /// What a person should know, such as rights that the login should not have.
     pub remarks: Vec<Remark>,
 }

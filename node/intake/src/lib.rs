@@ -25,17 +25,20 @@ mod font;
 mod header;
 mod health;
 mod json;
-mod health;
 pub mod limits;
 pub mod mapping;
 mod origin;
+pub mod postgres;
 pub mod profile;
 pub mod quality;
+mod remote;
 mod rows;
 mod secret;
+pub mod sqlite;
 mod syllable;
 mod text;
 mod text_form;
+mod tls;
 
 #[cfg(test)]
 mod testing;
@@ -45,14 +48,6 @@ pub use excel::ExcelOrigin;
 pub use font::Font;
 pub use health::Health;
 pub use json::JsonOrigin;
-pub mod postgres;
-mod remote;
-mod rows;
-mod secret;
-pub mod sqlite;
-mod tls;
-
-pub use health::Health;
 pub use origin::Origin;
 pub use rows::{Cell, Remark, Rows};
 pub use secret::Secret;

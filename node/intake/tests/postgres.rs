@@ -159,7 +159,7 @@ fn a_check_tells_version_columns_and_rows_and_warns_of_rights_to_write() {
     let Some(server) = server() else { return };
     server.admin("ANALYZE wards");
     let health = origin(&server, "table = \"public.wards\"").check(Path::new("/")).unwrap();
-    assert!(health.found.en.starts_with("PostgreSQL ") && health.found.en.contains("public.wards"));
+    assert!(health.said.en.starts_with("PostgreSQL ") && health.said.en.contains("public.wards"));
     assert_eq!((health.rows_estimate, health.columns.len()), (Some(3_321), 8));
     assert!(health.remarks.is_empty(), "{:?}", health.remarks);
     for (user, code) in [("clerk", "role-may-write"), ("admin", "role-above-rights")] {

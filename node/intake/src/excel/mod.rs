@@ -84,6 +84,7 @@ impl ExcelOrigin {
             parts: rows.sheets().to_vec(),
             columns: rows.columns().to_vec(),
             remarks: rows.remarks(),
+            rows_estimate: None,
         })
     }
 }

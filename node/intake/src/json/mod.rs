@@ -90,6 +90,7 @@ impl JsonOrigin {
             parts: Vec::new(),
             columns: rows.columns().to_vec(),
             remarks: rows.remarks(),
+            rows_estimate: None,
         })
     }
 }

@@ -116,6 +116,9 @@ impl Walk {
     }
 }
 
+/// Names with their values.
+pub(super) type Cells<'a> = Vec<(String, Option<&'a str>)>;
+
 /// A list where a value should be.
 #[derive(Debug)]
 pub(super) struct ListThere(pub String);
@@ -126,7 +129,7 @@ impl Record {
         &'a self,
         left_out: &impl Fn(&str) -> bool,
         lists: &mut Vec<String>,
-    ) -> Result<Option<Vec<(String, Option<&'a str>)>>, ListThere> {
+    ) -> Result<Option<Cells<'a>>, ListThere> {
         let Node::Object(_) = &*self.node else {
             return Ok(None);
         };

@@ -58,7 +58,7 @@ pub(super) fn check(origin: &Postgresql, base: &Path) -> Result<Health, IntakeEr
         format!("PostgreSQL {version}: {} đọc được, {n} cột, ước chừng {rows} dòng", what.vi),
         format!("PostgreSQL {version}: {} can be read, {n} columns, about {rows} rows", what.en),
     );
-    Ok(Health { found, columns, rows_estimate: Some(rows), remarks })
+    Ok(Health { said: found, columns, rows_estimate: Some(rows), remarks, ..Health::default() })
 }
 
 /// What the server says that it would do. Asking does check the right to read.

@@ -110,7 +110,7 @@ impl Sqlite {
             format!("SQLite {version}: `{what}` đọc được, {n} cột"),
             format!("SQLite {version}: `{what}` can be read, {n} columns"),
         );
-        Ok(Health { found, columns, rows_estimate, remarks: Vec::new() })
+        Ok(Health { said: found, columns, rows_estimate, ..Health::default() })
     }
 }
 

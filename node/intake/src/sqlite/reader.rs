@@ -58,7 +58,7 @@ fn rows(
     let (mut db, still) = file::open(path)?;
     guard::restrict(&mut db, deadline, stop).map_err(|e| failed(&e))?;
     let mut prepared = db.prepare(statement).map_err(|e| failed(&e))?;
-    let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     check_columns(&columns)?;
     if prepared.parameter_count() > 0 || !prepared.readonly() {
         return Err(IntakeError::origin(

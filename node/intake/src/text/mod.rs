@@ -131,6 +131,7 @@ impl TextOrigin {
             parts: Vec::new(),
             columns: rows.columns().to_vec(),
             remarks: rows.remarks(),
+            rows_estimate: None,
         })
     }
 }
