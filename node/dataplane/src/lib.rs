@@ -6,7 +6,8 @@
 //! side it checks chunks as they come ([`Inbox`]). Chunks may travel [`sealing`]ed.
 //!
 //! **What it is not.** It does not decide (crate `policy`), does not sign (crate `certs`), and knows nothing of
-//! agreements or of the network. It takes no raw SQL: a request is a structure, and there is no EXPLAIN, no
+//! agreements or of the network. It runs no SQL: a request is a structure, a small part of SQL can be
+//! written in its place ([`Query::from_sql`]) and is translated before anything is planned, and there is no EXPLAIN, no
 //! `information_schema` and no second table to ask about.
 //!
 //! **The rule of the house.** A consumer must not learn anything of a row that the policy hides or of a value that
@@ -35,16 +36,18 @@ mod schema;
 pub mod sealing;
 mod source;
 mod spool;
+mod sql;
 
 pub use encode::OutputFormat;
 pub use error::{DataError, Problem};
 pub use inbox::{Accepted, Inbox};
 pub use inspect::{FileReport, Inspection, inspect, validate};
 pub use limits::Limits;
-pub use predicate::{Op, Predicate, Value};
-pub use query::{Function, Measure, Query};
+pub use predicate::{Op, Predicate, Test, Value};
+pub use query::{Function, Measure, Order, Query};
 pub use restriction::{AggregateOnly, HashKey, Mask, Restriction, Subject, TimeUnit, WATERMARK};
 pub use run::{Answer, Job, Outcome, output_schema, run, visible_schema};
 pub use schema::{Column, ColumnKind, Schema};
 pub use source::{Format, Source};
 pub use spool::{Chunk, ChunkDigest, ChunkWriter, Progress, SpoolReader, SpoolState, SpoolSummary, spool};
+pub use sql::{SqlError, THIS_DATASET};

@@ -33,6 +33,15 @@ pub const TEXT_BYTES_MAX: usize = 1_024;
 pub const MEASURES_MAX: usize = 64;
 /// Most group-by columns of one query.
 pub const GROUP_BY_MAX: usize = 16;
+/// Most columns that an answer is sorted by.
+pub const ORDER_BY_MAX: usize = 16;
+/// Longest query written as SQL, in bytes: room for an `IN` of many values.
+pub const SQL_BYTES_MAX: usize = 64 * 1024;
+/// Deepest parentheses in SQL: each level takes stack while it is parsed.
+pub const SQL_DEPTH_MAX: usize = 6;
+/// Most keywords and operators in SQL: the parser's tree can be as deep as there are of them, and dropping it takes
+/// stack.
+pub const SQL_JOINTS_MAX: usize = 512;
 
 /// Smallest chunk: below, digests and round trips cost more than the bytes.
 pub const CHUNK_BYTES_MIN: u64 = 256 * 1024;

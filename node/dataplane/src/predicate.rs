@@ -17,7 +17,7 @@ pub enum Value {
     Text(String),
 }
 
-/// How to compare. A missing value (null) satisfies `is_null` alone.
+/// How to compare. A missing value (null) satisfies `is_null` alone: not `ne` and not `not_in` either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
@@ -41,6 +41,25 @@ pub enum Op {
     IsNotNull,
     /// A text that begins with the one value.
     StartsWith,
+    /// Equal to none of the values.
+    NotIn,
+    /// From the first value to the second, both included.
+    Between,
+    /// Less than the first value or greater than the second.
+    NotBetween,
+    /// A text that does not begin with the one value.
+    NotStartsWith,
+}
+
+/// Another comparison of a predicate's column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// How to compare.
+    pub op: Op,
+    /// With what, as in [`Predicate::values`].
+    #[serde(default)]
+    pub values: Vec<Value>,
 }
 
 /// One comparison. Several together mean all of them.
@@ -51,14 +70,25 @@ pub struct Predicate {
     pub column: String,
     /// How to compare.
     pub op: Op,
-    /// With what: none for `is_null` and `is_not_null`, one or more for `in`, one otherwise.
+    /// With what: none for `is_null` and `is_not_null`, one or more for `in` and `not_in`, two for `between` and
+    /// `not_between`, one otherwise.
     #[serde(default)]
     pub values: Vec<Value>,
+    /// The predicate holds as well where one of these holds of the same column. There is no way to say "or" across
+    /// columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Test>,
 }
 
 impl Predicate {
     /// A comparison.
     pub fn new(column: impl Into<String>, op: Op, values: Vec<Value>) -> Self {
-        Self { column: column.into(), op, values }
+        Self { column: column.into(), op, values, or: Vec::new() }
+    }
+
+    /// The comparisons of which one must hold.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = (Op, &[Value])> {
+        let first = std::iter::once((self.op, self.values.as_slice()));
+        first.chain(self.or.iter().map(|t| (t.op, t.values.as_slice())))
     }
 }

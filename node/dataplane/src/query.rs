@@ -60,6 +60,17 @@ impl Measure {
     }
 }
 
+/// One column that the answer's rows are sorted by. Missing values come last either way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// A column of the answer: a name of a column shown, of a group or of a figure.
+    pub column: String,
+    /// From the greatest to the least.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub descending: bool,
+}
+
 /// A request. `Default` asks for everything that is visible.
 ///
 /// With `group_by` or `measures` the answer has one row per group, sorted by the group's columns (missing values
@@ -80,6 +91,13 @@ pub struct Query {
     pub group_by: Vec<String>,
     /// Figures per group.
     pub measures: Vec<Measure>,
+    /// Each different row once, sorted as groups are; no figures, so not together with `group_by` or `measures`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub distinct: bool,
+    /// How the rows are sorted, in place of the order that is given otherwise. Rows that are the same in these columns
+    /// are sorted by the answer's other columns in turn, so that the order tells nothing of what is not shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order_by: Vec<Order>,
     /// Most rows wanted.
     pub limit: Option<u64>,
 }

@@ -296,6 +296,7 @@ pub fn query(doc: &QueryDoc, visible: &Schema) -> Result<Query> {
             })
             .collect(),
         limit: doc.limit,
+        ..Query::default()
     })
 }
 

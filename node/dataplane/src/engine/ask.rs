@@ -5,10 +5,10 @@ use datafusion::logical_expr::Expr;
 
 use super::compare::{check_count, compile};
 use super::view::{View, VisibleColumn};
-use crate::limits::{COLUMNS_MAX, GROUP_BY_MAX, MEASURES_MAX};
+use crate::limits::{COLUMNS_MAX, GROUP_BY_MAX, MEASURES_MAX, ORDER_BY_MAX};
 use crate::restriction::WATERMARK;
 use crate::schema::check_name;
-use crate::{Column, ColumnKind, DataError, Function, Measure, Op, Query, Schema};
+use crate::{Column, ColumnKind, DataError, Function, Measure, Op, Predicate, Query, Schema};
 
 /// A figure that can be computed.
 #[derive(Debug, Clone)]
@@ -33,6 +33,9 @@ pub(crate) struct Ask {
     /// Over the visible columns.
     pub filter: Vec<Expr>,
     pub shape: Shape,
+    /// Columns of the answer by which its rows are sorted, and whether downwards: all of its columns, so that no two
+    /// different rows are equal. Empty for the order that rows have anyhow.
+    pub order: Vec<(String, bool)>,
     pub limit: Option<usize>,
     /// Schema of the answer.
     pub output: Schema,
@@ -48,13 +51,18 @@ impl Ask {
         }
         let grouped =
             !query.group_by.is_empty() || !query.measures.is_empty() || view.aggregate_only.is_some();
-        let (shape, mut output) = if grouped { groups(view, query)? } else { rows(view, query)? };
+        let (shape, mut output) = match (query.distinct, grouped) {
+            (true, _) => distinct(view, query)?,
+            (false, true) => groups(view, query)?,
+            (false, false) => rows(view, query)?,
+        };
+        let order = order(query, &output)?;
         if view.watermark.is_some() {
             output.push(Column::new(WATERMARK, ColumnKind::String, false));
         }
         // A limit beyond what the engine counts (63 bits) is no limit.
         let limit = query.limit.filter(|n| i64::try_from(*n).is_ok()).and_then(|n| usize::try_from(n).ok());
-        Ok(Self { filter, shape, limit, output: Schema::new(output).map_err(as_query)? })
+        Ok(Self { filter, shape, order, limit, output: Schema::new(output).map_err(as_query)? })
     }
 }
 
@@ -83,6 +91,50 @@ fn rows(view: &View, query: &Query) -> Result<(Shape, Vec<Column>), DataError> {
         output.push(Column::new(name, column.kind, column.nullable));
     }
     Ok((Shape::Rows(names), output))
+}
+
+/// Different rows are groups without figures.
+fn distinct(view: &View, query: &Query) -> Result<(Shape, Vec<Column>), DataError> {
+    if !query.group_by.is_empty() || !query.measures.is_empty() {
+        let what =
+            "`distinct` goes with `columns`, not with `group_by` or `measures`: groups are different already";
+        return Err(DataError::Query(what.to_owned()));
+    }
+    let (shape, output) = rows(view, query)?;
+    let Shape::Rows(by) = shape else { return Ok((shape, output)) };
+    if by.len() > GROUP_BY_MAX {
+        let what = format!("`distinct` takes at most {GROUP_BY_MAX} columns; name them in `columns`");
+        return Err(DataError::Query(what));
+    }
+    check_release(view, query, &by)?;
+    Ok((Shape::Groups { by, figures: Vec::new() }, output))
+}
+
+/// The order asked for, made total by the answer's other columns.
+fn order(query: &Query, output: &[Column]) -> Result<Vec<(String, bool)>, DataError> {
+    if query.order_by.is_empty() {
+        return Ok(Vec::new());
+    }
+    if query.order_by.len() > ORDER_BY_MAX {
+        return Err(DataError::Query(format!("at most {ORDER_BY_MAX} columns to sort by")));
+    }
+    let mut order: Vec<(String, bool)> = Vec::with_capacity(output.len());
+    for by in &query.order_by {
+        if !output.iter().any(|c| c.name == by.column) {
+            let what = format!("the answer has no column `{}` to sort by; sort by what it shows", by.column);
+            return Err(DataError::Query(what));
+        }
+        if order.iter().any(|(name, _)| *name == by.column) {
+            return Err(DataError::Query(format!("`order_by` names `{}` twice", by.column)));
+        }
+        order.push((by.column.clone(), by.descending));
+    }
+    for column in output {
+        if !order.iter().any(|(name, _)| *name == column.name) {
+            order.push((column.name.clone(), false));
+        }
+    }
+    Ok(order)
 }
 
 fn groups(view: &View, query: &Query) -> Result<(Shape, Vec<Column>), DataError> {
@@ -128,8 +180,9 @@ fn check_release(view: &View, query: &Query, by: &[String]) -> Result<(), DataEr
             return Err(DataError::Query(what));
         }
     }
-    let cuts = |op: Op| !matches!(op, Op::Eq | Op::IsNull);
-    match query.filter.iter().find(|p| cuts(p.op) && !by.contains(&p.column)) {
+    // One comparison that chooses one value; an "or" chooses several cells and adds them up.
+    let cuts = |p: &Predicate| !matches!(p.op, Op::Eq | Op::IsNull) || !p.or.is_empty();
+    match query.filter.iter().find(|p| cuts(p) && !by.contains(&p.column)) {
         Some(p) => {
             let what = format!(
                 "column `{0}` can be filtered with `eq` only; group by `{0}` for other filters",

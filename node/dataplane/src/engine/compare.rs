@@ -10,49 +10,74 @@ use crate::calendar::{MICROS_PER_DAY, parse_date, parse_timestamp};
 use crate::limits::{IN_VALUES_MAX, PREDICATES_MAX, TEXT_BYTES_MAX};
 use crate::{ColumnKind, Op, Predicate, Value};
 
-/// Checks how many predicates there are.
+/// Checks how many comparisons there are.
 pub(crate) fn check_count(predicates: &[Predicate]) -> Result<(), String> {
-    if predicates.len() > PREDICATES_MAX {
-        return Err(format!("it has {} predicates, at most {PREDICATES_MAX}", predicates.len()));
+    let count: usize = predicates.iter().map(|p| 1 + p.or.len()).sum();
+    if count > PREDICATES_MAX {
+        return Err(format!("it has {count} predicates, at most {PREDICATES_MAX}"));
     }
     Ok(())
 }
 
 /// The predicate over a column of this kind, or why there is none.
 pub(crate) fn compile(predicate: &Predicate, kind: ColumnKind) -> Result<Expr, String> {
-    let name = &predicate.column;
+    let mut any: Option<Expr> = None;
+    for (op, values) in predicate.tests() {
+        let one = test(&predicate.column, op, values, kind)?;
+        any = Some(match any {
+            Some(others) => others.or(one),
+            None => one,
+        });
+    }
+    any.ok_or_else(|| format!("column `{}` is compared with nothing", predicate.column))
+}
+
+fn test(name: &str, op: Op, given: &[Value], kind: ColumnKind) -> Result<Expr, String> {
     let this = column(name);
-    let values = literals(predicate, kind)?;
+    let values = literals(name, given, kind)?;
+    let wrong =
+        |takes: &str| format!("`{}` on column `{name}` takes {takes}, not {}", op_name(op), given.len());
     let one = || match values.as_slice() {
         [value] => Ok(value.clone()),
-        _ => Err(format!(
-            "`{}` on column `{name}` takes one value, not {}",
-            op_name(predicate.op),
-            values.len()
-        )),
+        _ => Err(wrong("one value")),
     };
-    if is_order(predicate.op) && kind == ColumnKind::Boolean {
+    let two = || match values.as_slice() {
+        [low, high] => Ok((low.clone(), high.clone())),
+        _ => Err(wrong("two values")),
+    };
+    if is_order(op) && kind == ColumnKind::Boolean {
         return Err(format!("column `{name}` is a boolean; compare it with `eq`, `ne` or `in`"));
     }
-    Ok(match predicate.op {
+    Ok(match op {
         Op::Eq => this.eq(one()?),
         Op::Ne => this.not_eq(one()?),
         Op::Lt => this.lt(one()?),
         Op::Le => this.lt_eq(one()?),
         Op::Gt => this.gt(one()?),
         Op::Ge => this.gt_eq(one()?),
-        Op::In => in_list(this, values, name)?,
-        Op::IsNull | Op::IsNotNull if !values.is_empty() => {
-            return Err(format!("`{}` on column `{name}` takes no value", op_name(predicate.op)));
+        Op::Between => {
+            let (low, high) = two()?;
+            this.clone().gt_eq(low).and(this.lt_eq(high))
         }
+        Op::NotBetween => {
+            let (low, high) = two()?;
+            this.clone().lt(low).or(this.gt(high))
+        }
+        Op::In | Op::NotIn if values.is_empty() => {
+            return Err(wrong(&format!("1 to {IN_VALUES_MAX} values")));
+        }
+        Op::In => Expr::InList(InList::new(Box::new(this), values, false)),
+        Op::NotIn => Expr::InList(InList::new(Box::new(this), values, true)),
+        Op::IsNull | Op::IsNotNull if !values.is_empty() => return Err(wrong("no value")),
         Op::IsNull => this.is_null(),
         Op::IsNotNull => this.is_not_null(),
-        Op::StartsWith => starts_with(this, predicate, kind)?,
+        Op::StartsWith => starts_with(this, (name, kind), given, false)?,
+        Op::NotStartsWith => starts_with(this, (name, kind), given, true)?,
     })
 }
 
 fn is_order(op: Op) -> bool {
-    matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge)
+    matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge | Op::Between | Op::NotBetween)
 }
 
 fn op_name(op: Op) -> &'static str {
@@ -67,25 +92,24 @@ fn op_name(op: Op) -> &'static str {
         Op::IsNull => "is_null",
         Op::IsNotNull => "is_not_null",
         Op::StartsWith => "starts_with",
+        Op::NotIn => "not_in",
+        Op::Between => "between",
+        Op::NotBetween => "not_between",
+        Op::NotStartsWith => "not_starts_with",
     }
 }
 
-fn in_list(this: Expr, values: Vec<Expr>, name: &str) -> Result<Expr, String> {
-    if values.is_empty() || values.len() > IN_VALUES_MAX {
-        return Err(format!(
-            "`in` on column `{name}` takes 1 to {IN_VALUES_MAX} values, not {}",
-            values.len()
-        ));
-    }
-    Ok(Expr::InList(InList::new(Box::new(this), values, false)))
-}
-
-fn starts_with(this: Expr, predicate: &Predicate, kind: ColumnKind) -> Result<Expr, String> {
-    let [Value::Text(prefix)] = predicate.values.as_slice() else {
-        return Err(format!("`starts_with` on column `{}` takes one text", predicate.column));
+fn starts_with(
+    this: Expr,
+    (name, kind): (&str, ColumnKind),
+    given: &[Value],
+    negated: bool,
+) -> Result<Expr, String> {
+    let [Value::Text(prefix)] = given else {
+        return Err(format!("`starts_with` on column `{name}` takes one text"));
     };
     if kind != ColumnKind::String {
-        return Err(format!("column `{}` is a {kind}; `starts_with` is for strings", predicate.column));
+        return Err(format!("column `{name}` is a {kind}; `starts_with` is for strings"));
     }
     let mut pattern = String::with_capacity(prefix.len() + 1);
     for c in prefix.chars() {
@@ -95,24 +119,19 @@ fn starts_with(this: Expr, predicate: &Predicate, kind: ColumnKind) -> Result<Ex
         pattern.push(c);
     }
     pattern.push('%');
-    Ok(Expr::Like(Like::new(false, Box::new(this), Box::new(lit(pattern)), None, false)))
+    Ok(Expr::Like(Like::new(negated, Box::new(this), Box::new(lit(pattern)), None, false)))
 }
 
-fn literals(predicate: &Predicate, kind: ColumnKind) -> Result<Vec<Expr>, String> {
-    if predicate.values.len() > IN_VALUES_MAX {
-        return Err(format!(
-            "column `{}` is compared with more than {IN_VALUES_MAX} values",
-            predicate.column
-        ));
+fn literals(name: &str, given: &[Value], kind: ColumnKind) -> Result<Vec<Expr>, String> {
+    if given.len() > IN_VALUES_MAX {
+        return Err(format!("column `{name}` is compared with more than {IN_VALUES_MAX} values"));
     }
-    predicate
-        .values
+    given
         .iter()
         .map(|v| {
-            literal(v, kind).map(|s| Expr::Literal(s, None)).ok_or_else(|| {
-                let column = &predicate.column;
-                format!("column `{column}` is a {kind}; compare it with {}", example(kind))
-            })
+            literal(v, kind)
+                .map(|s| Expr::Literal(s, None))
+                .ok_or_else(|| format!("column `{name}` is a {kind}; compare it with {}", example(kind)))
         })
         .collect()
 }

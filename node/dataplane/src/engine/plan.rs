@@ -41,6 +41,9 @@ pub(crate) fn request(
     if view.aggregate_only.is_none() {
         plan = asked(plan, ask)?;
     }
+    if !ask.order.is_empty() {
+        plan = plan.sort(ask.order.iter().map(|(name, down)| column(name).sort(!down, false)))?;
+    }
     if let Some(text) = &view.watermark {
         let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
         plan = plan.project(columns.into_iter().chain([lit(text.clone()).alias(WATERMARK)]))?;

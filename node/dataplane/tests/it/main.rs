@@ -9,3 +9,4 @@ mod files;
 mod noninterference;
 mod real;
 mod sealed;
+mod sql;

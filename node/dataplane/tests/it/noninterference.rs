@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use dataplane::{
-    AggregateOnly, Format, Function, HashKey, Job, Mask, Measure, Op, OutputFormat, Predicate, Query,
-    Restriction, Source, Subject, TimeUnit, Value,
+    AggregateOnly, Format, Function, HashKey, Job, Mask, Measure, Op, Order, OutputFormat, Predicate, Query,
+    Restriction, Source, Subject, Test, TimeUnit, Value,
 };
 use proptest::prelude::*;
 
@@ -106,18 +106,29 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn predicate() -> impl Strategy<Value = Predicate> {
-    use Op::{Eq, Ge, Gt, In, IsNotNull, IsNull, Le, Lt, Ne, StartsWith};
-    let ops = prop::sample::select(vec![Eq, Ne, Lt, Le, Gt, Ge, In, StartsWith]);
+/// An operator with values, mostly as many as it takes.
+fn test() -> impl Strategy<Value = Test> {
+    use Op::{
+        Between, Eq, Ge, Gt, In, IsNotNull, IsNull, Le, Lt, Ne, NotBetween, NotIn, NotStartsWith, StartsWith,
+    };
+    let one = prop::sample::select(vec![Eq, Ne, Lt, Le, Gt, Ge, In, StartsWith, NotIn, NotStartsWith]);
+    let two = prop::sample::select(vec![Between, NotBetween, In, NotIn, Eq]);
     prop_oneof![
-        (prop::sample::select(&NAMES[..]), ops, value()).prop_map(|(n, op, v)| Predicate::new(
-            n,
-            op,
-            vec![v]
-        )),
-        (prop::sample::select(&NAMES[..]), prop::sample::select(vec![IsNull, IsNotNull]))
-            .prop_map(|(n, op)| Predicate::new(n, op, vec![])),
+        (one, value()).prop_map(|(op, v)| Test { op, values: vec![v] }),
+        (two, value(), value()).prop_map(|(op, a, b)| Test { op, values: vec![a, b] }),
+        prop::sample::select(vec![IsNull, IsNotNull]).prop_map(|op| Test { op, values: vec![] }),
     ]
+}
+
+fn predicate() -> impl Strategy<Value = Predicate> {
+    (prop::sample::select(&NAMES[..]), test(), prop::collection::vec(test(), 0..2))
+        .prop_map(|(n, t, or)| Predicate { or, ..Predicate::new(n, t.op, t.values) })
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let names: Vec<&str> = NAMES.iter().copied().chain(["count", "sum_salary"]).collect();
+    (prop::sample::select(names), any::<bool>())
+        .prop_map(|(column, descending)| Order { column: column.to_owned(), descending })
 }
 
 fn measure() -> impl Strategy<Value = Measure> {
@@ -133,19 +144,25 @@ fn query() -> impl Strategy<Value = Query> {
     let names = |n| prop::collection::vec(prop::sample::select(&NAMES[..]).prop_map(str::to_owned), n);
     let filter = || prop::collection::vec(predicate(), 0..3);
     let limit = || prop::option::of(0u64..8);
+    let order = || prop::collection::vec(order(), 0..2);
     prop_oneof![
-        (prop::option::of(names(1..4)), filter(), limit()).prop_map(|(columns, filter, limit)| Query {
-            columns,
-            filter,
-            limit,
-            ..Query::default()
-        }),
-        (names(0..3), prop::collection::vec(measure(), 0..3), filter(), limit()).prop_map(
-            |(group_by, measures, filter, limit)| Query {
+        (prop::option::of(names(1..4)), filter(), limit(), order(), any::<bool>()).prop_map(
+            |(columns, filter, limit, order_by, distinct)| Query {
+                columns,
+                filter,
+                limit,
+                order_by,
+                distinct,
+                ..Query::default()
+            }
+        ),
+        (names(0..3), prop::collection::vec(measure(), 0..3), filter(), limit(), order()).prop_map(
+            |(group_by, measures, filter, limit, order_by)| Query {
                 group_by,
                 measures,
                 filter,
                 limit,
+                order_by,
                 ..Query::default()
             }
         ),
