@@ -14,6 +14,8 @@ pub(crate) mod session;
 pub(crate) mod view;
 
 #[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
