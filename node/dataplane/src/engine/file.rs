@@ -28,7 +28,7 @@ use regex::Regex;
 use tokio::sync::mpsc::Sender;
 
 use super::arrow_schema;
-use crate::inspect::{check_header, header, open_parquet};
+use crate::inspect::{check_header, header, open_parquet, rows_of};
 use crate::records::{Framing, Records};
 use crate::{Format, Problem, Schema, Source};
 
@@ -223,12 +223,19 @@ impl FilePart {
     fn read_parquet(&self, mut file: File, out: &Sender<Result<RecordBatch>>) -> Result<()> {
         file.rewind()?;
         let builder = open_parquet(file, &self.schema).map_err(defect)?;
+        let declared = rows_of(builder.metadata());
         let mask = ProjectionMask::roots(builder.parquet_schema(), self.columns.iter().copied());
         let reader = builder.with_projection(mask).with_batch_size(self.batch_rows).build()?;
+        let mut rows = 0u64;
         for batch in reader {
-            if !send(out, self.as_declared(&batch?)?) {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            if !send(out, self.as_declared(&batch)?) {
                 return Ok(());
             }
+        }
+        if rows != declared {
+            return Err(defect("its footer says another number of rows than its pages hold"));
         }
         Ok(())
     }

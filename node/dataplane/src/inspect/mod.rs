@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 pub(crate) use csv::{check_header, header};
-pub(crate) use parquet::open_checked as open_parquet;
+pub(crate) use parquet::{open_checked as open_parquet, rows_of};
 
 use crate::limits::{PROBLEMS_MAX, QUOTED_CHARS_MAX};
 use crate::merkle::Sha256;
@@ -65,7 +65,7 @@ pub fn inspect(path: &Path, format: Option<&Format>) -> Result<Inspection, DataE
     match format {
         Format::Csv { delimiter, null_text } => csv::inspect(file, delimiter, null_text),
         Format::Ndjson | Format::Json => json::inspect(file, &format),
-        Format::Parquet => parquet::inspect(file),
+        Format::Parquet => unharmed(|| parquet::inspect(file)),
     }
 }
 
@@ -79,8 +79,16 @@ pub fn validate(path: &Path, format: &Format, schema: &Schema) -> Result<FileRep
     match format {
         Format::Csv { delimiter, null_text } => csv::validate(file, *delimiter, null_text.as_deref(), schema),
         Format::Ndjson | Format::Json => json::validate(file, format, schema),
-        Format::Parquet => parquet::validate(file, schema),
+        Format::Parquet => unharmed(|| parquet::validate(file, schema)),
     }
+}
+
+/// A decoder that panics on a damaged file must end this look at it and no more.
+fn unharmed<T>(look: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(look)).unwrap_or_else(|_| {
+        let what = "the reader of this format fails on it, so it is damaged; write it again";
+        Err(DataError::problem(Problem::file(what)))
+    })
 }
 
 fn check_format(format: &Format) -> Result<(), DataError> {

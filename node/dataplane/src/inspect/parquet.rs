@@ -7,6 +7,7 @@ use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::{DataType, Schema as ArrowSchema};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use super::{FileReport, Hashing, Inspection, Problems, schema_of};
 use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_ROW_GROUP_BYTES_MAX};
@@ -33,6 +34,7 @@ pub(super) fn validate(file: File, schema: &Schema) -> Result<FileReport, DataEr
     std::io::copy(&mut hashing, &mut std::io::sink()).map_err(DataError::io("read the file"))?;
     let builder = open(file).map_err(DataError::problem)?;
     schema_of_file(builder.schema(), schema).map_err(DataError::problem)?;
+    let declared = rows_of(builder.metadata());
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(damaged)?;
     let mut problems = Problems::default();
     let mut rows = 0u64;
@@ -48,6 +50,10 @@ pub(super) fn validate(file: File, schema: &Schema) -> Result<FileReport, DataEr
         }
     }
     problems.finish()?;
+    if rows != declared {
+        let what = format!("its footer says {declared} rows and its pages hold {rows}; write it again");
+        return Err(DataError::problem(Problem::file(what)));
+    }
     Ok(hashing.report(rows))
 }
 
@@ -73,6 +79,7 @@ pub(crate) fn open(mut file: File) -> Result<ParquetRecordBatchReaderBuilder<Fil
         );
         return Err(Problem::file(what));
     }
+    let length = file.seek(SeekFrom::End(0)).map_err(broken)?;
     file.rewind().map_err(broken)?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
         .map_err(|e| Problem::file(format!("it cannot be read as Parquet ({e}); write it again")))?;
@@ -81,7 +88,56 @@ pub(crate) fn open(mut file: File) -> Result<ParquetRecordBatchReaderBuilder<Fil
             format!("a row group is larger than {PARQUET_ROW_GROUP_BYTES_MAX} bytes; write smaller ones");
         return Err(Problem::file(what));
     }
+    check_claims(builder.metadata(), length)?;
     Ok(builder)
+}
+
+/// Holds what the footer claims against itself and against the file's length, since the reader believes it: it sets
+/// memory aside by these numbers and stops at counts that cannot be.
+fn check_claims(metadata: &ParquetMetaData, length: u64) -> Result<(), Problem> {
+    let lie = |what: &str| {
+        Problem::file(format!("its Parquet footer contradicts itself or the file ({what}); write it again"))
+    };
+    let mut rows = 0i64;
+    for group in metadata.row_groups() {
+        if group.num_rows() < 0 || group.total_byte_size() < 0 {
+            return Err(lie("a row group of less than nothing"));
+        }
+        rows = rows.checked_add(group.num_rows()).ok_or_else(|| lie("more rows than can be counted"))?;
+        let mut bytes = 0i64;
+        for chunk in group.columns() {
+            if !lies_within(chunk, length) {
+                return Err(lie("a column that lies outside the file"));
+            }
+            if chunk.num_values() != group.num_rows() {
+                return Err(lie("a column with another number of values than its row group has rows"));
+            }
+            bytes = bytes.saturating_add(chunk.uncompressed_size());
+        }
+        if bytes > PARQUET_ROW_GROUP_BYTES_MAX {
+            return Err(lie("columns larger than their row group may be"));
+        }
+    }
+    if rows != metadata.file_metadata().num_rows() {
+        return Err(lie("another number of rows than its row groups have"));
+    }
+    Ok(())
+}
+
+/// Whether the chunk's sizes are possible and its bytes are within a file of this length.
+fn lies_within(chunk: &ColumnChunkMetaData, length: u64) -> bool {
+    let data = chunk.data_page_offset();
+    let begin = chunk.dictionary_page_offset().unwrap_or(data);
+    let sizes = [begin, chunk.compressed_size(), chunk.uncompressed_size(), chunk.num_values()];
+    let Some(end) = begin.checked_add(chunk.compressed_size()) else { return false };
+    sizes.iter().all(|n| *n >= 0)
+        && (begin..=end).contains(&data)
+        && u64::try_from(end).is_ok_and(|e| e <= length)
+}
+
+/// Rows that the row groups say they have; checked to be no less than none.
+pub(crate) fn rows_of(metadata: &ParquetMetaData) -> u64 {
+    metadata.row_groups().iter().filter_map(|g| u64::try_from(g.num_rows()).ok()).sum()
 }
 
 /// The kind of a column as Parquet's reader gives it; nothing for what has no kind of ours.
