@@ -1,13 +1,17 @@
 //! Output formats. The bytes depend on the rows alone: no time, no version of a machine, no order of threads.
 //!
 //! CSV is RFC 4180 with `\n` line ends, a header line, and nothing between two delimiters for a missing value.
+//! `csv_bom` is the same behind a byte order mark, by which Excel knows UTF-8. A CSV cannot say that a text is a text:
+//! spreadsheet programs take a cell that begins with `=`, `+`, `-` or `@` for a formula. Nothing is put before such a cell
+//! here, since it would change telephone numbers and names; XLSX says which cells are texts.
 //! NDJSON writes every field of every row, `null` when missing. Times are `YYYY-MM-DDThh:mm:ss` with a fraction when
-//! there is one.
+//! there is one. JSON is the same objects in one array, one a line. XLSX is in `sheet`.
 //!
 //! Nothing but the values shown may be in the bytes. The engine leaves whatever was there in the slots of missing
 //! values, and cuts batches where rows were filtered out; both would tell of hidden rows in the binary formats. So the
 //! caller passes batches of [`BATCH_ROWS`] rows, and Arrow's slots are cleared here.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -23,7 +27,10 @@ use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder as JsonWriter
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
+use rust_xlsxwriter::XlsxError;
 use serde::{Deserialize, Serialize};
+
+use crate::sheet::Sheet;
 
 /// Rows of each batch that is encoded, but the last.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -38,8 +45,14 @@ const PARQUET_ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
 pub enum OutputFormat {
     /// Comma-separated text with a header.
     Csv,
+    /// The same behind a byte order mark, for Excel.
+    CsvBom,
     /// One JSON object per line.
     Ndjson,
+    /// One JSON array of objects.
+    Json,
+    /// One sheet of an Excel workbook; at most 1,048,575 rows.
+    Xlsx,
     /// Apache Parquet.
     Parquet,
     /// Arrow IPC stream.
@@ -51,8 +64,10 @@ impl OutputFormat {
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Csv | Self::CsvBom => "text/csv; charset=utf-8; header=present",
             Self::Ndjson => "application/x-ndjson",
+            Self::Json => "application/json",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Self::Parquet => "application/vnd.apache.parquet",
             Self::ArrowStream => "application/vnd.apache.arrow.stream",
         }
@@ -66,21 +81,38 @@ pub(crate) enum EncodeError {
     Arrow(#[from] ArrowError),
     #[error(transparent)]
     Parquet(#[from] ParquetError),
+    #[error(transparent)]
+    Workbook(#[from] XlsxError),
+    /// The format cannot hold the answer; says what of it, and no value.
+    #[error("the answer has {0}")]
+    Sheet(&'static str),
 }
 
 /// Writes batches of one schema as bytes of one format.
 pub(crate) enum Encoder {
-    Csv { schema: SchemaRef, header_due: bool },
+    Csv { schema: SchemaRef, header_due: bool, mark_due: bool },
     Ndjson,
+    Json { begun: bool },
+    Xlsx(Box<Sheet>),
     Parquet(Box<ArrowWriter<Vec<u8>>>),
     Arrow(Box<StreamWriter<Vec<u8>>>),
 }
 
 impl Encoder {
-    pub(crate) fn new(format: OutputFormat, schema: &SchemaRef) -> Result<Self, EncodeError> {
+    pub(crate) fn new(
+        format: OutputFormat,
+        schema: &SchemaRef,
+        scratch: Option<&Path>,
+    ) -> Result<Self, EncodeError> {
         Ok(match format {
-            OutputFormat::Csv => Self::Csv { schema: Arc::clone(schema), header_due: true },
+            OutputFormat::Csv | OutputFormat::CsvBom => Self::Csv {
+                schema: Arc::clone(schema),
+                header_due: true,
+                mark_due: format == OutputFormat::CsvBom,
+            },
             OutputFormat::Ndjson => Self::Ndjson,
+            OutputFormat::Json => Self::Json { begun: false },
+            OutputFormat::Xlsx => Self::Xlsx(Box::new(Sheet::new(schema, scratch)?)),
             OutputFormat::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_max_row_group_row_count(Some(PARQUET_ROW_GROUP_ROWS))
@@ -99,15 +131,14 @@ impl Encoder {
     /// The bytes that are ready after this batch; may be none.
     pub(crate) fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, EncodeError> {
         match self {
-            Self::Csv { header_due, .. } => csv(batch, std::mem::take(header_due)),
-            Self::Ndjson => {
-                let mut out = Vec::new();
-                let mut writer =
-                    JsonWriter::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut out);
-                writer.write(batch)?;
-                writer.finish()?;
-                drop(writer);
-                Ok(out)
+            Self::Csv { header_due, mark_due, .. } => {
+                csv(batch, std::mem::take(header_due), std::mem::take(mark_due))
+            }
+            Self::Ndjson => lines(batch),
+            Self::Json { begun } => Ok(elements(&lines(batch)?, begun)),
+            Self::Xlsx(sheet) => {
+                sheet.write(batch)?;
+                Ok(Vec::new())
             }
             Self::Parquet(writer) => {
                 writer.write(batch)?;
@@ -127,8 +158,13 @@ impl Encoder {
     /// The last bytes.
     pub(crate) fn finish(self) -> Result<Vec<u8>, EncodeError> {
         match self {
-            Self::Csv { schema, header_due: true } => csv(&RecordBatch::new_empty(schema), true),
+            Self::Csv { schema, header_due: true, mark_due } => {
+                csv(&RecordBatch::new_empty(schema), true, mark_due)
+            }
             Self::Csv { .. } | Self::Ndjson => Ok(Vec::new()),
+            Self::Json { begun: true } => Ok(b"\n]\n".to_vec()),
+            Self::Json { begun: false } => Ok(b"[]\n".to_vec()),
+            Self::Xlsx(sheet) => sheet.finish(),
             Self::Parquet(writer) => Ok(writer.into_inner()?),
             Self::Arrow(mut writer) => {
                 writer.finish()?;
@@ -160,10 +196,30 @@ fn cleared_numbers<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
     Arc::new(array.as_primitive::<T>().iter().collect::<PrimitiveArray<T>>())
 }
 
-fn csv(batch: &RecordBatch, header: bool) -> Result<Vec<u8>, EncodeError> {
-    let mut out = Vec::new();
+fn csv(batch: &RecordBatch, header: bool, mark: bool) -> Result<Vec<u8>, EncodeError> {
+    let mut out = if mark { "\u{feff}".as_bytes().to_vec() } else { Vec::new() };
     let mut writer = CsvWriter::new().with_header(header).build(&mut out);
     writer.write(batch)?;
     drop(writer);
     Ok(out)
+}
+
+/// One JSON object a line.
+fn lines(batch: &RecordBatch) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::new();
+    let mut writer = JsonWriter::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut out);
+    writer.write(batch)?;
+    writer.finish()?;
+    drop(writer);
+    Ok(out)
+}
+
+/// The lines as elements of an array that has `begun` or does so here. No line has a line end inside.
+fn elements(lines: &[u8], begun: &mut bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(lines.len() + lines.len() / 16);
+    for line in lines.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        out.extend_from_slice(if std::mem::replace(begun, true) { b",\n" } else { b"[\n" });
+        out.extend_from_slice(line);
+    }
+    out
 }

@@ -34,6 +34,7 @@ mod restriction;
 mod run;
 mod schema;
 pub mod sealing;
+mod sheet;
 mod source;
 mod spool;
 mod sql;

@@ -16,7 +16,7 @@ use futures::{Stream, StreamExt};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::encode::{BATCH_ROWS, Encoder};
+use crate::encode::{BATCH_ROWS, EncodeError, Encoder};
 use crate::engine::ask::Ask;
 use crate::engine::file::{FileTable, SourceDefect};
 use crate::engine::view::View;
@@ -91,7 +91,8 @@ pub async fn run(job: Job) -> Result<Answer, DataError> {
         execute_stream(physical, Arc::new(TaskContext::from(&state)))
     };
     let batches = planned.await.map_err(|e| reporter.engine(&e))?;
-    let encoder = Encoder::new(job.format, &batches.schema()).map_err(|e| reporter.encoding(&e))?;
+    let encoder = Encoder::new(job.format, &batches.schema(), reporter.limits.scratch_dir.as_deref())
+        .map_err(|e| reporter.encoding(&e))?;
     Ok(Answer {
         schema: ask.output,
         gathered: BatchCoalescer::new(batches.schema(), BATCH_ROWS),
@@ -271,8 +272,13 @@ impl Reporter {
         DataError::Source { correlation: self.correlation.clone() }
     }
 
-    fn encoding(&self, error: &crate::encode::EncodeError) -> DataError {
-        self.computation(&error.to_string())
+    fn encoding(&self, error: &EncodeError) -> DataError {
+        match error {
+            EncodeError::Sheet(what) => DataError::Query(format!(
+                "a sheet cannot hold the answer, which has {what}; narrow the query, or ask for CSV or Parquet"
+            )),
+            other => self.computation(&other.to_string()),
+        }
     }
 
     fn engine(&self, error: &DataFusionError) -> DataError {

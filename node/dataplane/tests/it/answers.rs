@@ -59,9 +59,15 @@ async fn the_same_job_gives_the_same_bytes_whatever_the_batches() {
             ..Query::default()
         },
     ] {
-        for format in
-            [OutputFormat::Csv, OutputFormat::Ndjson, OutputFormat::Parquet, OutputFormat::ArrowStream]
-        {
+        for format in [
+            OutputFormat::Csv,
+            OutputFormat::CsvBom,
+            OutputFormat::Ndjson,
+            OutputFormat::Json,
+            OutputFormat::Xlsx,
+            OutputFormat::Parquet,
+            OutputFormat::ArrowStream,
+        ] {
             let mut seen = std::collections::BTreeSet::new();
             for batch_rows in [7, 1_000, 8_192] {
                 let mut job = Job { query: query.clone(), format, ..base.clone() };

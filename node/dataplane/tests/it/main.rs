@@ -6,6 +6,7 @@ mod attacks;
 mod chunks;
 mod common;
 mod files;
+mod formats;
 mod hostile;
 mod leaks;
 mod noninterference;

@@ -222,6 +222,7 @@ proptest! {
         ])),
         format in prop::sample::select(vec![
             OutputFormat::Csv, OutputFormat::Ndjson, OutputFormat::Parquet, OutputFormat::ArrowStream,
+            OutputFormat::CsvBom, OutputFormat::Json, OutputFormat::Xlsx,
         ]),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
