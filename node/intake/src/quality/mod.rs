@@ -13,7 +13,7 @@
 //! | `nullValues` | cells without a value |
 //! | `missingValues` | cells without a value, or with one of `arguments.missingValues` |
 //! | `invalidValues` | values outside `arguments.validValues` or `arguments.pattern`; without arguments what the column's contract does not allow |
-//! | `duplicateValues` | rows whose value stood in an earlier row; missing values are no duplicates |
+//! | `duplicateValues` | different values that come more than once; missing values are no duplicates |
 //! | `rowCount` | rows |
 //!
 //! `unit: percent` is percent of all rows (0 when there are none).
@@ -144,7 +144,7 @@ impl Checks {
         for (about, seen) in self.keys {
             let columns = seen.columns().iter().filter_map(|at| self.names.get(*at).cloned()).collect();
             let found = seen.finish()?;
-            let offences = found.count.map(|count| Offences { count, first: found.first });
+            let offences = found.count.map(|count| Offences { count: count.rows, first: found.first });
             results.push(RuleResult::promise(about, columns, offences));
         }
         for meter in self.meters {

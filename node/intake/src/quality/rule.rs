@@ -150,7 +150,7 @@ impl Meter {
             Counter::Nothing => Some(Offences { count: rows, first: Vec::new() }),
             Counter::Duplicates(_, Some(seen)) => {
                 let found = seen.finish()?;
-                found.count.map(|count| Offences { count, first: found.first })
+                found.count.map(|count| Offences { count: count.keys, first: found.first })
             }
             _ => Some(self.offences),
         };

@@ -14,11 +14,23 @@ use crate::{Cell, IntakeError, Place};
 /// A hash and a row, as they lie in a scratch file.
 const ENTRY_BYTES: usize = 24;
 
+/// Set in the row of a key that came again.
+const AGAIN: u64 = 1 << 63;
+
+/// How often keys came again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    /// Rows whose key came in an earlier row.
+    pub(super) rows: u64,
+    /// Different keys that came more than once.
+    pub(super) keys: u64,
+}
+
 /// What was found of one key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Duplicates {
-    /// Rows whose key came in an earlier row; `None`: too many keys to tell.
-    pub(super) count: Option<u64>,
+    /// `None`: too many keys to tell.
+    pub(super) count: Option<Count>,
     /// The first of them. Those that only merging found have no part.
     pub(super) first: Vec<Place>,
 }
@@ -31,7 +43,7 @@ pub(super) struct Seen {
     scratch: PathBuf,
     runs: Vec<File>,
     hashers: [RandomState; 2],
-    count: u64,
+    rows: u64,
     first: Vec<Place>,
     too_many: bool,
 }
@@ -46,7 +58,7 @@ impl Seen {
             scratch: scratch.to_owned(),
             runs: Vec::new(),
             hashers: [RandomState::new(), RandomState::new()],
-            count: 0,
+            rows: 0,
             first: Vec::new(),
             too_many: false,
         }
@@ -74,19 +86,20 @@ impl Seen {
         };
         let [high, low] = &self.hashers;
         let hash = hash(high) << 64 | hash(low);
-        if self.keys.contains_key(&hash) {
+        if let Some(row) = self.keys.get_mut(&hash) {
+            *row |= AGAIN;
             self.found(place.clone());
             return Ok(());
         }
         if self.keys.len() >= self.most {
             self.spill().map_err(scratch)?;
         }
-        self.keys.insert(hash, place.row);
+        self.keys.insert(hash, place.row & !AGAIN);
         Ok(())
     }
 
     fn found(&mut self, place: Place) {
-        self.count += 1;
+        self.rows += 1;
         if self.first.len() < PLACES_MAX {
             self.first.push(place);
         }
@@ -114,31 +127,39 @@ impl Seen {
 
     /// What was found.
     pub(super) fn finish(mut self) -> Result<Duplicates, IntakeError> {
-        if !self.runs.is_empty() {
-            self.spill().and_then(|()| self.merge()).map_err(scratch)?;
-        }
-        let count = (!self.too_many).then_some(self.count);
+        let keys = if self.runs.is_empty() {
+            self.keys.values().filter(|row| **row & AGAIN != 0).count() as u64
+        } else {
+            self.spill().and_then(|()| self.merge()).map_err(scratch)?
+        };
+        let count = (!self.too_many).then_some(Count { rows: self.rows, keys });
         Ok(Duplicates { count, first: self.first })
     }
 
-    /// A run holds a key once, so a key of several runs came again in all but one.
-    fn merge(&mut self) -> io::Result<()> {
+    /// The keys that came more than once. A run holds a key once, so a key of several runs came again in all but one.
+    fn merge(&mut self) -> io::Result<u64> {
         let mut runs: Vec<BufReader<File>> = self.runs.drain(..).map(BufReader::new).collect();
         let mut heads = BinaryHeap::new();
         for (at, run) in runs.iter_mut().enumerate() {
             heads.extend(entry(run)?.map(|(hash, row)| Reverse((hash, row, at))));
         }
-        let mut last = None;
+        // The key before, and whether it is counted already.
+        let mut last: Option<(u128, bool)> = None;
+        let mut keys = 0;
         while let Some(Reverse((hash, row, at))) = heads.pop() {
-            if last == Some(hash) {
-                self.found(Place::row(row));
+            let before = last.filter(|(key, _)| *key == hash);
+            if before.is_some() {
+                self.found(Place::row(row & !AGAIN));
             }
-            last = Some(hash);
+            let again = before.is_some() || row & AGAIN != 0;
+            let counted = before.is_some_and(|(_, counted)| counted);
+            keys += u64::from(again && !counted);
+            last = Some((hash, again));
             if let Some(run) = runs.get_mut(at) {
                 heads.extend(entry(run)?.map(|(hash, row)| Reverse((hash, row, at))));
             }
         }
-        Ok(())
+        Ok(keys)
     }
 }
 
@@ -179,9 +200,12 @@ mod tests {
     fn duplicates_are_exact_whether_they_fit_in_memory_or_not() {
         let keys: Vec<Option<u64>> = (0..5_000).map(|i| (i % 7 != 0).then_some(i * i % 1_999)).collect();
         let distinct: std::collections::HashSet<_> = keys.iter().flatten().collect();
-        let expected = keys.iter().flatten().count() - distinct.len();
-        for most in [100, 1_000, 1_000_000] {
-            assert_eq!(count(most, &keys).count, Some(expected as u64), "{most}");
+        let rows = keys.iter().flatten().count() - distinct.len();
+        let often = |key: &u64| keys.iter().flatten().filter(|other| *other == key).count();
+        let again = distinct.iter().filter(|key| often(key) > 1).count();
+        let expected = Count { rows: rows as u64, keys: again as u64 };
+        for most in [100, 700, 1_000, 1_000_000] {
+            assert_eq!(count(most, &keys).count, Some(expected), "{most}");
         }
     }
 
@@ -191,7 +215,7 @@ mod tests {
         keys.push(Some(3));
         for most in [100, 1_000] {
             let found = count(most, &keys);
-            assert_eq!((found.count, found.first[0].row), (Some(1), 252), "{most}");
+            assert_eq!((found.count, found.first[0].row), (Some(Count { rows: 1, keys: 1 }), 252), "{most}");
         }
     }
 
@@ -208,6 +232,6 @@ mod tests {
         {
             seen.row(&Place::row(2), &[a.map(str::to_owned), b.map(str::to_owned)]).unwrap();
         }
-        assert_eq!(seen.finish().unwrap().count, Some(0));
+        assert_eq!(seen.finish().unwrap().count, Some(Count::default()));
     }
 }

@@ -172,7 +172,7 @@ fn nothing_is_asked_of_a_table_without_rows() {
 }
 
 #[test]
-fn real_dengue_counts_have_their_key_and_the_places_that_repeat_without_it() {
+fn real_dengue_counts_have_the_key_that_the_contract_says() {
     let Some(path) = shared("dengue-districts.csv") else { return };
     let columns = "[{name: areaid, logicalType: string, primaryKey: true}, {name: date, logicalType: date, primaryKey: true}, \
          {name: cases, logicalType: integer, quality: [{name: some, metric: nullValues, unit: percent, mustBeLessThan: 50}]}]";
@@ -199,4 +199,37 @@ fn a_column_that_is_the_key_is_held_once_and_all_keys_share_the_memory() {
     let about: Vec<About> = checks.keys.iter().map(|(about, _)| *about).collect();
     assert_eq!(about, [About::Unique, About::PrimaryKey]);
     assert!(checks.keys.iter().all(|(_, seen)| seen.most() == KEYS_IN_MEMORY / 3), "two keys and a rule");
+}
+
+/// The numbers are those of `datacontract test` (datacontract-cli, the standard's own tool) for these rules and this file
+/// with `NA` taken out.
+#[test]
+fn the_library_counts_as_the_standards_own_tool_does() {
+    let Some(path) = shared("dengue-districts.csv") else { return };
+    let columns = "[{name: provinceid, logicalType: string, quality: [{name: a, metric: duplicateValues, mustBe: 4}]}, \
+         {name: province, logicalType: string, quality: [\
+         {name: b, metric: invalidValues, arguments: {validValues: [Ha Noi]}, mustBe: 8832}]}, \
+         {name: date, logicalType: date, quality: [\
+         {name: c, metric: invalidValues, unit: percent, arguments: {pattern: '^19.*'}, mustBeBetween: [92.753623, 92.753624]}]}, \
+         {name: cases, logicalType: integer, quality: [\
+         {name: d, metric: nullValues, mustBe: 821}, \
+         {name: e, metric: nullValues, unit: percent, mustBeBetween: [4.797802, 4.797803]}, \
+         {name: f, metric: missingValues, arguments: {missingValues: [null, 0]}, mustBe: 7449}, \
+         {name: g, metric: invalidValues, arguments: {validValues: [0]}, mustBe: 9663}, \
+         {name: h, metric: duplicateValues, mustBe: 275}]}]";
+    let table =
+        "[{name: i, metric: duplicateValues, arguments: {properties: [province, date]}, mustBe: 1104}]";
+    let record = record(columns, table);
+    let mapping = Mapping::parse("missing = [\"\", \"NA\"]").unwrap();
+    let mut rows = mapping.standardise(Box::new(Table::csv(&path)), &record.columns, Path::new(".")).unwrap();
+    let mut checks = Checks::new(&record, &std::env::temp_dir()).unwrap();
+    let mut row = Vec::new();
+    while let Some(place) = rows.next(&mut row).unwrap() {
+        checks.row(&place, &row).unwrap();
+    }
+    let report = checks.finish().unwrap();
+    let rules = report.results.iter().filter(|result| result.about == About::Rule);
+    let failed: Vec<&str> =
+        rules.filter(|r| r.outcome != Outcome::Passed).map(|r| r.said.en.as_str()).collect();
+    assert_eq!(failed, Vec::<&str>::new());
 }
