@@ -19,7 +19,7 @@ pub const JOINED_MAX: usize = 8;
 /// Most words of a list in a mapping, and forms of a date.
 pub const WORDS_MAX: usize = 100;
 /// Largest code list, bytes.
-pub const CODES_BYTES_MAX: u64 = 16 << 20;
+pub const CODES_BYTES_MAX: u64 = 4 << 20;
 /// Most rows of a code list.
 pub const CODES_ROWS_MAX: usize = 100_000;
 /// Most different unknown codes of a column that a report lists; the rest is counted.
@@ -32,10 +32,13 @@ pub const KEYS_IN_MEMORY: usize = 900_000;
 pub const KEY_RUNS_MAX: usize = 256;
 /// Most places of offending rows that a result names.
 pub const PLACES_MAX: usize = 5;
-/// Most different values of a column that are counted exactly; more are estimated.
+/// Most different values of a column that are counted exactly; more are estimated. A table of more than a hundred columns
+/// shares out a hundred times as many, here and below.
 pub const DISTINCT_EXACT_MAX: usize = 10_000;
 /// Most different values of a column among which the most frequent ones are told.
 pub const TOP_AMONG_MAX: usize = 1_000;
+/// Columns that have all of that to themselves.
+pub const PROFILED_IN_FULL: usize = 100;
 /// Most frequent values that a profile tells.
 pub const TOP_MAX: usize = 10;
 /// Most bins of a histogram.

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::{Component, Path};
 
 use super::text::{fold_case, quoted, tidy};
-use crate::limits::{CODES_BYTES_MAX, CODES_ROWS_MAX};
+use crate::limits::{CODES_BYTES_MAX, CODES_ROWS_MAX, QUOTED_CHARS_MAX, UNKNOWN_MAX};
 use crate::{IntakeError, Said};
 
 /// Most candidates that a message names.
@@ -163,7 +163,7 @@ fn refused(name: &str, vi: &str, en: &str) -> IntakeError {
     )
 }
 
-/// Unknown texts of a column with how often each came; the rest beyond a limit is counted together.
+/// Unknown texts of a column, cut to a readable length, with how often each came; beyond a limit they are counted together.
 #[derive(Debug, Default)]
 pub(crate) struct Unknowns {
     pub(crate) counts: BTreeMap<String, (u64, crate::Place)>,
@@ -173,10 +173,11 @@ pub(crate) struct Unknowns {
 impl Unknowns {
     pub(crate) fn add(&mut self, text: &str, place: &crate::Place) {
         self.total += 1;
-        if let Some((count, _)) = self.counts.get_mut(text) {
+        let text: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+        if let Some((count, _)) = self.counts.get_mut(&text) {
             *count += 1;
-        } else if self.counts.len() < crate::limits::UNKNOWN_MAX {
-            self.counts.insert(text.to_owned(), (1, place.clone()));
+        } else if self.counts.len() < UNKNOWN_MAX {
+            self.counts.insert(text, (1, place.clone()));
         }
     }
 }

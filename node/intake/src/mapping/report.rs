@@ -49,7 +49,7 @@ pub struct ColumnReport {
 /// A text that a code list does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnknownCode {
-    /// The text.
+    /// The text, cut to a readable length.
     pub text: String,
     /// How often it came.
     pub count: u64,

@@ -390,4 +390,15 @@ proptest::proptest! {
             }
         }
     }
+
+    #[test]
+    fn no_mapping_and_no_code_list_makes_it_panic(mapping in "\\PC{0,200}|[a-z_.=\\[\\]\"{}, \n]{0,200}", list in "(code|mã|name|within|,|\"|\n|a|\u{fc}){0,60}") {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.csv"), &list).unwrap();
+        let columns = [column("a", ColumnKind::String)];
+        let codes = "[columns.a]\ncodes = \"x.csv\"\nunknown = \"keep\"";
+        for mapping in [mapping.as_str(), codes] {
+            drop(run_in(dir.path(), mapping, Table::new(&["a"], &[&["a"], &["code"]]), &columns));
+        }
+    }
 }

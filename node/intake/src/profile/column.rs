@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::distinct::Distinct;
 use super::histogram::{Bin, Histogram};
 use crate::Cell;
-use crate::limits::{QUOTED_CHARS_MAX, TOP_AMONG_MAX, TOP_MAX};
+use crate::limits::{
+    DISTINCT_EXACT_MAX, NUMBER_CHARS_MAX, PROFILED_IN_FULL, QUOTED_CHARS_MAX, TOP_AMONG_MAX, TOP_MAX,
+};
 
 /// What a column looks like.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,6 +77,8 @@ pub(super) struct Look {
     name: String,
     kind: ColumnKind,
     keep: Keep,
+    distinct_most: usize,
+    top_most: usize,
     missing: u64,
     values: u64,
     distinct: Distinct,
@@ -93,6 +97,8 @@ impl Look {
             name: column.name.clone(),
             kind: column.kind,
             keep,
+            distinct_most: share(DISTINCT_EXACT_MAX, record),
+            top_most: share(TOP_AMONG_MAX, record),
             missing: 0,
             values: 0,
             distinct: Distinct::default(),
@@ -110,7 +116,7 @@ impl Look {
             return;
         };
         self.values += 1;
-        self.distinct.add(text);
+        self.distinct.add(text, self.distinct_most);
         if self.keep == Keep::Counts {
             return;
         }
@@ -134,6 +140,10 @@ impl Look {
     }
 
     fn span(&mut self, text: &str, number: f64) {
+        // Rows that no mapping made may hold anything.
+        if text.len() > NUMBER_CHARS_MAX {
+            return;
+        }
         let less = |a: (&str, f64), b: (&str, f64)| if a.1.is_nan() { a.0 < b.0 } else { a.1 < b.1 };
         let here = (text, number);
         if self.least.as_ref().is_none_or(|(text, number)| less(here, (text, *number))) {
@@ -150,7 +160,7 @@ impl Look {
         let value: String = text.chars().take(QUOTED_CHARS_MAX).collect();
         if let Some(count) = top.get_mut(&value) {
             *count += 1;
-        } else if top.len() < TOP_AMONG_MAX {
+        } else if top.len() < self.top_most {
             top.insert(value, 1);
         } else {
             self.top = None;
@@ -181,6 +191,11 @@ impl Look {
             shape: (self.keep != Keep::Counts).then_some(shape),
         }
     }
+}
+
+/// What a column may take of a limit, so that a table of thousands of columns takes no more than one of a hundred.
+fn share(most: usize, record: &DatasetRecord) -> usize {
+    most.min(most * PROFILED_IN_FULL / record.columns.len().max(1))
 }
 
 /// A personal dataset in which no column is marked says that nobody marked them, not that none is personal. What tells

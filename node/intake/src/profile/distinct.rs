@@ -4,8 +4,6 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::limits::DISTINCT_EXACT_MAX;
-
 /// Bits of a hash that choose a register.
 const PRECISION: u32 = 12;
 const REGISTERS: usize = 1 << PRECISION;
@@ -23,7 +21,8 @@ impl Default for Distinct {
 }
 
 impl Distinct {
-    pub(super) fn add(&mut self, text: &str) {
+    /// Counts a value; more than `most` different ones are estimated from then on.
+    pub(super) fn add(&mut self, text: &str, most: usize) {
         // Unkeyed: the same rows give the same estimate. Who chose values to spoil it would spoil a figure, no more.
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
@@ -31,7 +30,7 @@ impl Distinct {
         match self {
             Self::Exact(seen) => {
                 seen.insert(hash);
-                if seen.len() > DISTINCT_EXACT_MAX {
+                if seen.len() > most {
                     let mut registers = Box::new([0; REGISTERS]);
                     seen.iter().for_each(|hash| register(&mut registers, *hash));
                     *self = Self::Estimated(registers);
@@ -73,6 +72,7 @@ fn estimate(registers: &[u8; REGISTERS]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::DISTINCT_EXACT_MAX;
 
     #[test]
     fn few_values_are_exact_and_many_are_near() {
@@ -81,8 +81,8 @@ mod tests {
         {
             let mut distinct = Distinct::default();
             for i in 0..count {
-                distinct.add(&format!("giá trị {i}"));
-                distinct.add(&format!("giá trị {}", i / 2));
+                distinct.add(&format!("giá trị {i}"), DISTINCT_EXACT_MAX);
+                distinct.add(&format!("giá trị {}", i / 2), DISTINCT_EXACT_MAX);
             }
             let (found, is_exact) = distinct.count();
             assert_eq!(is_exact, exact, "{count}");

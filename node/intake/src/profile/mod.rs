@@ -8,7 +8,8 @@
 //! leaves but counts: neither values nor lengths nor a histogram. Small numbers in a profile of other columns are not
 //! hidden: who may see a profile is for the rules, as with the data.
 //!
-//! Memory is bounded whatever the rows: up to 10,000 hashes and 1,000 frequent values a column, 32 bins.
+//! Memory is bounded whatever the rows: up to 10,000 hashes and 1,000 frequent values a column, less in tables of more than
+//! a hundred columns, and 32 bins.
 
 mod column;
 mod distinct;

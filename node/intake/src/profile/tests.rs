@@ -194,3 +194,31 @@ fn real_air_quality_is_profiled_as_it_is() {
         TopValue { value: "Hanoi".to_owned(), count: 8_785 }
     );
 }
+
+#[test]
+fn a_table_of_thousands_of_columns_takes_no_more_than_one_of_a_hundred() {
+    let names: Vec<String> = (0..2_000).map(|i| format!("c{i}")).collect();
+    let record = record(names.iter().map(|name| Column::new(name, ColumnKind::String, true)).collect());
+    let cells: Vec<Vec<String>> =
+        (0..60).map(|row| names.iter().map(|name| format!("{name}-{row}")).collect()).collect();
+    let rows: Vec<Vec<&str>> = cells.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
+    let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (profile, _) = survey(&record, Table::new(&names, &rows), None);
+    assert!(profile.columns.iter().all(|c| c.distinct == 60 && c.shape.as_ref().unwrap().top.is_empty()));
+}
+
+#[test]
+fn rows_that_no_mapping_made_are_profiled_without_harm() {
+    let record = record(vec![
+        Column::new("so", ColumnKind::Number, true),
+        Column::new("ngay", ColumnKind::Date, true),
+    ]);
+    let long = "9".repeat(1 << 20);
+    let table = Table::new(&["so", "ngay"], &[&[&long, &long], &["NaN", "x"], &["1e999", ""]]);
+    let mut surveyed = Surveyed::new(Box::new(table), &record, Path::new(".")).unwrap();
+    let mut row = Vec::new();
+    while surveyed.next(&mut row).unwrap().is_some() {}
+    let (profile, quality) = surveyed.finish(Clock { now: NOW, changed: None, offset_s: 0 }).unwrap();
+    assert!(!quality.passed() && serde_json::to_string(&profile).unwrap().len() < 2_000);
+}
