@@ -40,6 +40,19 @@ pub enum Advice {
     Major,
 }
 
+impl Advice {
+    /// The version `major.minor.patch` that should come after this one.
+    #[must_use]
+    pub fn next(self, [major, minor, patch]: [u32; 3]) -> [u32; 3] {
+        match self {
+            Advice::Same => [major, minor, patch],
+            Advice::Patch => [major, minor, patch.saturating_add(1)],
+            Advice::Minor => [major, minor.saturating_add(1), 0],
+            Advice::Major => [major.saturating_add(1), 0, 0],
+        }
+    }
+}
+
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {

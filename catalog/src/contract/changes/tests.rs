@@ -279,3 +279,12 @@ fn long_lists_and_names_are_cut() {
     let said = compare(&record(), &long).list[0].said.en.clone();
     assert!(said.len() < 1000 && said.ends_with("… (+4980)"), "{said}");
 }
+
+#[test]
+fn the_advice_counts_up_one_part_and_begins_the_smaller_ones_anew() {
+    let next = |advice: Advice| advice.next([2, 3, 4]);
+    assert_eq!(
+        [next(Advice::Same), next(Advice::Patch), next(Advice::Minor), next(Advice::Major)],
+        [[2, 3, 4], [2, 3, 5], [2, 4, 0], [3, 0, 0]]
+    );
+}

@@ -116,6 +116,25 @@ fn ambiguous(text: &str) -> Said {
     )
 }
 
+fn other_style(text: &str) -> Said {
+    Said::new(
+        format!(
+            "{} không viết theo `decimal` và `thousands` đã đặt; hãy sửa ô này hoặc hai dấu đó",
+            quoted(text)
+        ),
+        format!(
+            "{} is not written with `decimal` and `thousands` as they are set; correct the cell or these two",
+            quoted(text)
+        ),
+    )
+}
+
+/// Whether it could be a number in some style.
+fn digits_and_signs(mantissa: &str) -> bool {
+    let sign = |c: char| ".,'".contains(c) || c.is_whitespace();
+    mantissa.chars().all(|c| c.is_ascii_digit() || sign(c)) && mantissa.contains(|c: char| c.is_ascii_digit())
+}
+
 fn plain(text: &str, style: Style) -> Result<String, Said> {
     if text.chars().count() > NUMBER_CHARS_MAX {
         return Err(no_number(text));
@@ -152,10 +171,12 @@ fn plain(text: &str, style: Style) -> Result<String, Said> {
         None => (mantissa, None),
     };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let whole = ungrouped(whole, style.thousands).ok_or_else(|| no_number(text))?;
-    if !(digits(&whole) || whole.is_empty() && fraction.is_some()) || !fraction.is_none_or(digits) {
-        return Err(no_number(text));
-    }
+    let grouped = ungrouped(whole, style.thousands).filter(|whole| {
+        (digits(whole) || whole.is_empty() && fraction.is_some()) && fraction.is_none_or(digits)
+    });
+    let Some(whole) = grouped else {
+        return Err(if digits_and_signs(mantissa) { other_style(text) } else { no_number(text) });
+    };
     let whole = whole.trim_start_matches('0');
     let mut plain = String::with_capacity(text.len());
     plain.push_str(if minus { "-" } else { "" });
@@ -245,6 +266,8 @@ mod tests {
         for text in ["1.23,4", "12.34", "1..234", "1234.567,5"] {
             assert!(number(text, style(",", ".")).is_err(), "{text}");
         }
+        assert!(number("1,234", style(".", "")).unwrap_err().en.contains("as they are set"));
+        assert!(number("12x", style(".", "")).unwrap_err().en.contains("is not a number"));
         for text in ["1e999999999", "1e400", "9223372036854775808e0"] {
             assert!(integer(text, Style::default()).is_err(), "{text}");
         }
