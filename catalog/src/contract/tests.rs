@@ -320,6 +320,7 @@ fn each_mistake_is_named_by_its_place() {
             |d| d["schema"][0]["properties"][1]["id"] = "c-1".into(),
             "`schema[0].properties[1].id`: `c-1` comes twice",
         ),
+        (|d| d["slaProperties"][1]["value"] = 0.into(), "`slaProperties`: an age of 0 units"),
         (|d| *d = Value::Array(Vec::new()), "expected a mapping"),
     ];
     for (i, (change, expected)) in cases.iter().enumerate() {
@@ -382,6 +383,24 @@ fn yaml_that_is_broken_twice_or_too_much_is_unreadable() {
         let error = read(text, NOW).unwrap_err().to_string();
         assert!(error.contains("`the whole file`: expected a mapping"), "{error}");
     }
+}
+
+#[test]
+fn the_columns_of_a_key_stand_in_its_order() {
+    let mut record = draft();
+    for (at, position) in [(0, None), (1, Some(2)), (2, Some(1))] {
+        record.columns[at].promises.primary_key = true;
+        record.columns[at].promises.key_position = position;
+    }
+    let names: Vec<&str> = record.primary_key().iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["cases", "Phường", "ma_benh_nhan"], "those without a position come last");
+    let position = |value: i64| {
+        let mut document = parse(&write(&full()).unwrap()).unwrap();
+        document["schema"][0]["properties"][0]["primaryKeyPosition"] = value.into();
+        let record = read(&serde_json::to_string(&document).unwrap(), NOW).unwrap();
+        record.columns[0].promises.key_position
+    };
+    assert_eq!((position(3), position(-1)), (Some(3), None), "-1 is the standard's word for none");
 }
 
 #[test]

@@ -107,13 +107,23 @@ fn keys_and_columns_of_many_values_have_no_frequent_ones_and_a_profile_stays_sma
         Column::new("few", ColumnKind::String, true),
     ];
     columns[0].promises.primary_key = true;
-    let cells: Vec<[String; 3]> =
-        (0..12_000).map(|i| [i.to_string(), format!("x{i}"), format!("y{}", i % 500)]).collect();
+    columns.push(Column::new("stt", ColumnKind::Integer, true));
+    columns[3].promises.unique = true;
+    let cells: Vec<[String; 4]> = (0..12_000)
+        .map(|i| {
+            [
+                i.to_string(),
+                format!("x{i}"),
+                format!("y{}", i % 500),
+                if i < 9 { i.to_string() } else { String::new() },
+            ]
+        })
+        .collect();
     let rows: Vec<Vec<&str>> = cells.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
     let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
-    let (profile, quality) = survey(&record(columns), Table::new(&["id", "many", "few"], &rows), None);
+    let (profile, quality) = survey(&record(columns), Table::new(&["id", "many", "few", "stt"], &rows), None);
     let tops: Vec<usize> = profile.columns.iter().map(|c| c.shape.as_ref().unwrap().top.len()).collect();
-    assert_eq!(tops, [0, 0, TOP_MAX]);
+    assert_eq!(tops, [0, 0, TOP_MAX, 0]);
     assert!(!profile.columns[0].distinct_exact && profile.columns[2].distinct_exact);
     assert!(serde_json::to_string(&profile).unwrap().len() < 10_000);
     assert!(quality.passed());
@@ -124,6 +134,8 @@ fn the_score_is_what_the_formula_says() {
     let mut columns =
         vec![Column::new("id", ColumnKind::Integer, true), Column::new("pm", ColumnKind::Number, true)];
     columns[0].promises.unique = true;
+    // Never repeated: the worse of the two counts.
+    columns[1].promises.unique = true;
     let mut record = record(columns);
     record.frequency = Some(Frequency { every: 1, unit: TimeUnit::Day });
     let rows: [&[&str]; 4] = [&["1", "1"], &["1", ""], &["2", "3"], &["3", ""]];
@@ -210,15 +222,14 @@ fn a_table_of_thousands_of_columns_takes_no_more_than_one_of_a_hundred() {
 
 #[test]
 fn rows_that_no_mapping_made_are_profiled_without_harm() {
-    let record = record(vec![
-        Column::new("so", ColumnKind::Number, true),
-        Column::new("ngay", ColumnKind::Date, true),
-    ]);
+    let record =
+        record(vec![Column::new("pm", ColumnKind::Number, true), Column::new("day", ColumnKind::Date, true)]);
     let long = "9".repeat(1 << 20);
-    let table = Table::new(&["so", "ngay"], &[&[&long, &long], &["NaN", "x"], &["1e999", ""]]);
+    let table = Table::new(&["pm", "day"], &[&[&long, &long], &["NaN", "x"], &["1e999", ""]]);
     let mut surveyed = Surveyed::new(Box::new(table), &record, Path::new(".")).unwrap();
     let mut row = Vec::new();
     while surveyed.next(&mut row).unwrap().is_some() {}
     let (profile, quality) = surveyed.finish(Clock { now: NOW, changed: None, offset_s: 0 }).unwrap();
+    assert_eq!(profile.columns[1].shape.as_ref().unwrap().greatest.as_deref(), Some("x"));
     assert!(!quality.passed() && serde_json::to_string(&profile).unwrap().len() < 2_000);
 }
