@@ -21,6 +21,7 @@
 mod error;
 mod excel;
 mod file;
+mod folder;
 mod font;
 mod header;
 mod health;
@@ -45,6 +46,7 @@ mod testing;
 
 pub use error::{IntakeError, Misfits, Place, Problem, Said};
 pub use excel::ExcelOrigin;
+pub use folder::{FileForm, FolderOrigin, Take};
 pub use font::Font;
 pub use health::Health;
 pub use json::JsonOrigin;

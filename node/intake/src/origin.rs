@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::postgres::Postgresql;
 use crate::sqlite::Sqlite;
 use crate::{ExcelOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
+use crate::{ExcelOrigin, FolderOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
 
 /// Where the rows of a dataset are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub enum Origin {
     Postgresql(Postgresql),
     /// A table or a query of a SQLite file.
     Sqlite(Sqlite),
+    /// A folder of such files.
+    Folder(FolderOrigin),
 }
 
 impl Origin {
@@ -56,6 +59,10 @@ impl Origin {
             Self::Excel(it) => it.open(base),
             Self::Postgresql(it) => it.open(base),
             Self::Sqlite(it) => it.open(base),
+            Self::Text(text) => text.open(base),
+            Self::Json(json) => json.open(base),
+            Self::Excel(excel) => excel.open(base),
+            Self::Folder(folder) => folder.open(base),
         }
     }
 
@@ -70,6 +77,10 @@ impl Origin {
             Self::Excel(it) => it.check(base),
             Self::Postgresql(it) => it.check(base),
             Self::Sqlite(it) => it.check(base),
+            Self::Text(text) => text.check(base),
+            Self::Json(json) => json.check(base),
+            Self::Excel(excel) => excel.check(base),
+            Self::Folder(folder) => folder.check(base),
         }
     }
 }

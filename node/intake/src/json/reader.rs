@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::JsonOrigin;
 use super::document::{Document, Step, steps};
-use super::records::{Astray, ListThere, Record, Walk};
+use super::records::{Astray, Cells, ListThere, Record, Walk};
 use crate::file::Input;
 use crate::font::Watch;
 use crate::header::{checked, quoted};
@@ -67,7 +67,7 @@ fn cells<'a>(
     form: &JsonOrigin,
     n: u64,
     lists: &mut Vec<String>,
-) -> Result<Vec<(String, Option<&'a str>)>, IntakeError> {
+) -> Result<Cells<'a>, IntakeError> {
     let left_out = |name: &str| {
         let below = |left: &String| {
             name.strip_prefix(left.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -117,6 +117,7 @@ impl Walk {
 }
 
 /// Names with their values.
+/// Columns and what they hold.
 pub(super) type Cells<'a> = Vec<(String, Option<&'a str>)>;
 
 /// A list where a value should be.
@@ -149,7 +150,7 @@ fn flat<'a>(
     prefix: &str,
     but: Option<&str>,
     left_out: &impl Fn(&str) -> bool,
-    out: &mut Vec<(String, Option<&'a str>)>,
+    out: &mut Cells<'a>,
     mut lists: Option<&mut Vec<String>>,
 ) -> Result<(), ListThere> {
     let Node::Object(fields) = node else {
