@@ -124,16 +124,43 @@ fn lower(c: char) -> char {
     }
 }
 
-/// Words that must agree before text is taken for text of an old font.
+/// Different words that must agree before text is taken for text of an old font.
 const WORDS_MIN: usize = 5;
+/// So many words of the old font to a hundred that are sound, at least: fewer are slips of typing.
+const SHARE_MIN: u64 = 10;
+/// Most words that are remembered as sound.
+const KNOWN_MAX: usize = 4_096;
 
 /// Looks over text on its way for signs of an old font that the description does not name.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    tcvn3: HashSet<String>,
-    vni: HashSet<String>,
+    tcvn3: Old,
+    vni: Old,
+    known: HashSet<String>,
     sound: u64,
     converted: u64,
+}
+
+/// Words that make sense with one old font only.
+#[derive(Debug, Default)]
+struct Old {
+    different: HashSet<String>,
+    count: u64,
+}
+
+impl Old {
+    fn take(&mut self, font: Font, word: &str) {
+        if is_syllable(&font.shown(word)) {
+            self.count += 1;
+            if self.different.len() < WORDS_MIN {
+                self.different.insert(word.to_owned());
+            }
+        }
+    }
+
+    fn is_likely(&self, sound: u64) -> bool {
+        self.different.len() >= WORDS_MIN && self.count * 100 >= sound * SHARE_MIN
+    }
 }
 
 impl Watch {
@@ -156,22 +183,25 @@ impl Watch {
 
     fn look(&mut self, text: &str, place: &Place) -> Result<(), IntakeError> {
         for word in marked_words(text) {
-            if is_syllable(word) {
+            // Old fonts know no letters beyond Latin-1.
+            if word.contains(|c: char| c > '\u{ff}') || self.known.contains(word) {
                 self.sound += 1;
-                continue;
-            }
-            for (font, words) in [(Font::Tcvn3, &mut self.tcvn3), (Font::VniWindows, &mut self.vni)] {
-                if words.len() < WORDS_MIN && is_syllable(&font.shown(word)) {
-                    words.insert(word.to_owned());
+            } else if is_syllable(word) {
+                self.sound += 1;
+                if self.known.len() < KNOWN_MAX {
+                    self.known.insert(word.to_owned());
                 }
+            } else {
+                self.tcvn3.take(Font::Tcvn3, word);
+                self.vni.take(Font::VniWindows, word);
             }
         }
-        let font = match (self.tcvn3.len(), self.vni.len()) {
-            (WORDS_MIN.., n) if n < WORDS_MIN => Font::Tcvn3,
-            (n, WORDS_MIN..) if n < WORDS_MIN => Font::VniWindows,
+        let font = match (self.tcvn3.is_likely(self.sound), self.vni.is_likely(self.sound)) {
+            (true, false) => Font::Tcvn3,
+            (false, true) => Font::VniWindows,
             _ => return Ok(()),
         };
-        if self.sound > 4 * WORDS_MIN as u64 {
+        if self.sound > 2 * WORDS_MIN as u64 {
             return Err(self.mixed(font, place));
         }
         let (quoted, shown) = (crate::header::quoted(text), crate::header::quoted(&font.shown(text)));
@@ -191,8 +221,12 @@ impl Watch {
         let word = font.word();
         IntakeError::content(
             place.clone(),
-            format!("chữ Unicode lẫn với chữ gõ bằng phông cũ ({word}); hãy chuyển các ô đó sang Unicode"),
-            format!("Unicode mixed with text of an old font ({word}); turn those cells into Unicode"),
+            format!(
+                "chữ Unicode lẫn với chữ gõ bằng phông cũ ({word}); hãy chuyển các ô đó sang Unicode, hoặc đặt `font = \"unicode\"` để giữ nguyên"
+            ),
+            format!(
+                "Unicode mixed with text of an old font ({word}); turn those cells into Unicode, or set `font = \"unicode\"` to keep them"
+            ),
         )
     }
 
@@ -281,6 +315,22 @@ pub(crate) mod tests {
         let read = cells.map(|cell| watch.take(Some(Font::Tcvn3), cell.into(), &Place::row(2)).unwrap());
         assert_eq!(read, ["Hà Nội", "Phờng Nghĩa Đô", "dân số"]);
         assert_eq!(watch.remark(Some(Font::Tcvn3)).unwrap().code, "text-converted");
+        // Slips of typing that happen to read well in an old font are not enough against much sound text.
+        let mut watch = Watch::default();
+        for cell in
+            ["Nước sạch ở phường này rất tốt và đường phố đẹp ".repeat(9).as_str(), "môt tôt côt sôt hôp"]
+        {
+            assert_eq!(watch.take(None, cell.into(), &Place::row(2)).unwrap(), cell);
+        }
+        let mixed = [
+            "Nước sạch ở phường này rất tốt và đường phố đẹp và đủ để uống suốt mùa này nữa",
+            "Hµ Néi",
+            "NghÜa §«",
+            "d©n sè",
+        ];
+        let mut watch = Watch::default();
+        let told = mixed.map(|cell| watch.take(None, cell.into(), &Place::row(2)));
+        assert!(told.into_iter().find_map(Result::err).unwrap().to_string().contains("mixed"));
         let mut watch = Watch::default();
         for cell in ["Phường Nghĩa Đô", "Café Đắk Lắk", "Très bien, señor Müller, à côté déjà vu"]
         {

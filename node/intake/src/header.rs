@@ -9,6 +9,8 @@ use crate::{IntakeError, Place};
 
 /// Rows that are looked at to find the header.
 pub(crate) const SAMPLE_ROWS: usize = 50;
+/// Bytes after which no further row is looked at.
+pub(crate) const SAMPLE_BYTES: usize = 4 << 20;
 
 /// A row of the beginning of a table, with the number that people see.
 #[derive(Debug, Clone)]

@@ -47,6 +47,13 @@ pub(super) struct Line {
     pub cells: Vec<(u32, Shown)>,
 }
 
+impl Line {
+    /// Its text, bytes.
+    pub fn bytes(&self) -> usize {
+        self.cells.iter().map(|(_, value)| value.bytes()).sum()
+    }
+}
+
 enum Sent {
     Opened(Opened),
     Line(Line),
@@ -126,7 +133,7 @@ fn run(
                 return Ok(());
             }
         }
-        let size = if let Shown::Text(text) = &value { text.len() } else { 0 };
+        let size = value.bytes();
         bytes += size;
         if size > CELL_BYTES_MAX || bytes > ROW_BYTES_MAX {
             let place = Place { part: Some(name), ..Place::row(row) }.column(&letters(column));

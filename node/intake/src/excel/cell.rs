@@ -13,6 +13,13 @@ pub(super) enum Shown {
     Bad(Said),
 }
 
+impl Shown {
+    /// Its text, bytes.
+    pub fn bytes(&self) -> usize {
+        if let Self::Text(text) = self { text.len() } else { 0 }
+    }
+}
+
 /// Excel knows days from 1900-01-01 to 9999-12-31.
 const DAYS_END: f64 = 2_958_466.0;
 

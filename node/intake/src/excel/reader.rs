@@ -9,7 +9,7 @@ use super::cell::{Shown, letters};
 use super::{ExcelOrigin, guard, header};
 use crate::file::Input;
 use crate::font::Watch;
-use crate::header::{Candidate, SAMPLE_ROWS, Sample, checked, find, quoted};
+use crate::header::{Candidate, SAMPLE_BYTES, SAMPLE_ROWS, Sample, checked, find, quoted};
 use crate::limits::COLUMNS_MAX;
 use crate::text_form::Composed;
 use crate::{Cell, IntakeError, Place, Remark, Rows};
@@ -37,9 +37,10 @@ impl SheetRows {
     pub fn new(form: &ExcelOrigin, input: Input) -> Result<Self, IntakeError> {
         guard::guard(&input)?;
         let (mut opened, mut lines) = book::open(input.rewound()?, form.sheet.clone())?;
-        let mut waiting = VecDeque::new();
-        while waiting.len() < SAMPLE_ROWS {
+        let (mut waiting, mut bytes) = (VecDeque::new(), 0);
+        while waiting.len() < SAMPLE_ROWS && bytes < SAMPLE_BYTES {
             let Some(line) = lines.next()? else { break };
+            bytes += line.bytes();
             waiting.push_back(line);
         }
         let part = opened.sheet.clone();

@@ -4,7 +4,7 @@ use super::Delimiter;
 use super::encoding::{self, Encoding};
 use super::split::{Record, Splitter};
 use crate::file::Input;
-use crate::header::{self, Candidate, SAMPLE_ROWS, Sample};
+use crate::header::{self, Candidate, SAMPLE_BYTES, SAMPLE_ROWS, Sample};
 use crate::{IntakeError, Place};
 
 /// The beginning of a file under one delimiter.
@@ -14,13 +14,15 @@ pub(super) fn sample(
     delimiter: Delimiter,
 ) -> Result<Vec<Sample>, IntakeError> {
     let mut splitter = Splitter::new(encoding::bytes(input, encoding)?, delimiter.byte());
-    let (mut record, mut rows) = (Record::default(), Vec::new());
+    let (mut record, mut rows, mut bytes) = (Record::default(), Vec::new(), 0);
     while rows.len() < SAMPLE_ROWS
+        && bytes < SAMPLE_BYTES
         && splitter.next(&mut record).map_err(|fault| super::reader::told(input, fault))?
     {
         let cells = record
             .cells()
             .map(|cell| encoding.text(cell).ok_or_else(|| super::reader::not_text(encoding, record.line)));
+        bytes += record.cells().map(<[u8]>::len).sum::<usize>();
         rows.push(Sample { row: record.line, cells: cells.collect::<Result<_, _>>()? });
     }
     Ok(rows)
