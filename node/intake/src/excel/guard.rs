@@ -153,6 +153,8 @@ impl Markup {
             self.state = match (self.state, byte) {
                 (State::Text, b'<') => self.begin(),
                 (State::Tag, b'>') => self.end()?,
+                // Readers differ on quotes in an end tag; nobody writes them.
+                (State::Tag, b'"' | b'\'') if self.tag.starts_with(b"/") => return Err(suspicious()),
                 (State::Tag, b'"' | b'\'') => State::Quoted(byte),
                 (State::Tag, b'?') if self.tag == b"?" => State::Until(b"?"),
                 (State::Tag, b'[') if self.tag == b"![" => State::Until(b"]]"),
@@ -164,11 +166,7 @@ impl Markup {
                 (State::Quoted(quote), byte) if byte == quote => State::Tag,
                 (State::Until(end), byte) => {
                     self.until(end, byte);
-                    if byte == b'>' && self.tag.ends_with(&[end, b">"].concat()) {
-                        self.begin_text()
-                    } else {
-                        self.state
-                    }
+                    if byte == b'>' { self.closed(end)? } else { self.state }
                 }
                 (state, _) => state,
             };
@@ -185,6 +183,18 @@ impl Markup {
     fn begin_text(&mut self) -> State {
         self.len = 0;
         State::Text
+    }
+
+    /// After a `>` within a comment, character data or an instruction.
+    fn closed(&mut self, end: &[u8]) -> Result<State, IntakeError> {
+        if !self.tag.ends_with(&[end, b">"].concat()) {
+            return Ok(self.state);
+        }
+        // `<!-->` and `<?>` end for some readers and go on for others.
+        if [&b"!-->"[..], b"!--->", b"?>"].contains(&self.tag.as_slice()) {
+            return Err(suspicious());
+        }
+        Ok(self.begin_text())
     }
 
     /// Keeps the last bytes of what is passed over.
@@ -209,15 +219,19 @@ impl Markup {
     }
 }
 
-/// The number that an attribute states, whatever blanks and quotes are around it.
+/// The largest number that an attribute of this name states, whatever blanks and quotes are around it.
 fn stated(tag: &[u8], name: &[u8]) -> Option<u64> {
-    let at = tag.windows(name.len() + 1).position(|bytes| {
+    let is_name = |bytes: &[u8]| {
         bytes.split_first().is_some_and(|(before, rest)| before.is_ascii_whitespace() && rest == name)
-    })?;
-    let rest = tag.get(at + 1 + name.len()..)?;
+    };
+    let starts = tag.windows(name.len() + 1).enumerate().filter(|(_, bytes)| is_name(bytes));
+    starts.filter_map(|(at, _)| tag.get(at + 1 + name.len()..)).map(number).max()
+}
+
+fn number(rest: &[u8]) -> u64 {
     let digits = rest.iter().skip_while(|byte| byte.is_ascii_whitespace() || b"=\"'+".contains(byte));
-    let number = digits.take_while(|byte| byte.is_ascii_digit());
-    Some(number.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
+    let digits = digits.take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |sum: u64, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
 }
 
 fn content(said: Said) -> IntakeError {
@@ -262,6 +276,10 @@ mod tests {
             &b"<sst uniqueCount=\"99999999999\">"[..],
             b"<?xml version=\"1.0\"?><sst a=\">\" uniqueCount = '0099999999'>",
             b"<c><f t=\"shared\" si=\"4000000000\"/>",
+            b"</a \"><f t=\"shared\" si=\"4000000000\"/>",
+            b"<a b=\" si=1\" si=\"4000000000\"/>",
+            b"<!--><f si=\"1\"/>",
+            b"<?><f si=\"1\"/>",
             b"\xFF\xFE<\x00s\x00",
             b"<!DOCTYPE a [<!ENTITY b \"c\">]>",
         ] {
@@ -270,6 +288,9 @@ mod tests {
         let good = &b"<!-- <a si=\"9999999999\"> --><a><![CDATA[<b si=\"9999999999\"/>]]> uniqueCount=\"9999999999\"</a>"[..];
         assert_eq!(look(good), Ok(good.len() as u64));
         assert_eq!(look(b"PNG uniqueCount"), Ok(15));
+        let long = format!("<!--{}-->", "- x >".repeat(50_000));
+        assert!(look(long.as_bytes()).is_ok());
+        assert!(look(format!("{long}<f si=\"4000000000\"/>").as_bytes()).is_err());
     }
 
     #[test]

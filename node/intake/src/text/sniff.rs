@@ -46,10 +46,12 @@ pub(super) fn header(sample: &[Sample], given: Option<u64>) -> Result<(usize, Ca
     Ok((i, found))
 }
 
-/// How well a delimiter does.
+/// How well a delimiter does, if there is a header.
 struct Try {
     delimiter: Delimiter,
-    /// Columns, if there is a header.
+    /// Rows above the header.
+    above: usize,
+    /// Columns.
     width: usize,
     /// Rows below the header that are as long as it, per mille.
     even: usize,
@@ -68,9 +70,9 @@ pub(super) fn delimiter(
     let mut tries: Vec<Try> = tries.into_iter().flatten().collect();
     let single = tries.iter().all(|one| one.width == 1);
     tries.retain(|one| one.width > 1);
-    tries.sort_by_key(|one| std::cmp::Reverse((one.even, one.width)));
+    tries.sort_by_key(|one| (std::cmp::Reverse(one.even), one.above, std::cmp::Reverse(one.width)));
     match tries.as_slice() {
-        [best, second, ..] if second.even + 100 > best.even => {
+        [best, second, ..] if second.even + 100 > best.even && !best.is_clearly_above(second) => {
             let (a, b) = (best.delimiter.word(), second.delimiter.word());
             Err(IntakeError::content(
                 Place::default(),
@@ -81,6 +83,13 @@ pub(super) fn delimiter(
         [best, ..] => Ok(best.delimiter),
         [] if single => Ok(Delimiter::Comma),
         [] => most_frequent(input, encoding),
+    }
+}
+
+impl Try {
+    /// A wrong delimiter finds its header further down, with no more columns.
+    fn is_clearly_above(&self, other: &Self) -> bool {
+        self.above < other.above && self.width >= other.width
     }
 }
 
@@ -97,6 +106,7 @@ fn attempt(
     let even = below.iter().filter(|row| row.cells.len() == length).count();
     Ok(Try {
         delimiter,
+        above: i,
         width: found.names.len(),
         even: (even * 1000).checked_div(below.len()).unwrap_or(1000),
     })

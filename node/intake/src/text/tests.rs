@@ -45,6 +45,8 @@ fn every_delimiter_is_found_and_may_be_given() {
     }
     let decimal = read("Tên;Giá;Thuế\nA;1,5;0,1\nB;2,5;0,2\n", "").unwrap();
     assert_eq!(decimal.rows[0].1, cells(&["A", "1,5", "0,1"]));
+    // A hint for spreadsheets is a line above the table.
+    assert_eq!(read("sep=;\na;b\n1,5;2\n", "").unwrap().columns, ["a", "b"]);
     assert!(said("a,b;c,d\n1,2;3,4\n", "").contains("`delimiter`"));
 }
 
