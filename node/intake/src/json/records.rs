@@ -116,7 +116,6 @@ impl Walk {
     }
 }
 
-/// Names with their values.
 /// Columns and what they hold.
 pub(super) type Cells<'a> = Vec<(String, Option<&'a str>)>;
 
