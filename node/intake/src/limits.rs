@@ -57,3 +57,15 @@ pub const CHECK_SECONDS: u64 = 30;
 pub const QUERY_BYTES_MAX: usize = 64 << 10;
 /// Largest file with certificate authorities, bytes.
 pub const CA_BYTES_MAX: u64 = 4 << 20;
+/// Most pages of an answer in pages.
+pub const PAGES_MAX: u64 = 100_000;
+/// Largest page of JSON, bytes.
+pub const PAGE_BYTES_MAX: u64 = 16 << 20;
+/// Most bytes that one reading takes from a server of pages or objects.
+pub const FETCHED_BYTES_MAX: u64 = 64 << 30;
+/// Deepest objects in objects of a record.
+pub const NESTED_MAX: usize = 8;
+/// Most attempts of one request that a server puts off.
+pub const ATTEMPTS_MAX: u32 = 4;
+/// Longest wait that a server may ask for between two attempts, seconds.
+pub const RETRY_SECONDS_MAX: u64 = 60;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::Http;
 use crate::postgres::Postgresql;
 use crate::sqlite::Sqlite;
 use crate::{ExcelOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
@@ -26,6 +27,8 @@ pub enum Origin {
     Sqlite(Sqlite),
     /// A folder of such files.
     Folder(FolderOrigin),
+    /// JSON or CSV by HTTP, perhaps in pages.
+    Http(Http),
 }
 
 impl Origin {
@@ -44,6 +47,7 @@ impl Origin {
             Self::Postgresql(it) => it.validate()?,
             Self::Sqlite(it) => it.validate()?,
             Self::Text(_) | Self::Json(_) | Self::Excel(_) => {}
+            Self::Http(it) => it.validate()?,
         }
         Ok(origin)
     }
@@ -63,6 +67,7 @@ impl Origin {
             Self::Json(json) => json.open(base),
             Self::Excel(excel) => excel.open(base),
             Self::Folder(folder) => folder.open(base),
+            Self::Http(it) => it.open(base),
         }
     }
 
@@ -81,6 +86,7 @@ impl Origin {
             Self::Json(json) => json.check(base),
             Self::Excel(excel) => excel.check(base),
             Self::Folder(folder) => folder.check(base),
+            Self::Http(it) => it.check(base),
         }
     }
 }
