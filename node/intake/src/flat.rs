@@ -3,6 +3,8 @@
 
 mod csv_records;
 mod json_records;
+mod lines;
 
 pub(crate) use csv_records::CsvRecords;
 pub(crate) use json_records::{array_at, flatten, text_at};
+pub(crate) use lines::Lines;

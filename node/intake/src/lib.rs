@@ -37,6 +37,7 @@ pub mod profile;
 pub mod quality;
 mod remote;
 mod rows;
+pub mod s3;
 mod secret;
 pub mod sqlite;
 mod syllable;

@@ -69,3 +69,7 @@ pub const NESTED_MAX: usize = 8;
 pub const ATTEMPTS_MAX: u32 = 4;
 /// Longest wait that a server may ask for between two attempts, seconds.
 pub const RETRY_SECONDS_MAX: u64 = 60;
+/// Largest object of an object store, bytes.
+pub const OBJECT_BYTES_MAX: u64 = 16 << 30;
+/// Most pages (of 1,000 names) of the list of an object store.
+pub const LISTS_MAX: u32 = 1_000;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::Http;
 use crate::postgres::Postgresql;
+use crate::s3::S3;
 use crate::sqlite::Sqlite;
 use crate::{ExcelOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
 use crate::{ExcelOrigin, FolderOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
@@ -29,6 +30,8 @@ pub enum Origin {
     Folder(FolderOrigin),
     /// JSON or CSV by HTTP, perhaps in pages.
     Http(Http),
+    /// An object of an S3-compatible store.
+    S3(S3),
 }
 
 impl Origin {
@@ -48,6 +51,7 @@ impl Origin {
             Self::Sqlite(it) => it.validate()?,
             Self::Text(_) | Self::Json(_) | Self::Excel(_) => {}
             Self::Http(it) => it.validate()?,
+            Self::S3(it) => it.validate()?,
         }
         Ok(origin)
     }
@@ -68,6 +72,7 @@ impl Origin {
             Self::Excel(excel) => excel.open(base),
             Self::Folder(folder) => folder.open(base),
             Self::Http(it) => it.open(base),
+            Self::S3(it) => it.open(base),
         }
     }
 
@@ -87,6 +92,7 @@ impl Origin {
             Self::Excel(excel) => excel.check(base),
             Self::Folder(folder) => folder.check(base),
             Self::Http(it) => it.check(base),
+            Self::S3(it) => it.check(base),
         }
     }
 }
