@@ -21,14 +21,13 @@
 mod error;
 mod excel;
 mod file;
+mod flat;
 mod folder;
 mod font;
 mod header;
 mod health;
-mod json;
-mod flat;
-mod health;
 pub mod http;
+mod json;
 pub mod limits;
 pub mod mapping;
 mod origin;

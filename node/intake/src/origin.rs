@@ -8,7 +8,6 @@ use crate::http::Http;
 use crate::postgres::Postgresql;
 use crate::s3::S3;
 use crate::sqlite::Sqlite;
-use crate::{ExcelOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
 use crate::{ExcelOrigin, FolderOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
 
 /// Where the rows of a dataset are.
@@ -22,12 +21,12 @@ pub enum Origin {
     Json(JsonOrigin),
     /// A sheet of a workbook.
     Excel(ExcelOrigin),
+    /// A folder of such files.
+    Folder(FolderOrigin),
     /// A table or a query of a PostgreSQL server.
     Postgresql(Postgresql),
     /// A table or a query of a SQLite file.
     Sqlite(Sqlite),
-    /// A folder of such files.
-    Folder(FolderOrigin),
     /// JSON or CSV by HTTP, perhaps in pages.
     Http(Http),
     /// An object of an S3-compatible store.
@@ -49,9 +48,9 @@ impl Origin {
         match &origin {
             Self::Postgresql(it) => it.validate()?,
             Self::Sqlite(it) => it.validate()?,
-            Self::Text(_) | Self::Json(_) | Self::Excel(_) => {}
             Self::Http(it) => it.validate()?,
             Self::S3(it) => it.validate()?,
+            Self::Text(_) | Self::Json(_) | Self::Excel(_) | Self::Folder(_) => {}
         }
         Ok(origin)
     }
@@ -65,12 +64,9 @@ impl Origin {
             Self::Text(it) => it.open(base),
             Self::Json(it) => it.open(base),
             Self::Excel(it) => it.open(base),
+            Self::Folder(it) => it.open(base),
             Self::Postgresql(it) => it.open(base),
             Self::Sqlite(it) => it.open(base),
-            Self::Text(text) => text.open(base),
-            Self::Json(json) => json.open(base),
-            Self::Excel(excel) => excel.open(base),
-            Self::Folder(folder) => folder.open(base),
             Self::Http(it) => it.open(base),
             Self::S3(it) => it.open(base),
         }
@@ -85,12 +81,9 @@ impl Origin {
             Self::Text(it) => it.check(base),
             Self::Json(it) => it.check(base),
             Self::Excel(it) => it.check(base),
+            Self::Folder(it) => it.check(base),
             Self::Postgresql(it) => it.check(base),
             Self::Sqlite(it) => it.check(base),
-            Self::Text(text) => text.check(base),
-            Self::Json(json) => json.check(base),
-            Self::Excel(excel) => excel.check(base),
-            Self::Folder(folder) => folder.check(base),
             Self::Http(it) => it.check(base),
             Self::S3(it) => it.check(base),
         }

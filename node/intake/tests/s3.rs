@@ -110,10 +110,7 @@ fn an_object_is_found_by_key_by_name_and_by_time_and_read() {
     let chosen = store.read("format = \"ndjson\"\nprefix = \"pm/a\"\ncolumns = [\"b.c\", \"a\"]").unwrap();
     assert_eq!(chosen, ["b.c,a", "x,0.10", "-,2"]);
     let health = store.origin("format = \"csv\"\nprefix = \"pm/2026\"").check(Path::new("/")).unwrap();
-    assert!(
-        health.found.en.contains("pm/2026-11-24.csv") && health.found.en.contains("9 bytes"),
-        "{health:?}"
-    );
+    assert!(health.said.en.contains("pm/2026-11-24.csv") && health.said.en.contains("9 bytes"), "{health:?}");
     for (more, word) in [
         ("format = \"csv\"\nkey = \"pm/2026\"", "no object"),
         ("format = \"csv\"\nprefix = \"nothing/\"", "no object"),

@@ -136,6 +136,7 @@ impl FolderOrigin {
             parts,
             columns: rows.columns().to_vec(),
             remarks: rows.remarks(),
+            rows_estimate: None,
         })
     }
 

@@ -125,6 +125,6 @@ impl Http {
             format!("{host}: trang đầu đọc được, {n} cột"),
             format!("{host}: the first page can be read, {n} columns"),
         );
-        Ok(Health { found, columns, rows_estimate: None, remarks: Vec::new() })
+        Ok(Health { said: found, columns, ..Health::default() })
     }
 }

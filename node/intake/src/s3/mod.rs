@@ -133,6 +133,6 @@ impl S3 {
             format!("S3: there is `{key}`, {bytes} bytes"),
         );
         let columns = self.columns.clone().unwrap_or_default();
-        Ok(Health { found, columns, rows_estimate: None, remarks: Vec::new() })
+        Ok(Health { said: found, columns, ..Health::default() })
     }
 }
