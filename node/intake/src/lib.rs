@@ -1,7 +1,7 @@
 //! INTAKE: reads rows from where an agency keeps them.
 //!
 //! **What it is.** An [`Origin`] says where rows are: a text file as an old program wrote it, a spreadsheet, a folder, a
-//! database, an object store, an HTTP interface. [`open`] gives its [`Rows`] one after another as text in one form
+//! database, an object store, an HTTP interface. [`Origin::open`] gives its [`Rows`] one after another as text in one form
 //! (ISO days, decimal points, NFC), with the place of each, and with [`Remark`]s on what a person should know. What the
 //! rows become (a snapshot that a decision is applied to) is for others.
 //!
