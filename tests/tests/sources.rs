@@ -116,7 +116,14 @@ fn a_mapping_gives_the_contracts_columns_and_says_where_a_row_does_not_fit() {
     let told = desk.node.cmd(&["source", "refresh", "bui", "--json"]);
     assert_eq!(told.code, 0, "{told:?}\n{}", fs::read_to_string(&contract).unwrap());
     let told = told.json();
-    assert_eq!((&told["changed"], &told["state"]["report"]["rows_out"]), (&json!(true), &json!(2)), "{told}");
+    assert_eq!((&told["changed"], &told["state"]["rows"]), (&json!(true), &json!(2)), "{told}");
+    let found = desk.node.json(&["source", "show", "bui"])["found"].clone();
+    assert_eq!(found["mapping"]["rows_out"], 2, "{found}");
+    assert_eq!(
+        (&found["quality"]["rows"], &found["profile"]["columns"][2]["shape"]["greatest"]),
+        (&json!(2), &json!("35.2")),
+        "{found}"
+    );
     let shown = desk.node.json(&["dataset", "show", "bui"]);
     assert_eq!(shown["dataset"]["columns"][2]["kind"], "number", "{shown}");
     let snapshot = fs::read_to_string(desk.node.dir().join("data/bui/rows.csv")).unwrap();
@@ -124,6 +131,12 @@ fn a_mapping_gives_the_contracts_columns_and_says_where_a_row_does_not_fit() {
     fs::write(&desk.rows, BEFORE.replace("02/11/2026", "32/11/2026")).unwrap();
     let told = desk.node.cmd(&["source", "refresh", "bui"]).expect_code(2);
     assert!(told.stderr.contains("32/11/2026") && told.stderr.contains("row 5"), "{told:?}");
+    assert_eq!(fs::read_to_string(desk.node.dir().join("data/bui/rows.csv")).unwrap(), snapshot);
+    // A promise of the contract that rows break: none of them is served.
+    edit(&contract, |text| text.replace("name: ngay\n", "name: ngay\n    required: true\n"));
+    fs::write(&desk.rows, BEFORE.replace("02/11/2026", "")).unwrap();
+    let told = desk.node.cmd(&["source", "refresh", "bui"]).expect_code(2);
+    assert!(told.stderr.contains("ngay") && told.stderr.contains("served on"), "{told:?}");
     assert_eq!(fs::read_to_string(desk.node.dir().join("data/bui/rows.csv")).unwrap(), snapshot);
 }
 

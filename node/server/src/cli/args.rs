@@ -202,6 +202,11 @@ pub enum SourceCommand {
     },
     /// List the datasets whose rows are fetched, and how the last look went.
     List,
+    /// Show how the last look at a source went, what its rows look like and how they keep the contract.
+    Show {
+        /// Dataset name.
+        dataset: String,
+    },
     /// Fetch the rows of a dataset now, check them against its contract, and serve them from then on.
     Refresh {
         /// Dataset name.

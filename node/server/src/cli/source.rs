@@ -29,6 +29,9 @@ pub async fn run(dir: &Path, verb: SourceCommand, out: Out) -> Result<u8> {
 async fn verb_on(client: &Client, verb: SourceCommand, out: Out) -> Result<()> {
     match verb {
         SourceCommand::List => out.result(&client.get("/v1/sources").await?, sources_text),
+        SourceCommand::Show { dataset } => {
+            out.result(&client.get(&format!("/v1/sources/{}", segment(&dataset))).await?, show_text);
+        }
         SourceCommand::Refresh { dataset } => {
             let path = format!("/v1/sources/{}/refresh", segment(&dataset));
             let answer = client.post(&path, &json!({})).await?;
@@ -67,6 +70,48 @@ fn check_text(answer: &Value) -> String {
         .collect();
     let said = &answer["health"]["said"];
     format!("{} · {}\n\n{}", text(said, "vi"), text(said, "en"), table(&columns, &rows))
+}
+
+fn show_text(answer: &Value) -> String {
+    let state = &answer["state"];
+    let mut lines = vec![format!(
+        "looked at {}, good at {}, {} rows",
+        text(state, "at"),
+        text(state, "good"),
+        text(state, "rows")
+    )];
+    if let Some(problem) = state["problem"].as_str() {
+        lines.push(format!("problem: {problem}"));
+    }
+    let (profile, quality) = (&answer["found"]["profile"], &answer["found"]["quality"]);
+    if profile["score"].is_object() {
+        lines.push(format!("quality {} of 100", text(&profile["score"], "score")));
+    }
+    if profile["freshness"].is_object() {
+        let fresh =
+            if profile["freshness"]["fresh"] == json!(true) { "fresh" } else { "older than promised" };
+        lines.push(format!("{fresh}: newest row {} s old", text(&profile["freshness"], "age_s")));
+    }
+    let rows: Vec<Vec<String>> = list(profile, "columns").iter().map(column_row).collect();
+    lines.push(table(&["column", "values", "missing", "invalid", "distinct", "least", "greatest"], &rows));
+    for result in list(quality, "results").iter().filter(|result| result["outcome"] != json!("passed")) {
+        lines.push(format!(
+            "{}: {} · {}",
+            text(result, "outcome"),
+            text(&result["said"], "vi"),
+            text(&result["said"], "en")
+        ));
+    }
+    lines.join("\n")
+}
+
+fn column_row(column: &Value) -> Vec<String> {
+    let mut row: Vec<String> =
+        ["name", "values", "missing", "invalid", "distinct"].iter().map(|key| text(column, key)).collect();
+    row.extend(
+        ["least", "greatest"].iter().map(|key| column["shape"][key].as_str().unwrap_or("-").to_owned()),
+    );
+    row
 }
 
 fn remarks(answer: &Value) {

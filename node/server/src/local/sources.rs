@@ -18,6 +18,11 @@ pub async fn list(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
     Ok(Json(json!({"sources": sources::list(&node)?})))
 }
 
+/// `GET /v1/sources/{id}`: how the last look went, and what was found of the rows.
+pub async fn show(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
+    Ok(Json(sources::show(&node, &id)?))
+}
+
 /// `POST /v1/sources/{id}/refresh`: reads the origin of a dataset now.
 pub async fn refresh(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);

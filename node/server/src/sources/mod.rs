@@ -15,7 +15,10 @@ mod snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use intake::Remark;
+use catalog::Severity;
+use intake::profile::{Clock, Surveyed};
+use intake::quality::{Outcome, QualityReport};
+use intake::{Remark, Rows};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -30,6 +33,10 @@ use crate::operation::{Actor, Operation, rfc3339};
 
 /// Folder of the descriptions in the node's folder.
 const FOLDER: &str = "sources";
+/// Times without an offset are of Vietnam, seconds east of UTC.
+const HOME_OFFSET_SECONDS: i32 = 7 * 3_600;
+/// Most promises, and most cells, that an error names.
+const LINES_MAX: usize = 20;
 /// Name of a snapshot.
 const SNAPSHOT: &str = "rows.csv";
 /// The same while it is written.
@@ -49,9 +56,9 @@ pub struct State {
     pub remarks: Vec<Note>,
     /// What went wrong; none when it went well.
     pub problem: Option<String>,
-    /// What the mapping did, where there is one.
+    /// What was found of the rows that are served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Value>,
+    pub found: Option<snapshot::Found>,
 }
 
 /// A remark as it is kept.
@@ -97,7 +104,7 @@ pub async fn first(node: &Node, dataset: &str, path: &Path) -> Result<(PathBuf, 
     files::make_private_dir(&folder)?;
     files::make_private_dir(&node.dir.join(FOLDER))?;
     let mapped = described.mapping.is_some();
-    let taken = taken(described, None, folder.join(PART)).await?;
+    let taken = taken(described, None, folder.join(PART), node.clock.now()).await?;
     let snapshot = folder.join(SNAPSHOT);
     std::fs::rename(folder.join(PART), &snapshot).map_err(|e| Error::io(&snapshot, e))?;
     files::write_atomic(&description_path(node, dataset), text.as_bytes())?;
@@ -125,21 +132,57 @@ fn kept_text(path: &Path, described: &Description) -> Result<String> {
 /// Takes a snapshot: in the contract's columns where they are given and there is a mapping, else as it is.
 async fn taken(
     described: Description,
-    contract: Option<Vec<catalog::Column>>,
+    contract: Option<catalog::DatasetRecord>,
     part: PathBuf,
+    now: i64,
 ) -> Result<snapshot::Taken> {
-    let work = move || {
-        let mapped = contract.map(|columns| described.standardised(&columns)).transpose()?.flatten();
-        let Some(mut rows) = mapped else {
-            return snapshot::take(described.open()?.as_mut(), &part);
-        };
-        let mut taken = snapshot::take(&mut rows, &part)?;
-        let report = rows.report();
-        taken.remarks.clone_from(&report.remarks);
-        taken.report = serde_json::to_value(&report).ok();
-        Ok(taken)
+    let work = move || match contract {
+        None => snapshot::take(described.open()?.as_mut(), &part),
+        Some(record) => surveyed(&described, &record, &part, now),
     };
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+}
+
+/// Takes a snapshot and looks at the rows on their way. What a mapping gives must keep the contract's promises; rows that
+/// are taken as they are may be written in other forms, and are only checked as a file of the node's would be.
+fn surveyed(
+    described: &Description,
+    record: &catalog::DatasetRecord,
+    part: &Path,
+    now: i64,
+) -> Result<snapshot::Taken> {
+    let scratch = part.parent().unwrap_or(Path::new("."));
+    let mapped = described.standardised(&record.columns)?.map(snapshot::Shared::new);
+    let (rows, mapped): (Box<dyn Rows>, _) = match mapped {
+        Some((rows, mapped)) => (Box::new(rows), Some(mapped)),
+        None => (described.open()?, None),
+    };
+    let mut rows = Surveyed::new(rows, record, scratch).map_err(|e| refused(&e))?;
+    let mut taken = snapshot::take(&mut rows, part)?;
+    let clock = Clock { now, changed: None, offset_s: HOME_OFFSET_SECONDS };
+    let (profile, quality) = rows.finish(clock).map_err(|e| refused(&e))?;
+    if mapped.is_some() && !quality.passed() {
+        files::remove(part)?;
+        return Err(broken(&quality));
+    }
+    let value = |done: serde_json::Result<Value>| done.map_err(Error::internal);
+    taken.found = Some(snapshot::Found {
+        mapping: mapped.map(|rows| value(serde_json::to_value(rows.borrow().report()))).transpose()?,
+        profile: value(serde_json::to_value(&profile))?,
+        quality: value(serde_json::to_value(&quality))?,
+    });
+    Ok(taken)
+}
+
+/// Rows that break what their contract promises: each promise, and the first cells.
+fn broken(quality: &QualityReport) -> Error {
+    let failed =
+        quality.results.iter().filter(|r| r.outcome != Outcome::Passed && r.severity == Severity::Error);
+    let mut lines =
+        vec!["the rows do not keep their contract, so the ones from before are served on:".to_owned()];
+    lines.extend(failed.map(|result| format!("  {}", result.said)).take(LINES_MAX));
+    lines.extend(quality.problems.iter().map(|problem| format!("  {problem}")).take(LINES_MAX));
+    Error::usage(lines.join("\n"))
 }
 
 fn turn(dataset: &str) -> Vec<u8> {
@@ -158,18 +201,19 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
     }
     let before = state(node, name)?;
     let done = renewed(node, operation, &dataset, &path).await;
-    let (good, rows) = match &done {
-        Ok(Renewed { dataset, .. }) => {
-            (Some(operation.now), dataset.report.as_ref().map(|report| report.rows))
+    let (good, rows, found) = match &done {
+        Ok(done) => {
+            let rows = done.dataset.report.as_ref().map(|report| report.rows);
+            (Some(operation.now), rows, done.found.clone())
         }
-        Err(_) => before.map_or((None, None), |state| (state.good, state.rows)),
+        Err(_) => before.map_or((None, None, None), |state| (state.good, state.rows, state.found)),
     };
     let state = State {
         at: operation.now,
         good,
         rows,
         remarks: done.as_ref().map(|done| done.remarks.clone()).unwrap_or_default(),
-        report: done.as_ref().ok().and_then(|done| done.report.clone()),
+        found,
         problem: done.as_ref().err().map(ToString::to_string),
     };
     let bytes = serde_json::to_vec_pretty(&state).map_err(Error::internal)?;
@@ -182,7 +226,7 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
 struct Renewed {
     dataset: Dataset,
     remarks: Vec<Note>,
-    report: Option<Value>,
+    found: Option<snapshot::Found>,
     /// Whether rows or contract are others than before.
     changed: bool,
 }
@@ -191,9 +235,9 @@ async fn renewed(node: &Node, operation: &Operation, dataset: &Dataset, path: &P
     let name = dataset.record.id.as_str();
     let folder = data_folder(node, name);
     let part = folder.join(PART);
-    let columns = datasets::contract_now(node, dataset, operation.now)?.record.columns;
-    let taken = taken(Description::read(path)?, Some(columns), part.clone()).await?;
-    let report_of_mapping = taken.report;
+    let record = datasets::contract_now(node, dataset, operation.now)?.record;
+    let taken = taken(Description::read(path)?, Some(record), part.clone(), operation.now).await?;
+    let found = taken.found;
     let remarks = taken.remarks.into_iter().take(REMARKS_MAX).map(Note::from).collect();
     let checked = datasets::check_snapshot(node, operation, dataset, &part).await;
     let (checked, report) = checked.inspect_err(|_| {
@@ -202,10 +246,10 @@ async fn renewed(node: &Node, operation: &Operation, dataset: &Dataset, path: &P
     let same = dataset.report.as_ref().is_some_and(|old| old.sha256 == report.sha256);
     if same && checked.record == dataset.record {
         files::remove(&part)?;
-        return Ok(Renewed { dataset: checked, remarks, report: report_of_mapping, changed: false });
+        return Ok(Renewed { dataset: checked, remarks, found, changed: false });
     }
     let dataset = put_in_place(node, operation, checked, &part, report).await?;
-    Ok(Renewed { dataset, remarks, report: report_of_mapping, changed: true })
+    Ok(Renewed { dataset, remarks, found, changed: true })
 }
 
 /// The record first says that these rows may come, then they come, then the record says that they are there: whenever the
@@ -242,8 +286,18 @@ fn view(state: &State) -> Value {
         "rows": state.rows,
         "remarks": state.remarks,
         "problem": state.problem,
-        "report": state.report,
     })
+}
+
+/// One source with everything that is known of its rows.
+pub fn show(node: &Node, name: &str) -> Result<Value> {
+    datasets::demand(node, name)?;
+    let state = state(node, name)?.ok_or_else(|| {
+        Error::not_found(format!(
+            "the source of `{name}` was not looked at yet; `tram source refresh {name}`"
+        ))
+    })?;
+    Ok(json!({"dataset": name, "state": view(&state), "found": state.found}))
 }
 
 /// All sources with their state, by dataset.

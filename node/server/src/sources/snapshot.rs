@@ -1,10 +1,14 @@
 //! A snapshot: the rows of an origin as one CSV file in the house form, complete or not there.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::rc::Rc;
 
-use intake::{Place, Remark, Rows};
+use intake::{Cell, IntakeError, Place, Remark, Rows};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::limits::SNAPSHOT_BYTES_MAX;
@@ -14,8 +18,49 @@ use crate::limits::SNAPSHOT_BYTES_MAX;
 pub struct Taken {
     /// What a person should know.
     pub remarks: Vec<Remark>,
-    /// What a mapping did.
-    pub report: Option<serde_json::Value>,
+    /// What was found of the rows on their way, where there is a contract to hold them against.
+    pub found: Option<Found>,
+}
+
+/// What was found of rows. No value of a personal column is in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// What the mapping did, see [`intake::mapping::Report`].
+    pub mapping: Option<Value>,
+    /// What the rows look like, see [`intake::profile::Profile`].
+    pub profile: Value,
+    /// How they keep the contract, see [`intake::quality::QualityReport`].
+    pub quality: Value,
+}
+
+/// Rows that others still want to ask something after they were read.
+pub struct Shared<R> {
+    rows: Rc<RefCell<R>>,
+    columns: Vec<String>,
+}
+
+impl<R: Rows> Shared<R> {
+    /// Rows to hand on, and the same rows to ask.
+    pub fn new(rows: R) -> (Self, Rc<RefCell<R>>) {
+        let columns = rows.columns().to_vec();
+        let rows = Rc::new(RefCell::new(rows));
+        (Self { rows: rows.clone(), columns }, rows)
+    }
+}
+
+impl<R: Rows> Rows for Shared<R> {
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn next(&mut self, row: &mut Vec<Cell>) -> std::result::Result<Option<Place>, IntakeError> {
+        self.rows.borrow_mut().next(row)
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.rows.borrow().remarks()
+    }
 }
 
 /// Writes all rows to a file, which is on disk when this returns. On an error the file is gone.
@@ -46,10 +91,10 @@ fn write(rows: &mut dyn Rows, to: &Path) -> Result<Taken> {
     let mut file = writer.into_inner().map_err(|e| io(std::io::Error::other(e.to_string())))?.file;
     file.flush().map_err(io)?;
     file.get_ref().sync_all().map_err(io)?;
-    Ok(Taken { remarks: rows.remarks(), report: None })
+    Ok(Taken { remarks: rows.remarks(), found: None })
 }
 
-fn check_width(row: &[intake::Cell], columns: &[String], place: &Place) -> Result<()> {
+fn check_width(row: &[Cell], columns: &[String], place: &Place) -> Result<()> {
     if row.len() == columns.len() {
         return Ok(());
     }
@@ -57,9 +102,9 @@ fn check_width(row: &[intake::Cell], columns: &[String], place: &Place) -> Resul
 }
 
 /// What an origin gets wrong, for those who can repair it.
-pub fn refused(error: &intake::IntakeError) -> Error {
+pub fn refused(error: &IntakeError) -> Error {
     match error {
-        intake::IntakeError::Unreachable(said) => Error::Unreachable(said.to_string()),
+        IntakeError::Unreachable(said) => Error::Unreachable(said.to_string()),
         other => Error::usage(other.to_string()),
     }
 }
@@ -88,8 +133,6 @@ impl Write for Counted {
 
 #[cfg(test)]
 mod tests {
-    use intake::{Cell, IntakeError};
-
     use super::*;
 
     struct Listed {
