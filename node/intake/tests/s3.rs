@@ -1,4 +1,4 @@
-//! The S3 reader against `moto_server` (PyPI, `moto[server]`), and against a store that lies.
+//! The S3 reader against two stores of others, `moto_server` (PyPI) and `s3s-fs` (crates.io), and one that lies.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 use std::io::{Read as _, Write as _};
@@ -24,28 +24,45 @@ impl Drop for Store {
     }
 }
 
-/// A store with an empty bucket `so-lieu`, or none (said aloud).
-fn store() -> Option<Store> {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let server = Command::new("moto_server")
-        .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(server) = server else {
-        println!("skipped: no moto_server here (PyPI: moto[server])");
+/// Waits until a server listens; none (said aloud) where the program is missing.
+fn started(mut store: Store, command: &mut Command, from: &str) -> Option<Store> {
+    let Ok(server) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        println!("skipped: no {:?} here ({from})", command.get_program());
         return None;
     };
-    let mut store = Store::at(port);
     store.server = Some(server);
     for _ in 0..600 {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            store.put("", b"");
+        if TcpStream::connect(("127.0.0.1", store.port)).is_ok() {
             return Some(store);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("moto_server did not start");
+    panic!("{:?} did not start", command.get_program());
+}
+
+fn free() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A store with an empty bucket `so-lieu`. It does not check signatures.
+fn store() -> Option<Store> {
+    let port = free();
+    let mut command = Command::new("moto_server");
+    command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+    let store = started(Store::at(port), &mut command, "PyPI: moto[server]")?;
+    store.put("", b"");
+    Some(store)
+}
+
+/// A store over the folder `objects`, which checks signatures.
+fn strict() -> Option<Store> {
+    let store = Store::at(free());
+    let root = store.dir.path().join("objects");
+    std::fs::create_dir_all(root.join("so-lieu")).unwrap();
+    let mut command = Command::new("s3s-fs");
+    command.args(["--host", "127.0.0.1", "--port", &store.port.to_string()]);
+    command.args(["--access-key", "AKIDEXAMPLE", "--secret-key", "bí-mật/của+kho"]).arg(root);
+    started(store, &mut command, "crates.io: s3s-fs --features binary")
 }
 
 impl Store {
@@ -129,6 +146,18 @@ fn the_newest_of_more_objects_than_one_list_has_is_found() {
         store.put(&format!("n/{i:04}.csv"), format!("a\n{i}\n").as_bytes());
     }
     assert_eq!(store.read("format = \"csv\"\nprefix = \"n/\"").unwrap(), ["a", "1001"]);
+}
+
+#[test]
+fn requests_are_signed_so_that_a_store_that_checks_lets_only_the_right_key_in() {
+    let Some(store) = strict() else { return };
+    std::fs::write(store.dir.path().join("objects/so-lieu/a đ +.csv"), "a\n1\n").unwrap();
+    for what in ["key = \"a đ +.csv\"", "prefix = \"a đ\""] {
+        assert_eq!(store.read(&format!("format = \"csv\"\n{what}")).unwrap(), ["a", "1"]);
+    }
+    std::fs::write(store.dir.path().join("key"), "bí-mật/của+khO").unwrap();
+    let e = store.read("format = \"csv\"\nprefix = \"a\"").unwrap_err();
+    assert!(e.to_string().contains("403"), "{e}");
 }
 
 /// A store that lists one object of so many bytes and gives `answer` for it.

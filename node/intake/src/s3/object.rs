@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use rusty_s3::actions::{ListObjectsV2, list_objects_v2::ListObjectsContent};
+use rusty_s3::actions::{
+    ListObjectsV2,
+    list_objects_v2::{ListObjectsContent, ListObjectsV2Response},
+};
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use sha2::{Digest as _, Sha256};
 use ureq::http::HeaderMap;
@@ -68,9 +71,7 @@ impl<'a> Store<'a> {
             let answer = self.client.get(&list.sign(SIGNED_FOR), &[])?;
             let body = whole(answer.body, PAGE_BYTES_MAX)?;
             self.client.spend(body.len() as u64)?;
-            let listed =
-                String::from_utf8(body).ok().and_then(|xml| ListObjectsV2::parse_response(&xml).ok());
-            let listed = listed.ok_or_else(no_list)?;
+            let listed = listing(body).ok_or_else(no_list)?;
             let fits = |key: &str| {
                 if exact { key == prefix } else { key.starts_with(&prefix) && !key.ends_with('/') }
             };
@@ -125,6 +126,18 @@ impl<'a> Store<'a> {
         file.rewind().map_err(|e| no_space(&e))?;
         Ok(file)
     }
+}
+
+/// The list as the store writes it.
+fn listing(body: Vec<u8>) -> Option<ListObjectsV2Response> {
+    let xml = String::from_utf8(body).ok()?;
+    // Some stores write the namespace of S3's first years.
+    let xml = xml.replacen(
+        "\"http://doc.s3.amazonaws.com/2006-03-01",
+        "\"http://s3.amazonaws.com/doc/2006-03-01",
+        1,
+    );
+    ListObjectsV2::parse_response(&xml).ok()
 }
 
 /// What was received amounts to.
