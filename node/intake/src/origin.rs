@@ -40,9 +40,12 @@ impl Origin {
     /// [`IntakeError::Origin`] that names what is wrong and where.
     pub fn parse(text: &str) -> Result<Self, IntakeError> {
         let origin: Self = toml::from_str(text).map_err(|e| {
+            // Not the error's own text, which quotes the line: somebody may have written a password there.
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let (line, why) = (before.matches('\n').count() + 1, e.message());
             IntakeError::origin(
-                format!("bản mô tả nguồn không đọc được: {e}"),
-                format!("the description of the source cannot be read: {e}"),
+                format!("bản mô tả nguồn không đọc được, từ dòng {line}: {why}"),
+                format!("the description of the source cannot be read, from line {line} on: {why}"),
             )
         })?;
         match &origin {

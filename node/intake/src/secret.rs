@@ -4,14 +4,15 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::limits::SECRET_BYTES_MAX;
 use crate::{IntakeError, Said};
 
 /// Where a secret is. Never the secret itself, so a description can be shown and kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Secret {
     /// A file with nothing else in it; blanks around are cut.
@@ -19,6 +20,54 @@ pub enum Secret {
     /// An environment variable of the node.
     Env(String),
 }
+
+impl<'de> Deserialize<'de> for Secret {
+    /// Not derived: those errors quote what they do not expect, and that may be a password in the wrong place.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Described;
+        impl<'de> Visitor<'de> for Described {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(WRONG)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
+                let wrong = || A::Error::custom(WRONG);
+                let (kind, value) =
+                    map.next_entry::<String, String>().map_err(|_| wrong())?.ok_or_else(wrong)?;
+                if map.next_key::<IgnoredAny>().map_err(|_| wrong())?.is_some() {
+                    return Err(wrong());
+                }
+                match kind.as_str() {
+                    "file" => Ok(Secret::File(value.into())),
+                    "env" => Ok(Secret::Env(value)),
+                    _ => Err(wrong()),
+                }
+            }
+
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Secret, E> {
+                Err(E::custom(WRONG))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom(WRONG))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secret, E> {
+                Err(E::custom(WRONG))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom(WRONG))
+            }
+        }
+        deserializer.deserialize_any(Described)
+    }
+}
+
+/// What a description that holds something else is told.
+const WRONG: &str = "a secret is written as { file = \"…\" } or { env = \"…\" }, never as its value";
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,5 +120,33 @@ mod tests {
             assert!(matches!(secret.read(), Err(IntakeError::Secret(_))));
         }
         assert!(Secret::Env("TRAM_NO_SUCH_VARIABLE".into()).read().is_err());
+    }
+
+    #[test]
+    fn a_password_in_the_place_of_its_file_is_refused_without_being_quoted() {
+        for bad in [
+            "password = \"hunter2\"",
+            "password = { hunter2 = \"x\" }",
+            "password = { file = [\"hunter2\"] }",
+            "password = { file = \"a\", env = \"hunter2\" }",
+            "password = 4711000",
+            "password = 4711000.5",
+            "password = [\"hunter2\"]",
+            "password = \"hunter2",
+            "pasword = \"hunter2\"",
+        ] {
+            let text = format!(
+                "type = \"postgresql\"\nhost = \"h\"\ndatabase = \"d\"\nuser = \"u\"\ntable = \"a.b\"\n{bad}"
+            );
+            let e = crate::Origin::parse(&text).unwrap_err();
+            assert!(
+                !format!("{e} {e:?}").contains("hunter2") && !format!("{e:?}").contains("4711000"),
+                "{bad}: {e}"
+            );
+        }
+        for secret in [Secret::File("/a".into()), Secret::Env("B".into())] {
+            let json = serde_json::to_string(&secret).unwrap();
+            assert_eq!(serde_json::from_str::<Secret>(&json).unwrap(), secret);
+        }
     }
 }

@@ -151,8 +151,8 @@ fn the_newest_of_more_objects_than_one_list_has_is_found() {
 #[test]
 fn requests_are_signed_so_that_a_store_that_checks_lets_only_the_right_key_in() {
     let Some(store) = strict() else { return };
-    std::fs::write(store.dir.path().join("objects/so-lieu/a đ +.csv"), "a\n1\n").unwrap();
-    for what in ["key = \"a đ +.csv\"", "prefix = \"a đ\""] {
+    std::fs::write(store.dir.path().join("objects/so-lieu/a đ.csv"), "a\n1\n").unwrap();
+    for what in ["key = \"a đ.csv\"", "prefix = \"a đ\""] {
         assert_eq!(store.read(&format!("format = \"csv\"\n{what}")).unwrap(), ["a", "1"]);
     }
     std::fs::write(store.dir.path().join("key"), "bí-mật/của+khO").unwrap();
