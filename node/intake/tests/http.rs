@@ -1,12 +1,14 @@
 //! The HTTP reader against a small server that does as a test says, well or badly.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use intake::{IntakeError, Origin, Rows};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// Path with query, and the whole head of a request.
 type Asked = (String, String);
@@ -291,4 +293,58 @@ fn a_check_asks_for_one_page_and_names_the_columns() {
     let health = server.origin("/", more).check(Path::new("/")).unwrap();
     assert_eq!(health.columns, ["a", "b.c"]);
     assert_eq!(server.paths().len(), 1);
+}
+
+/// A server of TLS for `localhost`, its authority's certificate in `ca.pem` of the folder, another's in `other.pem`.
+fn secured(dir: &Path) -> u16 {
+    let authority = |file: &str| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        std::fs::write(dir.join(file), params.self_signed(&key).unwrap().pem()).unwrap();
+        Issuer::new(params, key)
+    };
+    authority("other.pem");
+    let issuer = authority("ca.pem");
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let der = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![leaf.der().clone()], der);
+    let config = Arc::new(config.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut socket = rustls::StreamOwned::new(connection, socket.unwrap());
+            let mut head = [0; 4_096];
+            if socket.read(&mut head).is_ok() {
+                let _ = socket.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n[{\"a\": 1}]",
+                );
+                let _ = socket.flush();
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_is_believed_only_with_a_certificate_of_a_trusted_authority_for_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = secured(dir.path());
+    let read = |host: &str, ca: &str| {
+        let text = format!("type = \"http\"\nurl = \"https://{host}:{port}/\"\nformat = \"json\"\n{ca}");
+        Origin::parse(&text).unwrap().open(dir.path()).and_then(all)
+    };
+    assert_eq!(read("localhost", "ca = \"ca.pem\"").unwrap(), ["a", "1"]);
+    for (host, ca) in
+        [("localhost", "ca = \"other.pem\""), ("localhost", ""), ("127.0.0.1", "ca = \"ca.pem\"")]
+    {
+        let e = read(host, ca).unwrap_err();
+        assert!(e.to_string().to_lowercase().contains("certificate"), "{e}");
+    }
+    assert!(matches!(read("localhost", "ca = \"missing.pem\""), Err(IntakeError::Origin(_))));
 }

@@ -4,6 +4,8 @@
 
 mod servers;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 
 use intake::{IntakeError, Origin, Rows};
@@ -259,4 +261,34 @@ fn a_query_that_takes_longer_than_it_may_is_stopped() {
     let Some(server) = server() else { return };
     let e = read(&server, "query = \"SELECT pg_sleep(600)::text AS a\"\nseconds_max = 1").unwrap_err();
     assert!(matches!(e, IntakeError::Unreachable(_)), "{e}");
+}
+
+#[test]
+fn a_server_that_offers_no_tls_or_speaks_nonsense_is_not_told_who_asks() {
+    for answer in [&b"N"[..], b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"S\x15\x03\x01\x00\x02\x02\x28"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut request = [0; 8];
+            socket.read_exact(&mut request).unwrap();
+            socket.write_all(answer).unwrap();
+            socket.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut rest = Vec::new();
+            // A reset ends it as well.
+            let _ = socket.read_to_end(&mut rest);
+            rest
+        });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("password"), "bi-mat-4711").unwrap();
+        let text = format!(
+            "type = \"postgresql\"\nhost = \"127.0.0.1\"\nport = {port}\ndatabase = \"d\"\nuser = \"nguoi-doc\"\n\
+             password = {{ file = {:?} }}\ntable = \"a.b\"",
+            dir.path().join("password")
+        );
+        let e = Origin::parse(&text).unwrap().check(dir.path()).unwrap_err();
+        assert!(matches!(e, IntakeError::Unreachable(_)), "{e}");
+        let heard = String::from_utf8_lossy(&heard.join().unwrap()).into_owned();
+        assert!(!heard.contains("nguoi-doc") && !heard.contains("4711"), "{heard:?}");
+    }
 }
