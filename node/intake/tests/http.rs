@@ -348,3 +348,21 @@ fn a_server_is_believed_only_with_a_certificate_of_a_trusted_authority_for_its_n
     }
     assert!(matches!(read("localhost", "ca = \"missing.pem\""), Err(IntakeError::Origin(_))));
 }
+
+#[test]
+fn a_chosen_column_that_no_record_has_is_told() {
+    let server = serve(|_, _, socket| json(socket, r#"[{"a": 1, "b": 2}, {"a": 2}]"#));
+    for (columns, told) in [("\"a\", \"b\"", false), ("\"a\", \"pm_25\"", true)] {
+        let mut rows = server
+            .origin("/", &format!("format = \"json\"\ncolumns = [{columns}]"))
+            .open(Path::new("/"))
+            .unwrap();
+        while rows.next(&mut Vec::new()).unwrap().is_some() {}
+        let remarks = rows.remarks();
+        assert_eq!(
+            remarks.iter().any(|r| r.code == "column-never-seen" && r.said.en.contains("`pm_25`")),
+            told
+        );
+        assert_eq!(remarks.len(), usize::from(told));
+    }
+}

@@ -30,6 +30,8 @@ pub(super) struct HttpRows {
     columns: Vec<String>,
     positions: HashMap<String, usize>,
     text: Text,
+    /// Columns that some record of JSON had.
+    seen: HashSet<String>,
     /// Number of the record in its page.
     row: u64,
     /// What the rows of this page and of the one before amount to.
@@ -52,6 +54,7 @@ impl HttpRows {
             columns: Vec::new(),
             positions: HashMap::new(),
             text: Text::default(),
+            seen: HashSet::new(),
             row: 0,
             sums: (DefaultHasher::new(), None),
         };
@@ -181,6 +184,11 @@ impl HttpRows {
                 "the first page does not have this name; list the columns to take in `columns`",
             ));
         }
+        for (name, _) in &cells {
+            if !self.seen.contains(name) {
+                self.seen.insert(name.clone());
+            }
+        }
         spread(
             cells.iter().map(|(name, cell)| (name, cell.clone())),
             &self.positions,
@@ -267,6 +275,17 @@ impl Rows for HttpRows {
     }
 
     fn remarks(&self) -> Vec<Remark> {
-        self.text.remarks()
+        let mut remarks = self.text.remarks();
+        let unseen = self.columns.iter().filter(|name| !self.seen.contains(*name));
+        let unseen: Vec<_> = unseen.map(|name| quoted(name)).collect();
+        if self.origin.format == Format::Json && !unseen.is_empty() {
+            let names = unseen.join("`, `");
+            remarks.push(Remark::new(
+                "column-never-seen",
+                format!("không bản ghi nào có cột `{names}`; hãy xem lại tên trong `columns`"),
+                format!("no record has the columns `{names}`; see the names in `columns`"),
+            ));
+        }
+        remarks
     }
 }
