@@ -133,10 +133,10 @@ fn a_mapping_gives_the_contracts_columns_and_says_where_a_row_does_not_fit() {
     assert!(told.stderr.contains("32/11/2026") && told.stderr.contains("row 5"), "{told:?}");
     assert_eq!(fs::read_to_string(desk.node.dir().join("data/bui/rows.csv")).unwrap(), snapshot);
     // A promise of the contract that rows break: none of them is served.
-    edit(&contract, |text| text.replace("name: ngay\n", "name: ngay\n    required: true\n"));
-    fs::write(&desk.rows, BEFORE.replace("02/11/2026", "")).unwrap();
+    edit(&contract, |text| text.replace("name: tram\n", "name: tram\n    unique: true\n"));
+    fs::write(&desk.rows, BEFORE.replace("Tây Hồ", "Hoàn Kiếm")).unwrap();
     let told = desk.node.cmd(&["source", "refresh", "bui"]).expect_code(2);
-    assert!(told.stderr.contains("ngay") && told.stderr.contains("served on"), "{told:?}");
+    assert!(told.stderr.contains("tram") && told.stderr.contains("served on"), "{told:?}");
     assert_eq!(fs::read_to_string(desk.node.dir().join("data/bui/rows.csv")).unwrap(), snapshot);
 }
 
