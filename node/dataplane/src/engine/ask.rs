@@ -16,6 +16,8 @@ pub(crate) struct Figure {
     pub function: Function,
     pub column: Option<String>,
     pub name: String,
+    /// Whether it adds whole numbers, of which the sum may be larger than a column can hold.
+    pub adds_integers: bool,
 }
 
 /// What the answer's rows are.
@@ -215,6 +217,7 @@ fn figure(view: &View, measure: &Measure) -> Result<(Figure, Column), DataError>
         (Function::Min | Function::Max, Some(kind)) => (kind, true),
         _ => return Err(DataError::Query(format!("measure `{name}` needs an integer or number column"))),
     };
-    let figure = Figure { function, column: measure.column.clone(), name: name.clone() };
+    let adds_integers = function == Function::Sum && out == ColumnKind::Integer;
+    let figure = Figure { function, column: measure.column.clone(), name: name.clone(), adds_integers };
     Ok((figure, Column::new(name, out, nullable)))
 }

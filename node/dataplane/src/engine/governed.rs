@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
@@ -56,8 +56,16 @@ impl GovernedTable {
     /// Whether the filter is a comparison that cannot fail on data, over a column that is shown as it is.
     fn is_leak_proof(&self, filter: &Expr) -> bool {
         match filter {
-            Expr::BinaryExpr(b) if b.op == Operator::Or => {
+            // The optimiser rewrites a comparison after it was pushed: `b NOT IN (true, false)` as `b AND NOT b`, say.
+            // Logic on what cannot fail cannot fail either.
+            Expr::BinaryExpr(b) if matches!(b.op, Operator::Or | Operator::And) => {
                 self.is_leak_proof(&b.left) && self.is_leak_proof(&b.right)
+            }
+            Expr::Not(e) => self.is_leak_proof(e),
+            Expr::Literal(ScalarValue::Boolean(_) | ScalarValue::Null, _) => true,
+            Expr::Column(c) => {
+                let boolean = |f: &Field| *f.data_type() == DataType::Boolean;
+                self.open_column(filter).is_some() && self.schema.field_with_name(&c.name).is_ok_and(boolean)
             }
             Expr::BinaryExpr(b) if is_comparison(b.op) => self.is_open(&b.left, literal(&b.right)),
             Expr::IsNull(e) | Expr::IsNotNull(e) => self.open_column(e).is_some(),

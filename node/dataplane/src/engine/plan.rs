@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
 use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit, try_cast};
 
 use super::ask::{Ask, Figure, Shape};
 use super::column;
@@ -94,12 +95,25 @@ fn asked(mut plan: LogicalPlanBuilder, ask: &Ask) -> Result<LogicalPlanBuilder> 
 
 /// Columns in the order promised, groups sorted by their columns.
 fn finished(plan: LogicalPlanBuilder, by: &[String], figures: &[Figure]) -> Result<LogicalPlanBuilder> {
-    let names = by.iter().chain(figures.iter().map(|f| &f.name));
-    let plan = plan.project(names.map(|n| column(n)))?;
+    let shown = by.iter().map(|n| column(n)).chain(figures.iter().map(finished_figure));
+    let plan = plan.project(shown)?;
     if by.is_empty() {
         return Ok(plan);
     }
     plan.sort(by.iter().map(|n| column(n).sort(true, false)))
+}
+
+/// A sum too large for its column is missing: not a wrong number, and not an error that tells of a withheld group.
+fn finished_figure(figure: &Figure) -> Expr {
+    match figure.adds_integers {
+        true => try_cast(column(&figure.name), DataType::Int64).alias(&figure.name),
+        false => column(&figure.name),
+    }
+}
+
+/// The sum of whole numbers, in numbers of 38 digits: in 64 bits it would wrap around and be wrong.
+fn integer_sum(over: Expr) -> Expr {
+    sum(cast(over, DataType::Decimal128(38, 0)))
 }
 
 /// Groups of the view, large enough to be shown.
@@ -117,7 +131,7 @@ fn groups(
             shown.push(column(name).alias(SUBJECT));
             match aggregate.subject {
                 Subject::Key(_) => count_distinct(column(SUBJECT)),
-                _ => sum(column(SUBJECT)),
+                _ => integer_sum(column(SUBJECT)),
             }
         }
         Subject::Rows => count(lit(1i64)),
@@ -130,7 +144,11 @@ fn groups(
     let plan = plan.aggregate(by.iter().map(|n| column(n)), computed)?;
     // Checked to fit when the view was made; a value that does not would withhold everything.
     let k = i64::try_from(aggregate.k).unwrap_or(i64::MAX);
-    let plan = finished(plan.filter(column(SUBJECTS).gt_eq(lit(k)))?, by, figures)?;
+    let k = match aggregate.subject {
+        Subject::Count(_) => Expr::Literal(ScalarValue::Decimal128(Some(k.into()), 38, 0), None),
+        Subject::Key(_) | Subject::Rows => lit(k),
+    };
+    let plan = finished(plan.filter(column(SUBJECTS).gt_eq(k))?, by, figures)?;
     let columns = by.iter().chain(figures.iter().map(|f| &f.name)).map(|n| GovernedColumn {
         name: n.clone(),
         expr: column(n),
@@ -143,6 +161,7 @@ fn expression(figure: &Figure) -> Expr {
     let over = || figure.column.as_deref().map_or_else(|| lit(1i64), column);
     let computed = match figure.function {
         Function::Count => count(over()),
+        Function::Sum if figure.adds_integers => integer_sum(over()),
         Function::Sum => sum(over()),
         Function::Avg => avg(over()),
         Function::Min => min(over()),

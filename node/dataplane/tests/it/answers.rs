@@ -122,3 +122,47 @@ async fn no_byte_of_a_binary_answer_depends_on_hidden_rows() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_sum_that_no_column_holds_is_missing_and_not_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv");
+    let max = i64::MAX;
+    std::fs::write(&path, format!("g,n\na,{max}\na,1\nb,{max}\nb,1\nb,-1\nc,\n")).unwrap();
+    let schema = Schema::new(vec![
+        Column::new("g", ColumnKind::String, false),
+        Column::new("n", ColumnKind::Integer, true),
+    ])
+    .unwrap();
+    let mut base = job(csv(&path), schema);
+    base.query.group_by = vec!["g".into()];
+    base.query.measures = vec![Measure::new(Function::Sum, Some("n"))];
+    let sums = format!("g,sum_n\na,\nb,{max}\nc,\n");
+    assert_eq!(String::from_utf8(answer(base.clone()).await.unwrap().0).unwrap(), sums);
+    // Persons that were counted so are as many as they are.
+    let subject = dataplane::Subject::Count("n".into());
+    base.restriction.aggregate_only =
+        Some(dataplane::AggregateOnly { k: 5, subject, group_by: vec!["g".into()] });
+    let shown = format!("g,sum_n\na,\nb,{max}\n");
+    assert_eq!(String::from_utf8(answer(base).await.unwrap().0).unwrap(), shown);
+}
+
+#[tokio::test]
+async fn no_boolean_is_neither_of_the_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv");
+    std::fs::write(&path, "n,b\n1,true\n2,false\n3,\n").unwrap();
+    let kinds = [("n", ColumnKind::Integer), ("b", ColumnKind::Boolean)];
+    let schema = Schema::new(kinds.map(|(n, k)| Column::new(n, k, true)).to_vec()).unwrap();
+    let both = vec![Value::Boolean(false), Value::Boolean(true)];
+    for (op, values, expected) in [
+        (Op::In, both, "n,b\n1,true\n2,false\n"),
+        (Op::NotIn, vec![Value::Boolean(true)], "n,b\n2,false\n"),
+        (Op::Ne, vec![Value::Boolean(true)], "n,b\n2,false\n"),
+        (Op::NotIn, vec![Value::Boolean(false), Value::Boolean(true)], "n,b\n"),
+    ] {
+        let mut job = job(csv(&path), schema.clone());
+        job.query.filter = vec![Predicate::new("b", op, values)];
+        assert_eq!(String::from_utf8(answer(job).await.unwrap().0).unwrap(), expected, "{op:?}");
+    }
+}
