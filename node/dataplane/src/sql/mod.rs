@@ -8,10 +8,11 @@
 //! **What it is not.** It is no way to the engine: no text of a consumer's ever gets there. What has no counterpart in a
 //! [`Query`] is refused with its name, where it stands and what to write instead, never ignored.
 //!
-//! `tokens` looks at the text before it is parsed, `select` translates the clauses, `condition` what stands behind
-//! `WHERE`, and `refused` knows the names of what is not taken.
+//! `tokens` looks at the text before it is parsed, `select` translates the clauses, `items` what is selected, `condition`
+//! what stands behind `WHERE`, and `refused` knows the names of what is not taken.
 
 mod condition;
+mod items;
 mod refused;
 mod select;
 mod tokens;
