@@ -292,17 +292,39 @@ pub fn query(doc: &QueryDoc, visible: &Schema) -> Result<Query> {
                     Function::Min => dataplane::Function::Min,
                     Function::Max => dataplane::Function::Max,
                 };
-                dataplane::Measure::new(function, m.column.as_deref())
+                dataplane::Measure {
+                    name: m.name.clone(),
+                    ..dataplane::Measure::new(function, m.column.as_deref())
+                }
             })
             .collect(),
+        distinct: doc.distinct,
+        order_by: doc
+            .order_by
+            .iter()
+            .map(|order| dataplane::Order { column: order.column.clone(), descending: order.descending })
+            .collect(),
         limit: doc.limit,
-        ..Query::default()
     })
 }
 
 fn condition(condition: &Condition, visible: &Schema) -> Result<Predicate> {
     let kind = visible.column(&condition.column).map(|c| c.kind);
-    let op = match condition.op {
+    let test = |op: Op, texts: &[String]| -> Result<(dataplane::Op, Vec<Value>)> {
+        let values = texts.iter().map(|text| value(text, kind, &condition.column)).collect::<Result<_>>()?;
+        Ok((engine_op(op), values))
+    };
+    let (op, values) = test(condition.op, &condition.values)?;
+    let or = condition.or.iter().map(|or| {
+        let (op, values) = test(or.op, &or.values)?;
+        Ok(dataplane::Test { op, values })
+    });
+    let or = or.collect::<Result<_>>()?;
+    Ok(Predicate { or, ..Predicate::new(&condition.column, op, values) })
+}
+
+fn engine_op(op: Op) -> dataplane::Op {
+    match op {
         Op::Eq => dataplane::Op::Eq,
         Op::Ne => dataplane::Op::Ne,
         Op::Lt => dataplane::Op::Lt,
@@ -313,10 +335,11 @@ fn condition(condition: &Condition, visible: &Schema) -> Result<Predicate> {
         Op::IsNull => dataplane::Op::IsNull,
         Op::NotNull => dataplane::Op::IsNotNull,
         Op::StartsWith => dataplane::Op::StartsWith,
-    };
-    let values =
-        condition.values.iter().map(|text| value(text, kind, &condition.column)).collect::<Result<_>>()?;
-    Ok(Predicate::new(&condition.column, op, values))
+        Op::NotIn => dataplane::Op::NotIn,
+        Op::Between => dataplane::Op::Between,
+        Op::NotBetween => dataplane::Op::NotBetween,
+        Op::NotStartsWith => dataplane::Op::NotStartsWith,
+    }
 }
 
 /// A value by its column's kind. For a column that is not visible the text stays text: the engine refuses the column

@@ -13,6 +13,8 @@ const FILTERS_MAX: usize = 32;
 const NAMES_MAX: usize = 256;
 /// Values of one `in`.
 const VALUES_MAX: usize = 256;
+/// The forms in which rows travel.
+pub const FORMATS: [&str; 7] = ["csv", "csv-bom", "ndjson", "json", "parquet", "arrow", "xlsx"];
 /// Bytes of one name or value.
 const TEXT_MAX: usize = 1_024;
 
@@ -22,7 +24,7 @@ const TEXT_MAX: usize = 1_024;
 pub struct QueryDoc {
     /// `query` or `download`.
     pub action: String,
-    /// `csv`, `ndjson`, `parquet` or `arrow`.
+    /// One of [`FORMATS`].
     pub format: String,
     /// Only these columns; empty means all that are visible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -36,9 +38,37 @@ pub struct QueryDoc {
     /// Measures of the groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub measures: Vec<Measure>,
+    /// Each answer's row once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub distinct: bool,
+    /// By which columns of the answer its rows are sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order_by: Vec<Order>,
     /// At most so many rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+}
+
+/// A column by which rows are sorted; missing values come last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Column of the answer.
+    pub column: String,
+    /// From the greatest to the least.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub descending: bool,
+}
+
+/// Another comparison of a condition's column: one of them is enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alternative {
+    /// Comparison.
+    pub op: Op,
+    /// Values as text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 /// One condition.
@@ -52,6 +82,9 @@ pub struct Condition {
     /// Values as text; the engine reads them by the column's type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// The condition holds as well where one of these does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Alternative>,
 }
 
 /// Comparisons.
@@ -78,6 +111,14 @@ pub enum Op {
     NotNull,
     /// `starts with`
     StartsWith,
+    /// `not in (…)`
+    NotIn,
+    /// `between A and B`
+    Between,
+    /// `not between A and B`
+    NotBetween,
+    /// Does not start with.
+    NotStartsWith,
 }
 
 /// One measure.
@@ -89,6 +130,9 @@ pub struct Measure {
     /// Over which column; none for `count`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+    /// Its name in the answer; by default function and column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// Functions of a measure.
@@ -123,8 +167,8 @@ impl QueryDoc {
         if !["", "query", "download"].contains(&self.action.as_str()) {
             return Err(format!("action `{}` is unknown; use query or download", self.action));
         }
-        if !["", "csv", "ndjson", "parquet", "arrow"].contains(&self.format.as_str()) {
-            return Err(format!("format `{}` is unknown; use csv, ndjson, parquet or arrow", self.format));
+        if !self.format.is_empty() && !FORMATS.contains(&self.format.as_str()) {
+            return Err(format!("format `{}` is unknown; use one of {}", self.format, FORMATS.join(", ")));
         }
         if self.filter.len() > FILTERS_MAX {
             return Err(format!("{} conditions are too many; at most {FILTERS_MAX}", self.filter.len()));
@@ -133,13 +177,22 @@ impl QueryDoc {
             ("columns", self.columns.len()),
             ("groups", self.group_by.len()),
             ("measures", self.measures.len()),
+            ("columns to sort by", self.order_by.len()),
         ] {
             if n > NAMES_MAX {
                 return Err(format!("{n} {what} are too many; at most {NAMES_MAX}"));
             }
         }
         for condition in &self.filter {
-            if condition.values.len() > VALUES_MAX {
+            if condition.or.len() > VALUES_MAX {
+                return Err(format!(
+                    "the condition on `{}` has over {VALUES_MAX} alternatives",
+                    condition.column
+                ));
+            }
+            let values =
+                condition.or.iter().map(|or| or.values.len()).sum::<usize>() + condition.values.len();
+            if values > VALUES_MAX {
                 return Err(format!("the condition on `{}` has over {VALUES_MAX} values", condition.column));
             }
         }
@@ -148,7 +201,9 @@ impl QueryDoc {
             .iter()
             .chain(&self.group_by)
             .chain(self.filter.iter().flat_map(|c| c.values.iter().chain([&c.column])))
-            .chain(self.measures.iter().filter_map(|m| m.column.as_ref()));
+            .chain(self.filter.iter().flat_map(|c| c.or.iter().flat_map(|or| &or.values)))
+            .chain(self.order_by.iter().map(|order| &order.column))
+            .chain(self.measures.iter().flat_map(|m| m.column.iter().chain(&m.name)));
         for text in texts {
             if text.len() > TEXT_MAX {
                 return Err(format!("a name or value is over {TEXT_MAX} bytes; shorten the query"));
@@ -156,6 +211,96 @@ impl QueryDoc {
         }
         Ok(())
     }
+}
+
+impl QueryDoc {
+    /// Whether it asks for anything but all that is visible.
+    pub fn asks(&self) -> bool {
+        let Self { action, format, .. } = self;
+        *self != Self { action: action.clone(), format: format.clone(), ..Self::default() }
+    }
+
+    /// Adds what a text in the small part of SQL asks (`docs/queries.md`). The text itself goes nowhere.
+    pub fn with_sql(self, sql: &str, dataset: &str) -> Result<Self, String> {
+        let asked = dataplane::Query::from_sql(sql, dataset).map_err(|e| e.to_string())?;
+        let condition = |predicate: dataplane::Predicate| Condition {
+            column: predicate.column,
+            op: op(predicate.op),
+            values: predicate.values.iter().map(text).collect(),
+            or: predicate
+                .or
+                .iter()
+                .map(|or| Alternative { op: op(or.op), values: or.values.iter().map(text).collect() })
+                .collect(),
+        };
+        let measure = |measure: dataplane::Measure| Measure {
+            function: function(measure.function),
+            column: measure.column,
+            name: measure.name,
+        };
+        let order = |order: dataplane::Order| Order { column: order.column, descending: order.descending };
+        Ok(Self {
+            columns: asked.columns.unwrap_or_default(),
+            filter: asked.filter.into_iter().map(condition).collect(),
+            group_by: asked.group_by,
+            measures: asked.measures.into_iter().map(measure).collect(),
+            distinct: asked.distinct,
+            order_by: asked.order_by.into_iter().map(order).collect(),
+            limit: asked.limit,
+            ..self
+        })
+    }
+}
+
+fn op(op: dataplane::Op) -> Op {
+    match op {
+        dataplane::Op::Eq => Op::Eq,
+        dataplane::Op::Ne => Op::Ne,
+        dataplane::Op::Lt => Op::Lt,
+        dataplane::Op::Le => Op::Le,
+        dataplane::Op::Gt => Op::Gt,
+        dataplane::Op::Ge => Op::Ge,
+        dataplane::Op::In => Op::In,
+        dataplane::Op::IsNull => Op::IsNull,
+        dataplane::Op::IsNotNull => Op::NotNull,
+        dataplane::Op::StartsWith => Op::StartsWith,
+        dataplane::Op::NotIn => Op::NotIn,
+        dataplane::Op::Between => Op::Between,
+        dataplane::Op::NotBetween => Op::NotBetween,
+        dataplane::Op::NotStartsWith => Op::NotStartsWith,
+    }
+}
+
+fn function(function: dataplane::Function) -> Function {
+    match function {
+        dataplane::Function::Count => Function::Count,
+        dataplane::Function::Sum => Function::Sum,
+        dataplane::Function::Avg => Function::Avg,
+        dataplane::Function::Min => Function::Min,
+        dataplane::Function::Max => Function::Max,
+    }
+}
+
+/// A value as it travels; the provider reads it by the kind of its column.
+fn text(value: &dataplane::Value) -> String {
+    match value {
+        dataplane::Value::Boolean(value) => value.to_string(),
+        dataplane::Value::Integer(value) => value.to_string(),
+        dataplane::Value::Number(value) => value.to_string(),
+        dataplane::Value::Text(value) => value.clone(),
+    }
+}
+
+/// Reads one column to sort by: `COLUMN` or `COLUMN desc`.
+pub fn parse_order(text: &str) -> Order {
+    let trimmed = text.trim();
+    let last = trimmed.rsplit_once(char::is_whitespace);
+    let (column, descending) = match last {
+        Some((column, word)) if word.eq_ignore_ascii_case("desc") => (column, true),
+        Some((column, word)) if word.eq_ignore_ascii_case("asc") => (column, false),
+        _ => (trimmed, false),
+    };
+    Order { column: column.trim_end().to_owned(), descending }
 }
 
 /// Operators as written, longest first so that `<=` is not read as `<`.
@@ -206,7 +351,7 @@ pub fn parse_condition(text: &str) -> Result<Condition, String> {
 
 fn named(column: &str, op: Op, values: Vec<String>) -> Option<Condition> {
     let column = column.trim();
-    (!column.is_empty()).then(|| Condition { column: column.to_owned(), op, values })
+    (!column.is_empty()).then(|| Condition { column: column.to_owned(), op, values, or: Vec::new() })
 }
 
 fn unquote(text: &str) -> String {
@@ -219,7 +364,7 @@ fn unquote(text: &str) -> String {
 pub fn parse_measure(text: &str) -> Result<Measure, String> {
     let trimmed = text.trim();
     if trimmed.eq_ignore_ascii_case("count") || trimmed.eq_ignore_ascii_case("count(*)") {
-        return Ok(Measure { function: Function::Count, column: None });
+        return Ok(Measure { function: Function::Count, column: None, name: None });
     }
     let help = || {
         format!(
@@ -235,7 +380,7 @@ pub fn parse_measure(text: &str) -> Result<Measure, String> {
         "max" => Function::Max,
         _ => return Err(help()),
     };
-    Ok(Measure { function, column: Some(column.to_owned()) })
+    Ok(Measure { function, column: Some(column.to_owned()), name: None })
 }
 
 #[cfg(test)]
@@ -262,6 +407,39 @@ mod tests {
         for bad in ["", "PM25", "> 5", "PM25 >", " is null"] {
             assert!(parse_condition(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn sql_travels_as_the_structure_that_it_says() {
+        let doc = QueryDoc { format: "json".into(), ..QueryDoc::default() };
+        let doc = doc
+            .with_sql(
+                "SELECT ward, sum(cases) AS n FROM benh WHERE year BETWEEN 2001 AND 2005 AND (ward = 'A' OR ward IS NULL) \
+                 AND kind NOT IN ('x') GROUP BY ward ORDER BY n DESC LIMIT 3",
+                "benh",
+            )
+            .unwrap();
+        doc.check().unwrap();
+        let again = QueryDoc::from_wire(Some(&serde_json::to_value(&doc).unwrap())).unwrap();
+        assert_eq!(again, doc);
+        assert_eq!(
+            (doc.format.as_str(), doc.limit, doc.group_by.as_slice()),
+            ("json", Some(3), &["ward".to_owned()][..])
+        );
+        assert_eq!(
+            (doc.filter[0].op, doc.filter[0].values.as_slice()),
+            (Op::Between, &["2001".to_owned(), "2005".to_owned()][..])
+        );
+        assert_eq!((doc.filter[1].or[0].op, doc.filter[2].op), (Op::IsNull, Op::NotIn));
+        assert_eq!(doc.measures[0].name.as_deref(), Some("n"));
+        assert!(doc.order_by[0].descending);
+        let bad = QueryDoc::default().with_sql("SELECT * FROM other", "benh").unwrap_err();
+        assert!(bad.contains("other"), "{bad}");
+        assert_eq!(
+            super::parse_order("PM 2.5 desc"),
+            super::Order { column: "PM 2.5".into(), descending: true }
+        );
+        assert!(!super::parse_order("desc").descending);
     }
 
     #[test]

@@ -447,6 +447,15 @@ pub struct ExchangeGetArgs {
     /// At most so many rows.
     #[arg(long)]
     pub limit: Option<u64>,
+    /// Each row of the answer once.
+    #[arg(long)]
+    pub distinct: bool,
+    /// Sort by these columns of the answer: COLUMN, or "COLUMN desc".
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub order_by: Vec<String>,
+    /// The same as one text in a small part of SQL: "select district, sum(cases) from this_dataset group by district".
+    #[arg(long, conflicts_with_all = ["columns", "filter", "group_by", "measure", "limit", "distinct", "order_by"])]
+    pub sql: Option<String>,
     /// Ask for a copy of the whole dataset (action `download`) instead of an answer (action `query`).
     #[arg(long)]
     pub download: bool,
@@ -487,6 +496,12 @@ pub enum FormatArg {
     Parquet,
     /// Apache Arrow IPC stream.
     Arrow,
+    /// One JSON array.
+    Json,
+    /// A spreadsheet (Excel).
+    Xlsx,
+    /// Comma-separated values with a mark that lets Excel read Vietnamese letters.
+    CsvBom,
 }
 
 /// `tram receipt …`

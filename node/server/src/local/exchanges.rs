@@ -21,7 +21,7 @@ use crate::flow::terms::Stated;
 use crate::flow::{self, consumer, erasure, view};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
-use crate::query::{QueryDoc, parse_condition, parse_measure};
+use crate::query::{QueryDoc, parse_condition, parse_measure, parse_order};
 use crate::records::{self, Ask, Exchange, Stage};
 
 /// Longest that one look may wait for a change, seconds.
@@ -55,7 +55,14 @@ pub struct Start {
     #[serde(default)]
     measures: Vec<String>,
     #[serde(default)]
+    distinct: bool,
+    #[serde(default)]
+    order_by: Vec<String>,
+    #[serde(default)]
     limit: Option<u64>,
+    /// The same as a text in a small part of SQL, instead of the seven before.
+    #[serde(default)]
+    sql: Option<String>,
     #[serde(default)]
     format: Option<String>,
     #[serde(default)]
@@ -87,7 +94,18 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
             .map(|m| parse_measure(m))
             .collect::<std::result::Result<_, _>>()
             .map_err(Error::Usage)?,
+        distinct: body.distinct,
+        order_by: body.order_by.iter().map(|order| parse_order(order)).collect(),
         limit: body.limit,
+    };
+    let doc = match &body.sql {
+        None => doc,
+        Some(_) if doc.asks() => {
+            return Err(Error::usage(
+                "say it in SQL or with columns, where, group_by, measures, distinct, order_by and limit, not both",
+            ));
+        }
+        Some(sql) => doc.with_sql(sql, &body.dataset).map_err(Error::Usage)?,
     };
     doc.check().map_err(Error::Usage)?;
     let query = serde_json::to_value(&doc).map_err(Error::internal)?;
