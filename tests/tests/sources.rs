@@ -164,3 +164,32 @@ fn after_a_kill_at_any_moment_one_of_the_two_is_served_whole() {
         desk.node.json(&["source", "refresh", "bui"]);
     }
 }
+
+#[test]
+fn what_a_contract_promises_is_checked_of_files_too() {
+    let desk = desk("g");
+    let file = desk.node.desk().join("so.csv");
+    fs::write(&file, "tram,dan_so\nA,1.234\nA,2.000\n").unwrap();
+    let told = desk.node.cmd(&["dataset", "add", file.to_str().unwrap(), "--name", "so"]).expect_code(0);
+    assert!(told.stderr.contains("dan_so") && told.stderr.contains("thousands"), "{told:?}");
+    desk.node.ok(&["dataset", "validate", "so"]);
+    let contract = desk.node.dir().join("contracts/so.yaml");
+    let written = fs::read_to_string(&contract).unwrap();
+    for (promise, why) in [("unique: true", "tram"), ("logicalTypeOptions: {maxLength: 0}", "tram")] {
+        fs::write(&contract, written.replace("- name: tram\n", &format!("- name: tram\n    {promise}\n")))
+            .unwrap();
+        let told = desk.node.cmd(&["dataset", "validate", "so"]);
+        assert!(told.code == 2 && told.stderr.contains(why), "{promise}: {told:?}");
+        assert_eq!(desk.node.cmd(&["dataset", "publish", "so"]).code, 1, "{promise}");
+    }
+    // A mapping that is not there, or cannot be read, is told when the source is tried and not weeks later.
+    let text = fs::read_to_string(&desk.description).unwrap();
+    fs::write(&desk.description, format!("mapping = \"anh-xa.toml\"\n{text}")).unwrap();
+    for mapping in [None, Some("decimol = \",\"\n")] {
+        if let Some(mapping) = mapping {
+            fs::write(desk.node.desk().join("anh-xa.toml"), mapping).unwrap();
+        }
+        let told = run(&["source", "check", desk.description.to_str().unwrap()]);
+        assert!(told.code != 0 && told.stderr.contains("anh-xa.toml"), "{told:?}");
+    }
+}

@@ -139,6 +139,11 @@ fn warn(names: &[String], guesses: &[Guess], word: Option<&str>, warnings: &mut 
             warnings
                 .push(format!("column `{name}` is a text and holds `{word}`, which will be read as missing"));
         }
+        if guess.may_be_thousands() {
+            warnings.push(format!(
+                "column `{name}` is read as a number with a decimal point; where `1.234` means a thousand and more, describe the file as a source with a mapping that says thousands = \".\""
+            ));
+        }
     }
     if let Some(word) = word {
         warnings.push(format!("`{word}` is read as a missing value in every column"));

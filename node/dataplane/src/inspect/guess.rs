@@ -54,6 +54,8 @@ pub(super) struct Guess {
     /// Kinds that some value is not, in the order of [`CANDIDATES`].
     ruled_out: [bool; 5],
     identifiers: bool,
+    /// Values such as `1.234`, which may be a thousand and more.
+    grouped: u64,
 }
 
 /// Kinds from the narrowest to the widest; text is what remains.
@@ -80,6 +82,9 @@ impl Guess {
             && digits.starts_with('0')
             && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
         self.identifiers |= padded || (quoted && is_number(text));
+        self.grouped += u64::from(digits.split_once('.').is_some_and(|(whole, rest)| {
+            whole.len() <= 3 && rest.len() == 3 && whole != "0" && rest.bytes().all(|b| b.is_ascii_digit())
+        }));
         for (kind, out) in CANDIDATES.into_iter().zip(&mut self.ruled_out) {
             *out |= !is_of(kind, text);
         }
@@ -96,6 +101,11 @@ impl Guess {
             Some(kind) => kind,
             None => ColumnKind::String,
         }
+    }
+
+    /// Whether each number may be written with a point between thousands.
+    pub(super) fn may_be_thousands(&self) -> bool {
+        self.kind() == ColumnKind::Number && self.grouped == self.values
     }
 
     /// The word that stands for a missing value in this column, if its values say so: they are no texts.
@@ -154,6 +164,17 @@ mod tests {
         assert_eq!(kind(&[("99999999999999999999", false)]), ColumnKind::Number);
         assert_eq!(kind(&[("1,5", false)]), ColumnKind::String);
         assert_eq!(kind(&[("", false)]), ColumnKind::String);
+    }
+
+    #[test]
+    fn points_between_thousands_are_not_taken_for_decimal_points_without_a_word() {
+        let seen = |texts: &[&str]| {
+            let mut guess = Guess::default();
+            texts.iter().for_each(|text| guess.see(text, false));
+            guess.may_be_thousands()
+        };
+        assert!(seen(&["1.234", "12.000", "-3.001", ""]));
+        assert!(!seen(&["1.234", "12.5"]) && !seen(&["0.125", "0.250"]) && !seen(&["1234"]) && !seen(&[]));
     }
 
     #[test]

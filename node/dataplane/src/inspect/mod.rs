@@ -116,7 +116,7 @@ fn sniff(file: &mut File) -> Result<Format, DataError> {
         return Ok(Format::Parquet);
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
-        let what = "it looks like a spreadsheet or an archive; save the sheet as CSV UTF-8";
+        let what = "it looks like a spreadsheet or an archive; save the sheet as CSV UTF-8, or describe it as a source (docs/sources.md)";
         return Err(DataError::problem(Problem::file(what)));
     }
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head);

@@ -59,23 +59,47 @@ impl Description {
 
     /// Opens the origin as it is.
     pub fn open(&self) -> Result<Box<dyn Rows>> {
-        self.origin.open(&self.base).map_err(|e| refused(&e))
+        self.origin.open(&self.base).map_err(|e| self.told(&e))
+    }
+
+    /// What an origin gets wrong. Of files nothing is a matter of the line.
+    pub fn told(&self, error: &intake::IntakeError) -> Error {
+        match (refused(error), &self.origin) {
+            (
+                Error::Unreachable(why),
+                Origin::Text(_) | Origin::Json(_) | Origin::Excel(_) | Origin::Folder(_) | Origin::Sqlite(_),
+            ) => Error::NotFound(format!("{why} ({})", self.base.display())),
+            (other, _) => other,
+        }
+    }
+
+    /// Reads the mapping alone, where there is one: what is wrong with its text is known before there are rows.
+    pub fn check_mapping(&self) -> Result<()> {
+        self.mapping().map(|_| ())
     }
 
     /// The rows in the columns of a contract, where there is a mapping.
     pub fn standardised(&self, columns: &[catalog::Column]) -> Result<Option<Standardised>> {
+        let Some((mapping, path)) = self.mapping()? else { return Ok(None) };
+        let folder = path.parent().unwrap_or(&self.base);
+        mapping.standardise(self.open()?, columns, folder).map(Some).map_err(|e| at(&path, &e))
+    }
+
+    fn mapping(&self) -> Result<Option<(Mapping, PathBuf)>> {
         let Some(file) = &self.mapping else { return Ok(None) };
         let path = self.base.join(file);
         let bytes = files::read_limited(&path, BYTES_MAX)?;
-        let told = |e: &intake::IntakeError| match refused(e) {
-            Error::Usage(why) => Error::usage(format!("{}: {why}", path.display())),
-            other => other,
-        };
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::usage(format!("`{}` is not UTF-8; save it as UTF-8", path.display())))?;
-        let mapping = Mapping::parse(&text).map_err(|e| told(&e))?;
-        let folder = path.parent().unwrap_or(&self.base);
-        mapping.standardise(self.open()?, columns, folder).map(Some).map_err(|e| told(&e))
+        let mapping = Mapping::parse(&text).map_err(|e| at(&path, &e))?;
+        Ok(Some((mapping, path)))
+    }
+}
+
+fn at(path: &Path, error: &intake::IntakeError) -> Error {
+    match refused(error) {
+        Error::Usage(why) => Error::usage(format!("{}: {why}", path.display())),
+        other => other,
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use catalog::Severity;
 use intake::profile::{Clock, Surveyed};
 use intake::quality::{Outcome, QualityReport};
-use intake::{Remark, Rows};
+use intake::{Delimiter, Encoding, Origin, Remark, Rows, TextOrigin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -103,11 +103,17 @@ pub async fn first(node: &Node, dataset: &str, path: &Path) -> Result<(PathBuf, 
     let folder = data_folder(node, dataset);
     files::make_private_dir(&folder)?;
     files::make_private_dir(&node.dir.join(FOLDER))?;
+    described.check_mapping()?;
     let mapped = described.mapping.is_some();
     let taken = taken(described, None, folder.join(PART), node.clock.now()).await?;
     let snapshot = folder.join(SNAPSHOT);
     std::fs::rename(folder.join(PART), &snapshot).map_err(|e| Error::io(&snapshot, e))?;
     files::write_atomic(&description_path(node, dataset), text.as_bytes())?;
+    let now = node.clock.now();
+    let remarks = taken.remarks.iter().take(REMARKS_MAX).cloned().map(Note::from).collect();
+    let state =
+        State { at: now, good: Some(now), rows: Some(taken.rows), remarks, problem: None, found: None };
+    keep_state(node, dataset, &state)?;
     let mut warnings: Vec<String> = taken.remarks.iter().map(|remark| remark.said.to_string()).collect();
     if mapped {
         warnings.push(format!(
@@ -141,6 +147,42 @@ async fn taken(
         Some(record) => surveyed(&described, &record, &part, now),
     };
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+}
+
+/// Holds a whole file against what its contract promises beyond kinds, where it promises anything: so far for CSV.
+pub fn keeps_promises(
+    record: &catalog::DatasetRecord,
+    source: &dataplane::Source,
+    scratch: &Path,
+) -> Result<()> {
+    let promised =
+        record.columns.iter().any(|column| !column.promises.is_none()) || !record.quality.is_empty();
+    let dataplane::Format::Csv { delimiter, null_text } = &source.format else { return Ok(()) };
+    if !promised {
+        return Ok(());
+    }
+    let delimiter = match delimiter {
+        ';' => Delimiter::Semicolon,
+        '\t' => Delimiter::Tab,
+        '|' => Delimiter::Bar,
+        _ => Delimiter::Comma,
+    };
+    let origin = Origin::Text(TextOrigin {
+        path: source.path.clone(),
+        delimiter: Some(delimiter),
+        encoding: Some(Encoding::Utf8),
+        header: Some(1),
+        null_text: null_text.iter().cloned().collect(),
+        ..TextOrigin::default()
+    });
+    let folder = source.path.parent().unwrap_or(Path::new("."));
+    let rows = origin.open(folder).map_err(|e| refused(&e))?;
+    let mut rows = Surveyed::new(rows, record, scratch).map_err(|e| refused(&e))?;
+    let mut row = Vec::new();
+    while rows.next(&mut row).map_err(|e| refused(&e))?.is_some() {}
+    let clock = Clock { now: 0, changed: None, offset_s: HOME_OFFSET_SECONDS };
+    let (_, quality) = rows.finish(clock).map_err(|e| refused(&e))?;
+    if quality.passed() { Ok(()) } else { Err(broken(&quality)) }
 }
 
 /// Takes a snapshot and looks at the rows on their way. What a mapping gives must keep the contract's promises; rows that
@@ -196,7 +238,8 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
     let path = description_path(node, name);
     if !path.exists() {
         return Err(Error::conflict(format!(
-            "`{name}` was added from a file and has no source to look at; after a change of the file run `tram dataset validate {name}`"
+            "`{name}` has no description `{}`: it was added from a file (then run `tram dataset validate {name}` after a change of it), or the description was deleted",
+            path.display()
         )));
     }
     let before = state(node, name)?;
@@ -216,10 +259,14 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
         found,
         problem: done.as_ref().err().map(ToString::to_string),
     };
-    let bytes = serde_json::to_vec_pretty(&state).map_err(Error::internal)?;
-    files::write_atomic(&state_path(node, name), &bytes)?;
+    keep_state(node, name, &state)?;
     let changed = done?.changed;
     Ok(json!({"dataset": name, "changed": changed, "state": view(&state)}))
+}
+
+fn keep_state(node: &Node, name: &str, state: &State) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(state).map_err(Error::internal)?;
+    files::write_atomic(&state_path(node, name), &bytes)
 }
 
 /// A look that went well.
@@ -238,6 +285,12 @@ async fn renewed(node: &Node, operation: &Operation, dataset: &Dataset, path: &P
     let record = datasets::contract_now(node, dataset, operation.now)?.record;
     let taken = taken(Description::read(path)?, Some(record), part.clone(), operation.now).await?;
     let found = taken.found;
+    if taken.rows == 0 && dataset.report.as_ref().is_some_and(|report| report.rows > 0) {
+        files::remove(&part)?;
+        return Err(Error::usage(
+            "the source has no rows now, so the ones from before are served on; if there are none any more, `tram dataset withdraw` takes the dataset back",
+        ));
+    }
     let remarks = taken.remarks.into_iter().take(REMARKS_MAX).map(Note::from).collect();
     let checked = datasets::check_snapshot(node, operation, dataset, &part).await;
     let (checked, report) = checked.inspect_err(|_| {
@@ -363,8 +416,6 @@ pub async fn due(node: &Arc<Node>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use store::{Space, Tx};
-
     use super::*;
 
     #[tokio::test]
@@ -381,17 +432,19 @@ mod tests {
         std::fs::write(&rows, "a,b\n1,2\n3,4\n").unwrap();
         let count = || datasets::demand(&node, "x").unwrap().report.unwrap().rows;
         due(&node).await.unwrap();
-        assert_eq!((count(), state(&node, "x").unwrap().is_none()), (1, true), "an hour has not passed");
-        let mut dataset = datasets::demand(&node, "x").unwrap();
-        dataset.record.issued -= 3_601;
-        let tx = Tx::new().put_json(Space::Dataset, b"x".to_vec(), &dataset).unwrap();
-        node.store.commit(tx).await.unwrap();
+        assert_eq!(count(), 1, "an hour has not passed");
+        let first = state(&node, "x").unwrap().unwrap();
+        assert_eq!((first.rows, first.good), (Some(1), Some(first.at)));
+        keep_state(&node, "x", &State { at: first.at - 3_601, ..first }).unwrap();
         due(&node).await.unwrap();
         assert_eq!(count(), 2);
         // The look itself is remembered.
         std::fs::write(&rows, "a,b\n").unwrap();
         due(&node).await.unwrap();
         assert_eq!(count(), 2);
+        let emptied = refresh(&node, &operation, "x").await.unwrap_err().to_string();
+        assert!(emptied.contains("no rows"), "{emptied}");
+        assert_eq!((count(), state(&node, "x").unwrap().unwrap().rows), (2, Some(2)));
         crate::boot::close(&node).await;
     }
 }

@@ -18,6 +18,8 @@ use crate::limits::SNAPSHOT_BYTES_MAX;
 pub struct Taken {
     /// What a person should know.
     pub remarks: Vec<Remark>,
+    /// Rows.
+    pub rows: u64,
     /// What was found of the rows on their way, where there is a contract to hold them against.
     pub found: Option<Found>,
 }
@@ -83,15 +85,16 @@ fn write(rows: &mut dyn Rows, to: &Path) -> Result<Taken> {
         other => Error::internal(format!("{other:?}")),
     };
     writer.write_record(rows.columns()).map_err(wrong)?;
-    let mut row = Vec::new();
+    let (mut row, mut count) = (Vec::new(), 0);
     while let Some(place) = rows.next(&mut row).map_err(|e| refused(&e))? {
         check_width(&row, rows.columns(), &place)?;
         writer.write_record(row.iter().map(|cell| cell.as_deref().unwrap_or_default())).map_err(wrong)?;
+        count += 1;
     }
     let mut file = writer.into_inner().map_err(|e| io(std::io::Error::other(e.to_string())))?.file;
     file.flush().map_err(io)?;
     file.get_ref().sync_all().map_err(io)?;
-    Ok(Taken { remarks: rows.remarks(), found: None })
+    Ok(Taken { remarks: rows.remarks(), rows: count, found: None })
 }
 
 fn check_width(row: &[Cell], columns: &[String], place: &Place) -> Result<()> {
@@ -173,7 +176,7 @@ mod tests {
     fn rows_become_csv_and_a_line_that_breaks_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.part");
-        take(&mut listed(false), &path).unwrap();
+        assert_eq!(take(&mut listed(false), &path).unwrap().rows, 2);
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, "phường,ghi chú\n\"a,\"\"x\"\"\",\"hai\ndòng\"\nb,\n");
         let broken = take(&mut listed(true), &path).unwrap_err();
