@@ -25,6 +25,8 @@ pub enum Accepted {
     New,
     /// The same bytes were here already.
     Held,
+    /// The chunk does not fit those that are here: nothing is held any more ([`crate::Landing`] only).
+    Anew,
 }
 
 /// The chunks of one transfer on the consumer's disk.

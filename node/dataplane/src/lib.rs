@@ -3,7 +3,7 @@
 //! **What it is.** The one place that opens a dataset's file. It shows a consumer the view that a decision allows
 //! ([`Restriction`]) narrowed by what the consumer asks ([`Query`]), as a stream of bytes in one of the
 //! [`OutputFormat`]s, and cuts such a stream into chunks whose digests go into a signed manifest. On the consumer's
-//! side it checks chunks as they come ([`Inbox`]). Chunks may travel [`sealing`]ed.
+//! side it keeps chunks as they come ([`Landing`]; [`Inbox`] where they are [`sealing`]ed).
 //!
 //! **What it is not.** It does not decide (crate `policy`), does not sign (crate `certs`), and knows nothing of
 //! agreements or of the network. It runs no SQL: a request is a structure, a small part of SQL can be
@@ -25,6 +25,7 @@ mod engine;
 mod error;
 mod inbox;
 mod inspect;
+mod landing;
 pub mod limits;
 pub mod merkle;
 mod predicate;
@@ -43,6 +44,7 @@ pub use encode::OutputFormat;
 pub use error::{DataError, Problem};
 pub use inbox::{Accepted, Inbox};
 pub use inspect::{FileReport, Inspection, inspect, validate};
+pub use landing::{Due, Landing};
 pub use limits::Limits;
 pub use predicate::{Op, Predicate, Test, Value};
 pub use query::{Function, Measure, Order, Query};

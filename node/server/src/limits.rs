@@ -18,6 +18,20 @@ pub const CHUNK_ANSWER_BYTES_MAX: usize = 8 << 20;
 pub const MANIFEST_ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Size of a chunk that this node cuts, bytes.
 pub const CHUNK_BYTES: usize = 4 << 20;
+/// Chunks of one transfer that are fetched side by side, on a line that is quick enough: what keeps both cores of a small
+/// machine busy.
+pub const CHUNKS_AT_ONCE: usize = 4;
+/// Chunks from one peer that are on their way to the disk at once, of all transfers: they are held in memory, and
+/// messages need some of [`REQUESTS_PER_PEER_MAX`], too.
+pub const CHUNKS_PER_PEER_AT_ONCE: usize = 8;
+/// A chunk that came within this time lets one more be fetched beside it.
+pub const CHUNK_QUICK: Duration = Duration::from_secs(1);
+/// A chunk that took longer goes alone: several at once over a slow line lose more when it is cut.
+pub const CHUNK_SLOW: Duration = Duration::from_secs(5);
+/// How long a request for a chunk that is being made waits for it before it is told to come again.
+pub const CHUNK_WAIT: Duration = Duration::from_millis(500);
+/// Piece in which a chunk is read and sent, bytes: what a slow reader costs this node.
+pub const PIECE_BYTES: usize = 256 << 10;
 /// Datasets on one catalog page.
 pub const CATALOG_PAGE: usize = 100;
 /// Pages that the crawler follows at one peer, so that an endless catalog ends.

@@ -15,6 +15,7 @@ pub mod delivery;
 pub mod erasure;
 pub mod escrow;
 pub mod evidence;
+pub mod fetch;
 pub mod notice;
 pub mod produce;
 pub mod protocol;

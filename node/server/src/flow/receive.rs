@@ -1,7 +1,8 @@
 //! Receiving: chunks as they come, each verified, then the manifest, the statement, the acknowledgement, the receipts.
 //! Sealed chunks ([`sealing`]) are opened between acknowledgement and receipts.
 //!
-//! Chunks that are on disk are never asked for again; after a cut the work goes on with the first that is missing.
+//! Chunks that are on disk are never asked for again; after a cut the work goes on with those that are missing
+//! ([`super::fetch`]).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use ledger::promise::Promise;
 use store::Space;
 
 use super::delivery::send;
+use super::fetch::Fetch;
 use super::protocol::{known, pids};
 use super::receipts::HandedOver;
 use super::{change, consumer, escrow, evidence, fail, receipts, sealing, statement};
@@ -31,9 +33,9 @@ use crate::records::{self, DataAddress, Exchange, Stage};
 use crate::witness::{conflicts, promises};
 
 /// Pause before asking again for what is not written yet.
-const POLL: Duration = Duration::from_millis(100);
+pub const POLL: Duration = Duration::from_millis(20);
 /// Longest pause between two asks.
-const POLL_MAX: Duration = Duration::from_secs(5);
+pub const POLL_MAX: Duration = Duration::from_secs(5);
 
 /// Makes sure that the exchange is being received.
 pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
@@ -96,7 +98,8 @@ fn passes(error: &Error) -> bool {
 }
 
 async fn receive(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
-    let line = Line { node, route: node.peers.route(&exchange.peer)?, exchange };
+    let route = node.peers.route(&exchange.peer)?;
+    let line = Arc::new(Line { node: node.clone(), route, exchange: exchange.clone() });
     let manifest = match exchange.stage {
         Stage::Acknowledging => line.known_again().await?,
         _ => line.fetch_all().await?,
@@ -105,15 +108,18 @@ async fn receive(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
 }
 
 /// One exchange with the peer that it is received from.
-struct Line<'a> {
-    node: &'a Arc<Node>,
-    route: Route,
-    exchange: &'a Exchange,
+pub struct Line {
+    /// This node.
+    pub node: Arc<Node>,
+    /// The way to the peer.
+    pub route: Route,
+    /// The exchange as it was when receiving began.
+    pub exchange: Exchange,
 }
 
-impl Line<'_> {
+impl Line {
     fn inbox(&self) -> PathBuf {
-        inbox_of(self.node, self.exchange)
+        inbox_of(&self.node, &self.exchange)
     }
 
     fn manifest_path(&self) -> PathBuf {
@@ -128,7 +134,7 @@ impl Line<'_> {
 
     /// The manifest of rows that were all here before a restart. Sealed chunks are looked at once more before they are
     /// acknowledged: afterwards the provider need not have them any more.
-    async fn known_again(&self) -> Result<Manifest> {
+    async fn known_again(self: &Arc<Self>) -> Result<Manifest> {
         let manifest = self.known_manifest()?;
         if manifest.sealed.is_some() && self.exchange.ack.is_none() {
             self.whole_inbox(&chunks(&manifest)).await?;
@@ -142,7 +148,7 @@ impl Line<'_> {
 
     async fn ask(&self, call: Call) -> Result<Answer> {
         let call = call.of(&self.exchange.id, self.exchange.ask.purpose.as_deref());
-        self.node.outbound.call(self.node, &self.route, call).await
+        self.node.outbound.call(&self.node, &self.route, call).await
     }
 
     /// The address with its newest token.
@@ -159,12 +165,12 @@ impl Line<'_> {
         let token =
             told["token"].as_str().ok_or_else(|| Error::Peer("the provider gave no token".to_owned()))?;
         let fresh = DataAddress { endpoint: address.endpoint.clone(), token: token.to_owned() };
-        change(self.node, &self.exchange.key(), |e| e.address = Some(fresh.clone())).await?;
+        change(&self.node, &self.exchange.key(), |e| e.address = Some(fresh.clone())).await?;
         Ok(fresh)
     }
 
     /// A GET of data: asks for a new token once when the old one is over; `None` when it is not written yet.
-    async fn get(&self, tail: &str, bytes_max: usize) -> Result<Option<Answer>> {
+    pub async fn get(&self, tail: &str, bytes_max: usize) -> Result<Option<Answer>> {
         let mut address = self.address()?;
         for attempt in 0..2 {
             let call = Call::get(self.url(&address, tail)).data(&address.token, bytes_max);
@@ -178,43 +184,57 @@ impl Line<'_> {
         Err(Error::Unauthenticated("the provider refuses its own new token".to_owned()))
     }
 
-    /// Every chunk in order while the provider writes them, then the manifest, then whatever is missing or differs.
-    async fn fetch_all(&self) -> Result<Manifest> {
-        let folder = self.inbox();
-        let mut inbox = blocking(move || Inbox::open(&folder)).await?;
-        change(self.node, &self.exchange.key(), |e| {
+    /// Every chunk: against the manifest where it is there already, else while the provider writes them and the manifest
+    /// last, then whatever is missing or differs.
+    async fn fetch_all(self: &Arc<Self>) -> Result<Manifest> {
+        change(&self.node, &self.exchange.key(), |e| {
             e.stage = Stage::Receiving;
             e.failure = None;
         })
         .await?;
-        let mut pause = POLL;
-        loop {
-            let number = inbox.next_missing();
-            match self.get(&format!("chunks/{number}"), limits::CHUNK_ANSWER_BYTES_MAX).await {
-                Ok(Some(answer)) => {
-                    inbox = accept(inbox, number, answer).await?;
-                    pause = POLL;
+        let early = self.manifest_now().await?;
+        let sealed = early.as_ref().is_some_and(|manifest| manifest.sealed.is_some());
+        let mut fetch = Fetch::open(self, self.inbox(), sealed).await?;
+        let manifest = match early {
+            Some(manifest) => {
+                if self.is_here(&manifest).await? {
+                    self.all_here(&manifest).await?;
+                    return Ok(manifest);
                 }
-                Ok(None) => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(POLL_MAX);
-                }
-                Err(Error::NotFound(_)) => break,
-                Err(error) => return Err(error),
+                manifest
             }
-        }
-        let manifest = self.fetch_manifest().await?;
+            None => {
+                fetch.while_written().await?;
+                self.fetch_manifest().await?
+            }
+        };
         let wanted: Vec<ChunkDigest> = chunks(&manifest);
-        let inbox = self.fetch_missing(inbox, &wanted).await?;
-        let sealed = manifest.sealed.is_some();
-        if !sealed {
-            let target = consumer::received_file(self.node, &self.exchange.id);
-            let sha256 = dataplane::merkle::Sha256(*manifest.sha256.as_bytes());
-            blocking(move || inbox.assemble(&wanted, &sha256, &target)).await?;
+        fetch.fit(manifest.sealed.is_some(), manifest.chunk_size, wanted.len()).await?;
+        fetch.missing(&wanted).await?;
+        let target = consumer::received_file(&self.node, &self.exchange.id);
+        fetch.finish(wanted, dataplane::merkle::Sha256(*manifest.sha256.as_bytes()), target).await?;
+        self.all_here(&manifest).await?;
+        Ok(manifest)
+    }
+
+    /// Whether the rows have their name already: a kill between that and the note of it costs nothing.
+    async fn is_here(&self, manifest: &Manifest) -> Result<bool> {
+        let path = consumer::received_file(&self.node, &self.exchange.id);
+        let length = std::fs::metadata(&path).map(|file| file.len());
+        if manifest.sealed.is_some() || length.ok() != Some(manifest.bytes) {
+            return Ok(false);
         }
+        let wanted = manifest.sha256.to_string();
+        let hashed = tokio::task::spawn_blocking(move || crate::files::sha256_of(&path)).await;
+        Ok(hashed.map_err(Error::internal)?? == wanted)
+    }
+
+    /// Notes that every chunk is here.
+    async fn all_here(&self, manifest: &Manifest) -> Result<()> {
         let (rows, bytes, sha256) = (manifest.rows, manifest.bytes, manifest.sha256.to_string());
         let obligations = manifest.obligations.applied.clone();
-        change(self.node, &self.exchange.key(), |e| {
+        let sealed = manifest.sealed.is_some();
+        change(&self.node, &self.exchange.key(), |e| {
             e.stage = Stage::Acknowledging;
             e.rows = Some(rows);
             e.bytes = Some(bytes);
@@ -222,57 +242,55 @@ impl Line<'_> {
             e.obligations = obligations.clone();
             e.receipt_first = sealed;
         })
-        .await?;
-        Ok(manifest)
+        .await
     }
 
-    /// Whatever the manifest lists and the inbox has not, or has otherwise.
-    async fn fetch_missing(&self, mut inbox: Inbox, wanted: &[ChunkDigest]) -> Result<Inbox> {
-        for number in inbox.missing(wanted) {
-            let answer = self.get(&format!("chunks/{number}"), limits::CHUNK_ANSWER_BYTES_MAX).await?;
-            let answer = answer
-                .ok_or_else(|| Error::Unavailable("a chunk of a closed transfer is not there".to_owned()))?;
-            inbox = accept(inbox, number, answer).await?;
-        }
-        Ok(inbox)
-    }
-
-    /// The inbox as it lies on disk, with whatever it lost fetched again.
-    async fn whole_inbox(&self, wanted: &[ChunkDigest]) -> Result<Inbox> {
-        let folder = self.inbox();
-        let inbox = blocking(move || Inbox::open(&folder)).await?;
-        self.fetch_missing(inbox, wanted).await
+    /// The inbox of sealed chunks as it lies on disk, with whatever it lost fetched again.
+    async fn whole_inbox(self: &Arc<Self>, wanted: &[ChunkDigest]) -> Result<Inbox> {
+        let mut fetch = Fetch::open(self, self.inbox(), true).await?;
+        fetch.missing(wanted).await?;
+        fetch.into_inbox().await
     }
 
     /// Opens sealed rows with the key that the provider hands over for the acknowledgement; done once.
-    async fn unseal(&self, manifest: &Manifest, sealed: &Sealed) -> Result<()> {
-        if sealing::is_open(self.node, self.exchange, manifest) {
+    async fn unseal(self: &Arc<Self>, manifest: &Manifest, sealed: &Sealed) -> Result<()> {
+        if sealing::is_open(&self.node, &self.exchange, manifest) {
             return Ok(());
         }
-        let key = match sealing::known_key(self.node, self.exchange, sealed)? {
+        let key = match sealing::known_key(&self.node, &self.exchange, sealed)? {
             Some(key) => key,
             None => {
                 let url = format!("{}/tram/exchanges/{}/key", self.route.endpoint, self.exchange.id);
                 let answer = self.ask(Call::get(url)).await?.success()?;
-                sealing::take_key(self.node, self.exchange, sealed, &answer)?
+                sealing::take_key(&self.node, &self.exchange, sealed, &answer)?
             }
         };
         let wanted = chunks(manifest);
         let inbox = self.whole_inbox(&wanted).await?;
-        sealing::open(self.node, self.exchange, manifest, wanted, inbox, &key).await
+        sealing::open(&self.node, &self.exchange, manifest, wanted, inbox, &key).await
     }
 
     async fn fetch_manifest(&self) -> Result<Manifest> {
         let mut pause = POLL;
         loop {
-            if let Some(answer) = self.get("manifest", limits::MANIFEST_ANSWER_BYTES_MAX).await? {
-                let manifest = self.checked(&answer.body)?;
-                crate::files::write_atomic(&self.manifest_path(), &answer.body)?;
+            if let Some(manifest) = self.manifest_now().await? {
                 return Ok(manifest);
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(POLL_MAX);
         }
+    }
+
+    /// The manifest, if the provider has closed the transfer; kept once it is verified.
+    async fn manifest_now(&self) -> Result<Option<Manifest>> {
+        let Some(answer) = self.get("manifest", limits::MANIFEST_ANSWER_BYTES_MAX).await? else {
+            return Ok(None);
+        };
+        let manifest = self.checked(&answer.body)?;
+        let folder = self.inbox();
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+        crate::files::write_atomic(&self.manifest_path(), &answer.body)?;
+        Ok(Some(manifest))
     }
 
     /// A manifest must be signed by the provider and be about exactly this exchange.
@@ -304,36 +322,36 @@ impl Line<'_> {
     }
 
     /// Statement, acknowledgement, receipts, completion. Each step is found done after a restart.
-    async fn conclude(&self, manifest: &Manifest) -> Result<()> {
-        conflicts::refuse(self.node, &self.exchange.peer_ledger())?;
+    async fn conclude(self: &Arc<Self>, manifest: &Manifest) -> Result<()> {
+        conflicts::refuse(&self.node, &self.exchange.peer_ledger())?;
         if let (Some(sealed), None) = (&manifest.sealed, &self.exchange.ack) {
-            escrow::demand(self.node, self.exchange, sealed)?;
+            escrow::demand(&self.node, &self.exchange, sealed)?;
         }
         let digest = manifest.digest().map_err(Error::internal)?;
         let response = format!("sha-256=:{}:", BASE64.encode(digest.as_bytes()));
-        let exchange = take_statement(self.node, &self.route, self.exchange, &response).await?;
+        let exchange = take_statement(&self.node, &self.route, &self.exchange, &response).await?;
         let handed_index = exchange.1;
         let key = self.exchange.key();
         let operation = Operation::begin(Actor::Node, &self.node.clock);
-        let current = current(self.node, &key)?;
-        let (ack, _) = statement::once(self.node, &key, statement::Slot::Ack, || {
-            receipts::acknowledge(self.node, &operation, &current, handed_index)
+        let current = current(&self.node, &key)?;
+        let (ack, _) = statement::once(&self.node, &key, statement::Slot::Ack, || {
+            receipts::acknowledge(&self.node, &operation, &current, handed_index)
         })
         .await?;
         let url = format!("{}/tram/exchanges/{}/ack", self.route.endpoint, self.exchange.id);
         match (self.ask(Call::post(url, ack)).await?.success(), &manifest.sealed) {
             (Err(Error::Conflict(_) | Error::Refused(_)), Some(_))
-                if sealing::was_ended(self.node, self.exchange)? =>
+                if sealing::was_ended(&self.node, &self.exchange)? =>
             {
-                return consumer::ended_before_ack(self.node, &current).await;
+                return consumer::ended_before_ack(&self.node, &current).await;
             }
             (Err(error), _) => return Err(error),
             (Ok(_), Some(sealed)) => self.unseal(manifest, sealed).await?,
             (Ok(_), None) => {}
         }
-        swap_receipts(self.node, &self.route, &key).await?;
+        swap_receipts(&self.node, &self.route, &key).await?;
         self.complete().await?;
-        change(self.node, &key, |e| {
+        change(&self.node, &key, |e| {
             e.stage = Stage::Completed;
             e.failure = None;
         })
@@ -345,13 +363,13 @@ impl Line<'_> {
 
     async fn complete(&self) -> Result<()> {
         let pid = self.exchange.transfer.clone().unwrap_or_default();
-        let row = known::<Transfer>(self.node, &pid)?;
+        let row = known::<Transfer>(&self.node, &pid)?;
         if row.process.state() != TransferState::Started || row.pending.is_some() {
             return Ok(());
         }
         let pids = pids(&row.process)?;
         let message = TransferMessage::Completion(TransferCompletionMessage { pids, extra: Extra::none() });
-        send(self.node, self.exchange, &row.process, message).await
+        send(&self.node, &self.exchange, &row.process, message).await
     }
 }
 
@@ -361,25 +379,12 @@ pub fn current(node: &Node, key: &[u8]) -> Result<Exchange> {
     found.map(|(exchange, _)| exchange).ok_or_else(|| Error::internal("the exchange is gone"))
 }
 
-async fn accept(mut inbox: Inbox, number: u64, answer: Answer) -> Result<Inbox> {
-    let digest =
-        ChunkDigest { len: answer.body.len() as u64, sha256: dataplane::merkle::Sha256(answer.sha256) };
-    blocking(move || inbox.accept(number, &digest, &answer.body).map(|_| inbox)).await
-}
-
 fn chunks(manifest: &Manifest) -> Vec<ChunkDigest> {
     let digest = |c: &exchange::manifest::Chunk| ChunkDigest {
         len: c.len,
         sha256: dataplane::merkle::Sha256(*c.sha256.as_bytes()),
     };
     manifest.chunks.iter().map(digest).collect()
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::result::Result<T, dataplane::DataError> + Send + 'static,
-) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
-    done.map_err(|e| Error::Verification(e.to_string()))
 }
 
 /// Fetches the provider's statement, verifies it with its openings against what this node asked and got, and puts the

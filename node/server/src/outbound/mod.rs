@@ -6,7 +6,7 @@
 mod dsp;
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -20,6 +20,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::dsp::Page;
 use crate::error::{Error, Problem, Result, chain};
@@ -35,6 +36,8 @@ type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 #[derive(Default)]
 pub struct Outbound {
     pools: Mutex<HashMap<[u8; 32], Pool>>,
+    /// Places for chunks on their way, by the same key.
+    chunks: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
 }
 
 /// One request to a peer.
@@ -197,6 +200,18 @@ impl Outbound {
         }
     }
 
+    /// Waits for a place among the chunks that come from the peer at `route`. Who waits longest is next, so transfers
+    /// share the line; hold it until the chunk is on the disk, so that memory is bounded by the places.
+    pub async fn chunk_place(&self, route: &Route) -> Result<OwnedSemaphorePermit> {
+        let places = {
+            let mut chunks =
+                self.chunks.lock().map_err(|_| Error::internal("the places of chunks are poisoned"))?;
+            let new = || Arc::new(Semaphore::new(limits::CHUNKS_PER_PEER_AT_ONCE));
+            chunks.entry(route.spki).or_insert_with(new).clone()
+        };
+        places.acquire_owned().await.map_err(Error::internal)
+    }
+
     /// Introduces this node to one that is no peer yet. The pinned key and the one-time secret stand for the signature.
     pub async fn introduce(&self, node: &Node, route: &Route, call: Call) -> Result<Bytes> {
         let unreachable =
@@ -250,7 +265,7 @@ impl Outbound {
         let pool = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(20))
-            .pool_max_idle_per_host(4)
+            .pool_max_idle_per_host(limits::CHUNKS_PER_PEER_AT_ONCE)
             .build(connector);
         pools.insert(route.spki, pool.clone());
         Ok(pool)
