@@ -35,6 +35,7 @@ mod restriction;
 mod run;
 mod schema;
 pub mod sealing;
+mod shape;
 mod sheet;
 mod source;
 mod spool;
@@ -52,5 +53,7 @@ pub use restriction::{AggregateOnly, HashKey, Mask, Restriction, Subject, TimeUn
 pub use run::{Answer, Job, Outcome, output_schema, run, visible_schema};
 pub use schema::{Column, ColumnKind, Schema};
 pub use source::{Format, Source};
-pub use spool::{Chunk, ChunkDigest, ChunkWriter, Progress, SpoolReader, SpoolState, SpoolSummary, spool};
+pub use spool::{
+    Chunk, ChunkDigest, ChunkFile, ChunkWriter, Progress, SpoolReader, SpoolState, SpoolSummary, spool,
+};
 pub use sql::{SqlError, THIS_DATASET};

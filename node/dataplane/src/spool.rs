@@ -1,20 +1,26 @@
 //! The provider's spool: an answer cut into chunks on disk, readable while it is still being written.
 //!
 //! **Promises.** A chunk is visible under its name only when it is complete; it is hashed once; all but the last
-//! have the same size. A spool is durable when it is sealed, and only then: an unfinished one is computed again, so
-//! it is not worth a sync per chunk. The writer's calls block; [`spool`] runs them on blocking threads. A writer with a
-//! [`Sealer`] puts nothing but sealed chunks on the disk.
+//! have the same size. Clear chunks are not synced: after a power cut they are hashed before they are served
+//! ([`SpoolReader::verify`]) and computed again if need be, which costs less than making every spool durable. Sealed
+//! chunks cannot be made again under the same key, so they are durable when the spool is sealed. The writer's calls
+//! block; [`spool`] runs them on a thread beside the one that makes the answer. A writer with a [`Sealer`] puts nothing
+//! but sealed chunks on the disk.
 
+mod serve;
+
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+pub use self::serve::ChunkFile;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_MAX};
 pub use crate::merkle::ChunkDigest;
 use crate::merkle::{self, Sha256};
@@ -46,7 +52,7 @@ pub struct SpoolSummary {
 pub enum SpoolState {
     /// More chunks may come.
     Writing,
-    /// Complete and durable.
+    /// Complete.
     Sealed,
     /// The writer gave up; no more chunks come and no manifest will.
     Abandoned,
@@ -77,6 +83,8 @@ pub enum Chunk {
 struct Shared {
     digests: RwLock<Vec<ChunkDigest>>,
     summary: RwLock<Option<Arc<SpoolSummary>>>,
+    /// Chunks that another process wrote and that were not hashed since.
+    doubted: Mutex<BTreeSet<u64>>,
 }
 
 /// Writes one spool. Dropped without [`ChunkWriter::seal`], it tells its readers that the spool is abandoned.
@@ -147,7 +155,7 @@ impl ChunkWriter {
         Ok(())
     }
 
-    /// Ends the spool: writes the last chunk, makes everything durable, and only then tells the readers.
+    /// Ends the spool: writes the last chunk, makes sealed chunks durable, and only then tells the readers.
     ///
     /// # Errors
     /// [`DataError::Io`]; the spool then counts as abandoned.
@@ -165,8 +173,10 @@ impl ChunkWriter {
             root: merkle::root(&chunks),
             chunks,
         });
-        for number in 0..summary.chunks.len() as u64 {
-            sync_file(&chunk_path(&self.dir, number))?;
+        if self.sealer.is_some() {
+            for number in 0..summary.chunks.len() as u64 {
+                sync_file(&chunk_path(&self.dir, number))?;
+            }
         }
         write_durably(&self.dir, SUMMARY_FILE, &serde_json::to_vec(&*summary).map_err(not_written)?)?;
         *write(&self.shared.summary) = Some(Arc::clone(&summary));
@@ -233,6 +243,7 @@ impl SpoolReader {
         let progress =
             Progress { chunks: summary.chunks.len() as u64, bytes: summary.bytes, state: SpoolState::Sealed };
         let shared = Shared {
+            doubted: Mutex::new((0..progress.chunks).collect()),
             digests: RwLock::new(summary.chunks.clone()),
             summary: RwLock::new(Some(Arc::new(summary))),
         };
@@ -272,20 +283,16 @@ impl SpoolReader {
     /// [`DataError::NoChunk`] past the end of a spool that gets no more chunks; [`DataError::Spool`] when the disk
     /// holds another length than was written; [`DataError::Io`].
     pub async fn read_chunk(&self, number: u64) -> Result<Chunk, DataError> {
-        // The state before the digest: a chunk that completes in between is then found, never missed.
-        let state = self.progress().state;
-        let Some(digest) = self.digest(number) else {
-            return match state {
-                SpoolState::Writing if number < CHUNKS_MAX => Ok(Chunk::NotYet),
-                _ => Err(DataError::NoChunk(number)),
-            };
-        };
-        let path = chunk_path(&self.dir, number);
-        let bytes = tokio::fs::read(&path).await.map_err(DataError::io("read a chunk"))?;
-        if bytes.len() as u64 != digest.len {
-            return Err(DataError::Spool(format!("chunk {number} has another length than was written")));
-        }
-        Ok(Chunk::Ready(Bytes::from(bytes), digest))
+        let Some(file) = self.open_chunk(number).await? else { return Ok(Chunk::NotYet) };
+        let digest = file.digest();
+        Ok(Chunk::Ready(file.read(0, digest.len).await?, digest))
+    }
+
+    /// Waits until chunk `number` is complete or the spool ends. Set a timeout around it.
+    pub async fn wait_for(&self, number: u64) {
+        let mut watch = self.watch();
+        // An error means that the writer is gone: the last value stands.
+        let _ = watch.wait_for(|p| p.chunks > number || p.state != SpoolState::Writing).await;
     }
 
     /// Waits until chunk `number` is complete or the spool ends, then reads as [`SpoolReader::read_chunk`].
@@ -294,23 +301,39 @@ impl SpoolReader {
     /// # Errors
     /// As [`SpoolReader::read_chunk`].
     pub async fn wait_chunk(&self, number: u64) -> Result<Chunk, DataError> {
-        let mut watch = self.watch();
-        // An error means that the writer is gone: the last value stands.
-        let _ = watch.wait_for(|p| p.chunks > number || p.state != SpoolState::Writing).await;
+        self.wait_for(number).await;
         self.read_chunk(number).await
     }
 }
 
-/// Writes an answer into a spool and seals it.
+/// Pieces of an answer that may wait to be hashed and written: some megabytes.
+const PIECES_AHEAD: usize = 2;
+
+/// Writes an answer into a spool and seals it. Hashing and writing have a thread of their own beside the one that makes
+/// the answer.
 ///
 /// # Errors
 /// What the answer or the disk says; the spool is then abandoned.
 pub async fn spool(mut answer: Answer, mut writer: ChunkWriter) -> Result<Arc<SpoolSummary>, DataError> {
-    while let Some(bytes) = answer.next_bytes().await {
-        let bytes = bytes?;
-        writer = blocking(move || writer.write(&bytes).map(|()| writer)).await?;
-    }
-    let outcome = answer.outcome();
+    let (pieces, mut coming) = mpsc::channel::<Bytes>(PIECES_AHEAD);
+    let writing = blocking(move || {
+        while let Some(bytes) = coming.blocking_recv() {
+            writer.write(&bytes)?;
+        }
+        Ok(writer)
+    });
+    let making = async move {
+        while let Some(bytes) = answer.next_bytes().await {
+            // Nobody takes it: the writer says why.
+            if pieces.send(bytes?).await.is_err() {
+                break;
+            }
+        }
+        Ok::<_, DataError>(answer.outcome())
+    };
+    // Both at once; the writer ends when the maker has let go of the channel.
+    let (written, made) = tokio::join!(writing, making);
+    let (writer, outcome) = (written?, made?);
     blocking(move || writer.seal(outcome.rows, outcome.capped)).await
 }
 

@@ -62,7 +62,7 @@ fn exchange(consumer: &TestNode, run: usize) -> std::io::Result<[f64; 4]> {
     let started = Instant::now();
     let begun = call(consumer, "POST", "/v1/exchanges", &body.to_string())?;
     let id = begun["id"].as_str().unwrap_or_default().to_owned();
-    let chunk = consumer.dir().join("inbox").join(&id).join("0.chunk");
+    let chunk = consumer.dir().join("inbox").join(&id).join("rows.held");
     let whole = consumer.dir().join("received").join(&id);
     let mut took: [Option<f64>; 4] = [None; 4];
     while took.iter().any(Option::is_none) {
@@ -70,7 +70,7 @@ fn exchange(consumer: &TestNode, run: usize) -> std::io::Result<[f64; 4]> {
         let stage = seen["stage"].as_str().unwrap_or_default();
         let now = [
             seen["agreement"].is_string(),
-            chunk.exists() || whole.exists(),
+            chunk.metadata().is_ok_and(|record| record.len() > 0) || whole.exists(),
             whole.exists(),
             stage == "completed",
         ];

@@ -8,6 +8,7 @@ mod common;
 mod files;
 mod formats;
 mod hostile;
+mod landing;
 mod leaks;
 mod noninterference;
 mod real;

@@ -305,7 +305,8 @@ mod tests {
     #[test]
     fn the_window_opens_on_a_quick_line_and_closes_on_a_slow_one() {
         let quick = limits::CHUNK_QUICK / 2;
-        let widths: Vec<usize> = std::iter::successors(Some(1), |w| Some(widened(*w, quick, true))).take(6).collect();
+        let widths: Vec<usize> =
+            std::iter::successors(Some(1), |w| Some(widened(*w, quick, true))).take(6).collect();
         assert_eq!(widths, [1, 2, 3, 4, 4, 4]);
         assert_eq!(widened(4, limits::CHUNK_SLOW, true), 1);
         assert_eq!(widened(3, limits::CHUNK_QUICK * 2, true), 3);

@@ -24,6 +24,7 @@ pub mod receipts;
 pub mod receive;
 pub mod retention;
 pub mod sealing;
+mod shared;
 pub mod statement;
 pub mod terms;
 pub mod view;

@@ -5,12 +5,11 @@
 //! statement is served as it is. The consumer reads while the view is still computed.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use axum::body::Bytes;
 use dataplane::sealing::Sealer;
-use dataplane::{ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
+use dataplane::{ChunkFile, ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
 use exchange::dsp::{Cause, Id};
 use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef, Sealed};
 use exchange::transfer::Transfer;
@@ -19,6 +18,7 @@ use store::Space;
 
 use super::delivery::terminate;
 use super::protocol::known;
+use super::shared::{self, Shapes};
 use super::{change, escrow, provider, sealing, statement};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
@@ -34,6 +34,7 @@ use crate::{datasets, enforce, files, limits};
 pub struct Productions {
     running: Mutex<HashSet<Vec<u8>>>,
     readers: Mutex<HashMap<Vec<u8>, SpoolReader>>,
+    shapes: Shapes,
 }
 
 impl Productions {
@@ -62,6 +63,7 @@ impl Productions {
         if let Ok(mut readers) = self.readers.lock() {
             readers.retain(|key, _| open.contains(key));
         }
+        self.shapes.keep_existing();
     }
 }
 
@@ -130,7 +132,7 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
         Err(provider::No::Refusal(refusal, _)) => return Err(Error::Refused(refusal)),
         Err(provider::No::Request(_, why)) => return Err(Error::conflict(why)),
     };
-    let (signed, rows) = match sealed(node, exchange, &permit)? {
+    let (signed, rows) = match sealed(node, exchange, &permit).await? {
         Some(done) => done,
         // The statement commits to a manifest and so to a key. Rows made anew would have another one, and a consumer that
         // acknowledges the first could not open them.
@@ -156,19 +158,39 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
 }
 
 /// A spool that was sealed and has its manifest, from before a restart, if it still fits what is permitted now.
-fn sealed(node: &Node, exchange: &Exchange, permit: &Permit) -> Result<Option<(SignedManifest, u64)>> {
+async fn sealed(node: &Node, exchange: &Exchange, permit: &Permit) -> Result<Option<(SignedManifest, u64)>> {
     let path = manifest_path(node, exchange);
     if !path.exists() {
         return Ok(None);
     }
     let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
     let Ok(signed) = SignedManifest::parse(&bytes) else { return Ok(None) };
-    let whole = SpoolReader::open(&folder(node, exchange)).is_ok();
+    let whole = whole(node, exchange).await?;
     let version = datasets::demand(node, &exchange.dataset)?.record.version;
     let fits =
         signed.manifest.dataset.version == version && keeps(&signed.manifest.obligations.applied, permit);
     let rows = signed.manifest.rows;
     Ok((whole && fits).then_some((signed, rows)))
+}
+
+/// Whether the chunks on the disk are those that were written: nobody synced them. What this process wrote or has
+/// hashed before is not hashed again.
+async fn whole(node: &Node, exchange: &Exchange) -> Result<bool> {
+    let (known, folder) = (node.productions.reader(&exchange.key()), folder(node, exchange));
+    let work = move || {
+        let reader = known.map_or_else(|| SpoolReader::open(&folder), Ok)?;
+        reader.verify().map(|()| reader)
+    };
+    match tokio::task::spawn_blocking(work).await.map_err(Error::internal)? {
+        Ok(reader) => {
+            node.productions.opened(&exchange.key(), reader);
+            Ok(true)
+        }
+        Err(error) => {
+            tracing::warn!(exchange = exchange.id, %error, "the rows have to be made again");
+            Ok(false)
+        }
+    }
 }
 
 /// Whether rows that were made under these obligations keep what is demanded now.
@@ -190,7 +212,6 @@ async fn compute(
     permit: &Permit,
     query: &QueryDoc,
 ) -> Result<(SignedManifest, u64)> {
-    let _place = node.views.acquire().await.map_err(Error::internal)?;
     let dataset = datasets::demand(node, &exchange.dataset)?;
     datasets::unchanged(&dataset)?;
     let (job, columns) = job(node, operation, exchange, permit, &dataset, query)?;
@@ -198,22 +219,21 @@ async fn compute(
     // What the rows are made under is kept before the first of them can be read.
     let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
     change(node, &exchange.key(), |e| e.obligations = obligations.clone()).await?;
+    // A manifest that a statement commits to stays the one of the same rows.
+    let before = std::fs::read(manifest_path(node, exchange)).ok();
     let folder = folder(node, exchange);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     }
     files::make_private_dir(&folder)?;
-    let (writer, reader) = ChunkWriter::create(&folder, limits::CHUNK_BYTES as u64).map_err(broken)?;
     let key = exchange.receipt_first.then(|| sealing::draw(node, exchange)).transpose()?;
-    let writer = match &key {
-        Some(key) => writer.sealed(Sealer::new(key, &exchange.id).map_err(broken)?),
-        None => {
-            node.productions.opened(&exchange.key(), reader.clone());
-            writer
+    let (summary, reader) = match &key {
+        Some(key) => {
+            let sealer = Sealer::new(key, &exchange.id).map_err(broken)?;
+            view(node, job, &folder, |writer| writer.sealed(sealer), |_| ()).await?
         }
+        None => clear(node, exchange, &dataset, job, &folder).await?,
     };
-    let answer = dataplane::run(job).await.map_err(broken)?;
-    let summary = dataplane::spool(answer, writer).await.map_err(broken)?;
     let bytes = summary.chunks.iter().map(|chunk| chunk.len).fold(0, u64::saturating_add);
     if permit.left().bytes.is_some_and(|left| bytes > left) {
         return Err(Error::Refused(Box::new(usage::too_much(bytes))));
@@ -223,11 +243,77 @@ async fn compute(
     let sealed = key.as_ref().map(|key| escrow::announce(node, exchange, key)).transpose()?;
     let is_sealed = sealed.is_some();
     let signed = sign(node, operation, exchange, permit, &dataset, format, columns, &summary, sealed)?;
+    let signed = before.and_then(|bytes| the_same(&bytes, &signed)).unwrap_or(signed);
     files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
     if is_sealed {
         node.productions.opened(&exchange.key(), reader);
     }
     Ok((signed, summary.rows))
+}
+
+/// The rows in clear: those of an earlier transfer if they are the same, else made now. One of a shape is made at a
+/// time, so that a hundred who ask at once cost one view.
+async fn clear(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    dataset: &datasets::Dataset,
+    job: Job,
+    folder: &Path,
+) -> Result<(Arc<SpoolSummary>, SpoolReader)> {
+    let spool = node.dir.join("spool");
+    let shape = shared::shape(dataset, &job);
+    let _turn = match &shape {
+        Some(shape) => Some(node.locks.lock(format!("shape/{shape}").as_bytes()).await),
+        None => None,
+    };
+    if let Some(shape) = &shape {
+        let (owner, spool, shape, folder) = (node.clone(), spool.clone(), shape.clone(), folder.to_owned());
+        let work = move || owner.productions.shapes.adopt(&spool, &shape, &folder);
+        let adopted = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
+        if let Some((reader, summary)) = adopted.and_then(|reader| Some((reader.clone(), reader.summary()?)))
+        {
+            node.productions.opened(&exchange.key(), reader.clone());
+            return Ok((summary, reader));
+        }
+    }
+    let made = view(
+        node,
+        job,
+        folder,
+        |writer| writer,
+        |reader| {
+            node.productions.opened(&exchange.key(), reader.clone());
+        },
+    );
+    let (summary, reader) = made.await?;
+    if let Some(shape) = &shape {
+        node.productions.shapes.note(&spool, shape, folder, reader.clone());
+    }
+    Ok((summary, reader))
+}
+
+/// Computes a view into a spool; `begun` hears of its reader before the first chunk.
+async fn view(
+    node: &Arc<Node>,
+    job: Job,
+    folder: &Path,
+    prepare: impl FnOnce(ChunkWriter) -> ChunkWriter,
+    begun: impl FnOnce(&SpoolReader),
+) -> Result<(Arc<SpoolSummary>, SpoolReader)> {
+    let _place = node.views.acquire().await.map_err(Error::internal)?;
+    let (writer, reader) = ChunkWriter::create(folder, limits::CHUNK_BYTES as u64).map_err(broken)?;
+    let writer = prepare(writer);
+    begun(&reader);
+    let answer = dataplane::run(job).await.map_err(broken)?;
+    let summary = dataplane::spool(answer, writer).await.map_err(broken)?;
+    Ok((summary, reader))
+}
+
+/// The manifest from before, if it says the same of the same rows as the one that would take its place.
+fn the_same(before: &[u8], now: &SignedManifest) -> Option<SignedManifest> {
+    let signed = SignedManifest::parse(before).ok()?;
+    let as_then = Manifest { created: signed.manifest.created.clone(), ..now.manifest.clone() };
+    (now.manifest.sealed.is_none() && as_then == signed.manifest).then_some(signed)
 }
 
 /// What the engine says, as the consumer may hear it: its texts are made so that they tell nothing of hidden data.
@@ -384,13 +470,13 @@ pub fn manifest(node: &Node, permit: &Permit, exchange: &Exchange) -> Result<Opt
     std::fs::read(&path).map(Some).map_err(|e| Error::io(&path, e))
 }
 
-/// One chunk with its digest; `None` while it is not written yet.
+/// One chunk, open; `None` while it is not written yet. Waits a little for one that is being made.
 pub async fn chunk(
     node: &Node,
     permit: &Permit,
     exchange: &Exchange,
     number: u64,
-) -> Result<Option<(Bytes, [u8; 32])>> {
+) -> Result<Option<ChunkFile>> {
     permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
     // What a quota is on is served when all of it is made and counted: a reader that leaves in the middle must not come back
     // for the same rows.
@@ -412,11 +498,16 @@ pub async fn chunk(
             Err(_) => return Ok(None),
         },
     };
-    match reader.read_chunk(number).await {
-        Ok(dataplane::Chunk::Ready(bytes, digest)) => Ok(Some((bytes, digest.sha256.0))),
-        Ok(dataplane::Chunk::NotYet) => Ok(None),
+    let _late = tokio::time::timeout(limits::CHUNK_WAIT, reader.wait_for(number)).await;
+    match reader.open_chunk(number).await {
+        Ok(found) => Ok(found),
         Err(DataError::NoChunk(_)) => {
             Err(Error::not_found(format!("there is no chunk {number}; the manifest lists them")))
+        }
+        Err(error @ DataError::Spool(_)) => {
+            // The next look at the exchange finds the same and has the rows made again.
+            tracing::warn!(exchange = exchange.id, %error, "a chunk cannot be served");
+            Ok(None)
         }
         Err(error) => Err(Error::internal(error)),
     }

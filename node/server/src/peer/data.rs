@@ -137,26 +137,30 @@ pub async fn chunk(
 ) -> Result<Response> {
     let (exchange, row) = authorized(&node, &line, &caller, &headers, &id, node.clock.now())?;
     let permit = permit(&node, &exchange, &row, &caller).await?;
-    let Some((bytes, digest)) = produce::chunk(&node, &permit, &exchange, number).await? else {
+    let Some(chunk) = produce::chunk(&node, &permit, &exchange, number).await? else {
         return Ok(early());
     };
-    let total = bytes.len();
+    let digest = chunk.digest();
+    let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
     let Some(range) = headers.get(header::RANGE) else {
-        let mut response =
-            ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes)).into_response();
-        response.extensions_mut().insert(BodyDigest(digest));
-        response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        // Piece by piece: a reader that is slow or stands still must not hold a chunk in memory.
+        let body = Body::from_stream(chunk.pieces(limits::PIECE_BYTES));
+        let mut response = (kind, body).into_response();
+        response.extensions_mut().insert(BodyDigest(digest.sha256.0));
+        let fields = response.headers_mut();
+        fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(digest.len));
         return Ok(response);
     };
+    let total = usize::try_from(digest.len).map_err(Error::internal)?;
     let Some((from, to)) = range.to_str().ok().and_then(|r| span(r, total)) else {
         let mut response =
             Error::usage(format!("the range is not one span within {total} bytes")).into_response();
         *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
         return Ok(response);
     };
-    let mut response =
-        ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes.slice(from..to)))
-            .into_response();
+    let part = chunk.read(from as u64, to as u64).await.map_err(Error::internal)?;
+    let mut response = (kind, Body::from(part)).into_response();
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let value = format!("bytes {from}-{}/{total}", to - 1);
     response

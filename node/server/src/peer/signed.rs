@@ -20,6 +20,7 @@ use certs::message::{
     verify_request,
 };
 use http_body_util::{BodyExt, Limited};
+use hyper::body::Body as _;
 use store::{Space, Tx};
 
 use super::listener::Line;
@@ -32,6 +33,8 @@ use crate::witness::hearing;
 /// How far ahead of the newest accepted message the mark on disk is set, seconds: one write per so many seconds of
 /// traffic, and after a crash messages of so many seconds are refused once (peers sign again).
 const MARK_AHEAD_SECONDS: i64 = 2;
+/// An answer that is sent at once: nothing of it waits for the reader.
+const SMALL_BYTES: u64 = 64 << 10;
 /// The one route that DSP leaves open.
 const VERSION_PATH: &str = "/.well-known/dspace-version";
 
@@ -60,7 +63,7 @@ pub async fn layer(
     next: Next,
 ) -> Response {
     let arrived = node.clock.now();
-    let (participant, _place) = match called(&node, &line, arrived) {
+    let (participant, place) = match called(&node, &line, arrived) {
         Ok(called) => called,
         Err(error) => return error.into_response(),
     };
@@ -70,13 +73,25 @@ pub async fn layer(
             let context = caller.message.context.clone();
             let answer = next.run(request).await;
             match seal(&node, answer, &context).await {
-                Ok(response) => response,
+                Ok(response) => response.map(|body| held(body, place)),
                 Err(error) => error.into_response(),
             }
         }
         Ok(Opened::Open(request)) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// A body that keeps its request's place until it is sent: a participant that asks and does not read takes up its own
+/// places, and of this node one piece of each.
+fn held(body: Body, place: Place) -> Body {
+    if body.size_hint().upper().is_some_and(|most| most <= SMALL_BYTES) {
+        return body;
+    }
+    Body::new(body.map_frame(move |frame| {
+        let _held = &place;
+        frame
+    }))
 }
 
 enum Opened {
@@ -165,23 +180,27 @@ async fn remember(node: &Node, created: i64) -> Result<()> {
 
 async fn seal(node: &Node, response: Response, context: &certs::message::RequestContext) -> Result<Response> {
     let (mut head, body) = response.into_parts();
-    let body =
-        body.collect().await.map_err(|e| Error::internal(format!("an answer broke off: {e}")))?.to_bytes();
     if let Some(Promise(promise)) = head.extensions.remove::<Promise>() {
         promise.write(&mut head.headers).map_err(Error::internal)?;
     }
     hearing::say(node, &mut head.headers);
     head.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-    let content = match head.extensions.remove::<BodyDigest>() {
-        Some(BodyDigest(digest)) => Content::Sha256(digest),
-        None => Content::Bytes(&body),
+    // What was hashed before passes through; the rest is small and hashed here.
+    let (digest, body) = match head.extensions.remove::<BodyDigest>() {
+        Some(BodyDigest(digest)) => (digest, body),
+        None => {
+            let whole = body.collect().await;
+            let whole = whole.map_err(|e| Error::internal(format!("an answer broke off: {e}")))?.to_bytes();
+            (Content::Bytes(&whole).sha256(), Body::from(whole))
+        }
     };
+    let content = Content::Sha256(digest);
     // A status without content keeps none, and says so in its digest like any other.
     let status = if head.status == StatusCode::NO_CONTENT { StatusCode::OK } else { head.status };
     let outgoing = OutgoingResponse { status, headers: &mut head.headers, content };
     sign_response(&node.signer, outgoing, context, node.clock.now()).map_err(Error::internal)?;
     head.status = status;
-    Ok(Response::from_parts(head, Body::from(body)))
+    Ok(Response::from_parts(head, body))
 }
 
 #[cfg(test)]

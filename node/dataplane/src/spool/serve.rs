@@ -1,0 +1,156 @@
+//! Serving chunks from a spool: opened and sent piece by piece, hashed again only where this process did not write them.
+//!
+//! **Promises.** A slow reader costs one piece of memory and no more. What an earlier process wrote is hashed once
+//! before it is served: a spool is not synced while it is written, and disks forget. What is damaged is said so and
+//! made again by whoever owns the spool.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+
+use super::{
+    ChunkDigest, SUMMARY_FILE, SpoolReader, SpoolState, blocking, chunk_path, not_written, remove_leftovers,
+    write_durably,
+};
+use crate::DataError;
+use crate::limits::CHUNKS_MAX;
+use crate::merkle::Sha256;
+
+/// A complete chunk, open.
+#[derive(Debug)]
+pub struct ChunkFile {
+    file: Arc<File>,
+    digest: ChunkDigest,
+}
+
+impl ChunkFile {
+    /// Its length and digest.
+    #[must_use]
+    pub fn digest(&self) -> ChunkDigest {
+        self.digest
+    }
+
+    /// Bytes `from..to` of it, read at once.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub async fn read(&self, from: u64, to: u64) -> Result<Bytes, DataError> {
+        piece(Arc::clone(&self.file), from, to.min(self.digest.len))
+            .await
+            .map_err(DataError::io("read a chunk"))
+    }
+
+    /// The whole of it in pieces of at most so many bytes, each read when the one before is taken.
+    pub fn pieces(self, bytes: usize) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        let (len, bytes) = (self.digest.len, bytes.max(1) as u64);
+        futures::stream::unfold((self.file, 0), move |(file, from)| async move {
+            if from >= len {
+                return None;
+            }
+            let to = (from + bytes).min(len);
+            let read = piece(Arc::clone(&file), from, to).await;
+            // After an error nothing more comes.
+            let next = if read.is_ok() { to } else { len };
+            Some((read, (file, next)))
+        })
+    }
+}
+
+async fn piece(file: Arc<File>, from: u64, to: u64) -> io::Result<Bytes> {
+    let work = move || {
+        let mut bytes = BytesMut::zeroed(usize::try_from(to.saturating_sub(from)).unwrap_or(0));
+        file.read_exact_at(&mut bytes, from)?;
+        Ok(bytes.freeze())
+    };
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+impl SpoolReader {
+    /// Chunk `number`, open; `None` while it is not complete. Not one that is damaged: see [`SpoolReader::verify`].
+    ///
+    /// # Errors
+    /// [`DataError::NoChunk`] past the end of a spool that gets no more chunks; [`DataError::Spool`] when the disk holds
+    /// something else than was written; [`DataError::Io`].
+    pub async fn open_chunk(&self, number: u64) -> Result<Option<ChunkFile>, DataError> {
+        // The state before the digest: a chunk that completes in between is then found, never missed.
+        let state = self.progress().state;
+        let Some(digest) = self.digest(number) else {
+            return match state {
+                SpoolState::Writing if number < CHUNKS_MAX => Ok(None),
+                _ => Err(DataError::NoChunk(number)),
+            };
+        };
+        let path = chunk_path(&self.dir, number);
+        let doubted = self.doubted().contains(&number);
+        let file = blocking(move || {
+            if doubted {
+                check(&path, number, &digest)?;
+            }
+            let file = File::open(&path).map_err(DataError::io("open a chunk"))?;
+            if file.metadata().map_err(DataError::io("open a chunk"))?.len() != digest.len {
+                return Err(damaged(number));
+            }
+            Ok(file)
+        })
+        .await?;
+        if doubted {
+            self.doubted().remove(&number);
+        }
+        Ok(Some(ChunkFile { file: Arc::new(file), digest }))
+    }
+
+    /// Hashes every chunk that this process did not write and has not hashed yet. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`DataError::Spool`] for the first one that is not what was written.
+    pub fn verify(&self) -> Result<(), DataError> {
+        let doubted = self.doubted().clone();
+        for number in doubted {
+            let digest = self.digest(number).ok_or(DataError::NoChunk(number))?;
+            check(&chunk_path(&self.dir, number), number, &digest)?;
+            self.doubted().remove(&number);
+        }
+        Ok(())
+    }
+
+    /// The same sealed spool under another directory (made if need be), without a copy of the chunks: they are linked, so
+    /// that either directory can be removed alone. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`DataError::Spool`] when it is not sealed; [`DataError::Io`], also where the disk knows no links.
+    pub fn adopt(&self, dir: &Path) -> Result<Self, DataError> {
+        let summary = self.summary().ok_or_else(|| DataError::Spool("it is not sealed".into()))?;
+        fs::create_dir_all(dir).map_err(DataError::io("make the spool's directory"))?;
+        remove_leftovers(dir)?;
+        for number in 0..summary.chunks.len() as u64 {
+            fs::hard_link(chunk_path(&self.dir, number), chunk_path(dir, number))
+                .map_err(DataError::io("link a chunk"))?;
+        }
+        write_durably(dir, SUMMARY_FILE, &serde_json::to_vec(&*summary).map_err(not_written)?)?;
+        Ok(Self { dir: dir.to_owned(), ..self.clone() })
+    }
+
+    /// Numbers of the chunks that have to be hashed before they are served.
+    fn doubted(&self) -> std::sync::MutexGuard<'_, BTreeSet<u64>> {
+        // Whoever panicked with it in hand left a set of numbers, each of which is hashed again at worst.
+        self.shared.doubted.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn check(path: &Path, number: u64, digest: &ChunkDigest) -> Result<(), DataError> {
+    let bytes = fs::read(path).map_err(|_| damaged(number))?;
+    if bytes.len() as u64 == digest.len && Sha256::of(&bytes) == digest.sha256 {
+        return Ok(());
+    }
+    Err(damaged(number))
+}
+
+fn damaged(number: u64) -> DataError {
+    DataError::Spool(format!("chunk {number} is not what was written"))
+}
