@@ -26,6 +26,7 @@ mod columns;
 mod decision;
 pub mod diff;
 mod digest;
+mod disclosure;
 mod effector;
 mod engine;
 mod explain;
@@ -66,6 +67,9 @@ pub use builtin::texts as builtin_files;
 pub use calendar::{Calendar, CalendarError, KnownYear, Undecided};
 pub use decision::{ConsumerView, Decision, Effect, Permitted};
 pub use digest::{CanonError, Digest};
+pub use disclosure::{
+    Bounds, DifferentialPrivacy, Epsilon, Largest, NoiseLevel, PPercent, Period, RoundBase, Share,
+};
 pub use engine::Engine;
 pub use explain::{
     Change, Condition, ConsumerExplanation, Explanation, Field, Help, MissingDocument, NearRule,

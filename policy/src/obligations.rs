@@ -10,11 +10,12 @@ use std::num::{NonZeroU32, NonZeroU64};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{CanonError, Digest};
+use crate::disclosure::{self, DifferentialPrivacy, Largest, NoiseLevel, PPercent, RoundBase, Share};
 use crate::limits::{COLUMNS_MAX, PREDICATES_MAX, ROLES_MAX};
 use crate::mask::Mask;
 use crate::predicate::{Column, Predicate};
 use crate::quota::{Measure, Quota};
-use crate::unique::UniqueMap;
+use crate::unique::{UniqueMap, unique_map};
 
 /// Longest delay, hours: ten years. More is a slip of the pen, and holds back what nobody meant to hold back for good.
 const DELAY_HOURS_MAX: u32 = 87_600;
@@ -35,6 +36,9 @@ pub struct Obligations {
     /// Only aggregates may leave, under these limits; `None` means rows may leave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregate: Option<Aggregate>,
+    /// Counts and sums carry Laplace noise, and what they tell is counted. Only with `aggregate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differential_privacy: Option<DifferentialPrivacy>,
     /// Most rows in one answer or transfer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_rows: Option<NonZeroU64>,
@@ -83,6 +87,18 @@ pub struct Aggregate {
     /// What counts as one subject; empty means each row is one. More than one after a join cannot be delivered.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub subject: BTreeSet<CountedBy>,
+    /// A cell whose so many largest contributors make up more than this share of it is withheld.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique_map")]
+    pub dominance: BTreeMap<Largest, Share>,
+    /// A cell whose second largest contributor can tell the largest to within so many percent is withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_percent: Option<PPercent>,
+    /// Counts and sums move by a noise that belongs to their cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseLevel>,
+    /// Counts and sums are rounded to multiples of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<RoundBase>,
 }
 
 /// What counts as one subject of a group.
@@ -193,10 +209,12 @@ impl Obligations {
             columns: narrower(&self.columns, &other.columns),
             mask: stronger(&self.mask, &other.mask),
             row_filter: &self.row_filter | &other.row_filter,
-            aggregate: match (&self.aggregate, &other.aggregate) {
-                (Some(a), Some(b)) => Some(a.join(b)),
-                (one, other) => one.clone().or_else(|| other.clone()),
-            },
+            aggregate: disclosure::either(&self.aggregate, &other.aggregate, Aggregate::join),
+            differential_privacy: disclosure::either(
+                &self.differential_privacy,
+                &other.differential_privacy,
+                DifferentialPrivacy::join,
+            ),
             max_rows: least(self.max_rows, other.max_rows),
             rate_per_min: least(self.rate_per_min, other.rate_per_min),
             quota: self.quota.join(&other.quota),
@@ -217,12 +235,16 @@ impl Obligations {
         self.join(other) == *self
     }
 
-    /// False when nothing could leave under these: no column is left, or the ways to count subjects disagree.
+    /// False when nothing could leave under these: no column is left, the ways to count subjects disagree, or differential
+    /// privacy is asked of rows, of figures that carry other noise too, or within bounds that contain no value.
     #[must_use]
     pub fn deliverable(&self) -> bool {
         let dropped = |column: &Column| self.mask.get(column) == Some(&Mask::Drop);
         let column_left = self.columns.as_ref().is_none_or(|columns| !columns.iter().all(dropped));
-        column_left && self.aggregate.as_ref().is_none_or(|aggregate| aggregate.subject.len() <= 1)
+        let private = self.differential_privacy.as_ref().is_none_or(|private| {
+            private.deliverable() && self.aggregate.as_ref().is_some_and(|a| a.noise.is_none())
+        });
+        column_left && private && self.aggregate.as_ref().is_none_or(|aggregate| aggregate.subject.len() <= 1)
     }
 
     /// SHA-256 of the RFC 8785 form: what the exchange envelope carries.
@@ -240,6 +262,24 @@ impl Aggregate {
             k: self.k.max(other.k),
             group_by: narrower(&self.group_by, &other.group_by),
             subject: &self.subject | &other.subject,
+            dominance: disclosure::dominance(&self.dominance, &other.dominance),
+            p_percent: self.p_percent.max(other.p_percent),
+            noise: disclosure::either(&self.noise, &other.noise, |a, b| a.join(*b)),
+            round: self.round.max(other.round),
+        }
+    }
+
+    /// Only groups of this size, and nothing else asked.
+    #[must_use]
+    pub fn of_size(k: GroupSize) -> Self {
+        Self {
+            k,
+            group_by: None,
+            subject: BTreeSet::new(),
+            dominance: BTreeMap::new(),
+            p_percent: None,
+            noise: None,
+            round: None,
         }
     }
 }
@@ -288,6 +328,7 @@ struct Wire {
     row_filter: Vec<Predicate>,
     aggregate: Option<Aggregate>,
     aggregate_k: Option<GroupSize>,
+    differential_privacy: Option<DifferentialPrivacy>,
     max_rows: Option<NonZeroU64>,
     rate_per_min: Option<NonZeroU32>,
     quota: UniqueMap<Measure, NonZeroU64>,
@@ -307,7 +348,7 @@ impl TryFrom<Wire> for Obligations {
         wire.within_limits()?;
         let aggregate = match (wire.aggregate, wire.aggregate_k) {
             (Some(_), Some(_)) => return Err("both `aggregate` and `aggregate_k` are given: keep one".into()),
-            (None, Some(k)) => Some(Aggregate { k, group_by: None, subject: BTreeSet::new() }),
+            (None, Some(k)) => Some(Aggregate::of_size(k)),
             (long, None) => long,
         };
         Ok(Self {
@@ -315,6 +356,7 @@ impl TryFrom<Wire> for Obligations {
             mask: wire.mask.0,
             row_filter: wire.row_filter.into_iter().collect(),
             aggregate,
+            differential_privacy: wire.differential_privacy,
             max_rows: wire.max_rows,
             rate_per_min: wire.rate_per_min,
             quota: Quota::new(wire.quota.0),
@@ -333,15 +375,26 @@ impl TryFrom<Wire> for Obligations {
 impl Wire {
     fn within_limits(&self) -> Result<(), String> {
         let group_by = self.aggregate.as_ref().and_then(|a| a.group_by.as_ref()).map_or(0, BTreeSet::len);
+        let bounds = self.differential_privacy.as_ref().map_or(0, |private| private.bounds.len());
         let sizes = [
             ("columns", self.columns.as_ref().map_or(0, Vec::len), COLUMNS_MAX),
             ("mask", self.mask.0.len(), COLUMNS_MAX),
             ("delay_hours", self.delay_hours.0.len(), COLUMNS_MAX),
             ("aggregate.group_by", group_by, COLUMNS_MAX),
+            ("differential_privacy.bounds", bounds, COLUMNS_MAX),
             ("row_filter", self.row_filter.len(), PREDICATES_MAX),
             ("notify", self.notify.len(), ROLES_MAX),
             ("approval", self.approval.len(), ROLES_MAX),
         ];
+        if let Some((k, noise)) = self.aggregate.as_ref().and_then(|a| Some((a.k, a.noise?)))
+            && u32::from(noise.counts()) >= k.get()
+        {
+            return Err(format!(
+                "`aggregate.noise.counts` {} is not below `aggregate.k` {}: a small group could be shown as empty",
+                noise.counts(),
+                k.get()
+            ));
+        }
         match sizes.iter().find(|(_, size, max)| size > max) {
             Some((name, size, max)) => Err(format!("`{name}` has {size} entries, at most {max} are allowed")),
             None => self.delays_within_limits(),

@@ -53,3 +53,12 @@ where
         d.deserialize_map(Collect(PhantomData))
     }
 }
+/// For fields that are plain maps: refuses a repeated key.
+pub(crate) fn unique_map<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    UniqueMap::deserialize(deserializer).map(|map| map.0)
+}

@@ -73,6 +73,30 @@ fn aggregates_take_the_larger_group_and_the_common_columns() {
     joins(r#"{"aggregate": {"k": 5}}"#, "{}", r#"{"aggregate": {"k": 5}}"#);
 }
 
+#[test]
+fn disclosure_control_takes_the_stricter_of_each() {
+    joins(
+        r#"{"aggregate": {"k": 5, "dominance": {"1": 80, "2": 90}, "p_percent": 10, "round": 5}}"#,
+        r#"{"aggregate": {"k": 6, "dominance": {"1": 75}, "p_percent": 20, "noise": {"counts": 2}, "round": 3}}"#,
+        r#"{"aggregate": {"k": 6, "dominance": {"1": 75, "2": 90}, "p_percent": 20, "noise": {"counts": 2}, "round": 5}}"#,
+    );
+    joins(
+        r#"{"aggregate": {"k": 5, "noise": {"counts": 3}}}"#,
+        r#"{"aggregate": {"k": 9, "noise": {"counts": 1, "sums_percent": 5}}}"#,
+        r#"{"aggregate": {"k": 9, "noise": {"counts": 3, "sums_percent": 5}}}"#,
+    );
+    let privacy = |json: &str| format!(r#"{{"aggregate": {{"k": 5}}, "differential_privacy": {json}}}"#);
+    joins(
+        &privacy(r#"{"epsilon": 0.5, "budget": {"month": 4}, "bounds": {"n": [0, 50]}}"#),
+        &privacy(
+            r#"{"epsilon": 1, "budget": {"month": 2, "day": 1}, "bounds": {"n": [-5, 20], "m": [0, 1]}}"#,
+        ),
+        &privacy(
+            r#"{"epsilon": 0.5, "budget": {"month": 2, "day": 1}, "bounds": {"n": [0, 20], "m": [0, 1]}}"#,
+        ),
+    );
+}
+
 /// Masks as the table orders them, the weakest first; bare words where they exist.
 const CHAIN: [&str; 7] = [
     r#"{"partial": {"first": 4}}"#,

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroU64};
 
 use policy::{
-    Aggregate, Column, CountedBy, Generalization, GroupSize, Level, Mask, Measure, Obligations, Op,
-    Predicate, Quota,
+    Aggregate, Bounds, Column, CountedBy, DifferentialPrivacy, Epsilon, Generalization, GroupSize, Largest,
+    Level, Mask, Measure, Obligations, Op, PPercent, Period, Predicate, Quota, RoundBase, Share,
 };
 use policy::{RoleName, Shown, Value};
 use proptest::collection::{btree_map, btree_set};
@@ -45,11 +45,37 @@ fn predicate() -> impl Strategy<Value = Predicate> {
         .prop_map(|(column, n)| Predicate::new(column, Op::Ge, vec![Value::Integer(n)]).unwrap())
 }
 
+/// A value that reads from its JSON form: of kinds that check what they hold.
+fn from_json<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> T {
+    serde_json::from_value(json).unwrap()
+}
+
 fn aggregate() -> impl Strategy<Value = Aggregate> {
     let subject = prop_oneof![column().prop_map(CountedBy::Key), column().prop_map(CountedBy::Count)];
-    (2u32..9, of(btree_set(column(), 0..3)), btree_set(subject, 0..2)).prop_map(|(k, group_by, subject)| {
-        Aggregate { k: GroupSize::try_from(k).unwrap(), group_by, subject }
-    })
+    let dominance = btree_map(
+        (1u64..4).prop_map(|n| Largest::try_from(n).unwrap()),
+        (60u64..64).prop_map(|n| Share::try_from(n).unwrap()),
+        0..3,
+    );
+    let p_percent = of((1u64..5).prop_map(|p| PPercent::try_from(p).unwrap()));
+    let noise = of((0u8..2, 1u8..4)
+        .prop_map(|(counts, sums)| from_json(serde_json::json!({"counts": counts, "sums_percent": sums}))));
+    let round = of(prop_oneof![Just(RoundBase::Three), Just(RoundBase::Five), Just(RoundBase::Ten)]);
+    let groups = (2u32..9, of(btree_set(column(), 0..3)), btree_set(subject, 0..2));
+    (groups, dominance, p_percent, noise, round).prop_map(
+        |((k, group_by, subject), dominance, p_percent, noise, round)| {
+            let k = GroupSize::try_from(k).unwrap();
+            Aggregate { k, group_by, subject, dominance, p_percent, noise, round }
+        },
+    )
+}
+
+fn privacy() -> impl Strategy<Value = DifferentialPrivacy> {
+    let period = prop_oneof![Just(Period::Day), Just(Period::Month), Just(Period::Year)];
+    let epsilon = || (1u32..5).prop_map(|n| Epsilon::try_from(f64::from(n) / 10.0).unwrap());
+    let bounds = (0i64..3, 2i64..5).prop_map(Bounds::from);
+    (epsilon(), btree_map(period, epsilon(), 0..3), btree_map(column(), bounds, 0..3))
+        .prop_map(|(epsilon, budget, bounds)| DifferentialPrivacy { epsilon, budget, bounds })
 }
 
 fn roles() -> impl Strategy<Value = BTreeSet<RoleName>> {
@@ -68,16 +94,21 @@ fn delays() -> impl Strategy<Value = BTreeMap<Column, NonZeroU32>> {
 fn obligations() -> impl Strategy<Value = Obligations> {
     let views =
         (of(btree_set(column(), 0..4)), btree_map(column(), mask(), 0..4), btree_set(predicate(), 0..3));
-    let limits = (of(aggregate()), of(1u64..9), of(1u32..9), of(1u32..9), quota(), delays());
+    let limits = ((of(aggregate()), of(privacy())), of(1u64..9), of(1u32..9), of(1u32..9), quota(), delays());
     let rest = (any::<bool>(), any::<bool>(), roles(), roles(), 0u8..4, 0u8..4);
     (views, limits, rest).prop_map(
-        |((columns, mask, row_filter), (aggregate, rows, rate, days, quota, delay_hours), rest)| {
+        |(
+            (columns, mask, row_filter),
+            ((aggregate, differential_privacy), rows, rate, days, quota, delay_hours),
+            rest,
+        )| {
             let (watermark, no_onward, notify, approval, encrypt, audit) = rest;
             Obligations {
                 columns,
                 mask,
                 row_filter,
                 aggregate,
+                differential_privacy,
                 max_rows: rows.and_then(NonZeroU64::new),
                 rate_per_min: rate.and_then(NonZeroU32::new),
                 quota,
@@ -159,6 +190,18 @@ fn an_obligation_that_is_not_understood_is_refused() {
         r#"{"aggregate_k": 1}"#,
         r#"{"aggregate_k": 5, "aggregate": {"k": 5}}"#,
         r#"{"aggregate": {"k": 5, "noise": 1}}"#,
+        r#"{"aggregate": {"k": 5, "noise": {}}}"#,
+        r#"{"aggregate": {"k": 5, "noise": {"counts": 5}}}"#,
+        r#"{"aggregate": {"k": 5, "noise": {"sums_percent": 51}}}"#,
+        r#"{"aggregate": {"k": 5, "round": 4}}"#,
+        r#"{"aggregate": {"k": 5, "p_percent": 0}}"#,
+        r#"{"aggregate": {"k": 5, "dominance": {"0": 80}}}"#,
+        r#"{"aggregate": {"k": 5, "dominance": {"1": 100}}}"#,
+        r#"{"aggregate": {"k": 5, "dominance": {"1": 80, "1": 90}}}"#,
+        r#"{"differential_privacy": {"epsilon": 1}}"#,
+        r#"{"differential_privacy": {"epsilon": 0, "budget": {"month": 4}}}"#,
+        r#"{"differential_privacy": {"epsilon": 0.0005, "budget": {"month": 4}}}"#,
+        r#"{"differential_privacy": {"epsilon": 1, "budget": {"hour": 4}}}"#,
         r#"{"aggregate": {}}"#,
         r#"{"max_rows": 0}"#,
         r#"{"max_rows": -1}"#,
@@ -199,6 +242,16 @@ fn nothing_left_to_deliver_is_seen() {
     let people = read(r#"{"aggregate": {"k": 5, "subject": [{"key": "citizen_id"}]}}"#).unwrap();
     let cases = read(r#"{"aggregate": {"k": 9, "subject": [{"count": "cases"}]}}"#).unwrap();
     assert!(people.join(&people).deliverable() && !people.join(&cases).deliverable());
+    // Laplace noise is for figures, and for figures without other noise.
+    let private =
+        r#"{"differential_privacy": {"epsilon": 0.5, "budget": {"month": 4}, "bounds": {"n": [0, 9]}}}"#;
+    let private = read(private).unwrap();
+    assert!(!private.deliverable() && private.join(&people).deliverable());
+    let noisy = read(r#"{"aggregate": {"k": 5, "noise": {"counts": 2}}}"#).unwrap();
+    assert!(!private.join(&noisy).deliverable());
+    let apart =
+        r#"{"differential_privacy": {"epsilon": 0.5, "budget": {"month": 4}, "bounds": {"n": [10, 20]}}}"#;
+    assert!(!private.join(&people).join(&read(apart).unwrap()).deliverable(), "no value lies within both");
 }
 
 #[test]

@@ -20,6 +20,7 @@
 //! Arrow, and no type of theirs appears in its public face.
 
 mod calendar;
+mod disclosure;
 mod encode;
 mod engine;
 mod error;
@@ -41,6 +42,7 @@ mod source;
 mod spool;
 mod sql;
 
+pub use disclosure::{DOMINANCE_N_MAX, Disclosure, Dominance, Noise, RoundTo};
 pub use encode::OutputFormat;
 pub use error::{DataError, Problem};
 pub use inbox::{Accepted, Inbox};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::Predicate;
+use crate::{Disclosure, Predicate};
 
 /// Key of the hash mask: 32 secret bytes. It never prints.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ pub enum Subject {
 }
 
 /// Only groups may leave, and only large ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AggregateOnly {
     /// Least number of subjects in a group that is shown; at least 2.
     pub k: u64,
@@ -88,6 +88,8 @@ pub struct AggregateOnly {
     pub subject: Subject,
     /// Columns by which a query may group; each must be granted and not dropped. Groups are of masked values.
     pub group_by: Vec<String>,
+    /// What protects figures beyond the number of subjects.
+    pub disclosure: Disclosure,
 }
 
 /// The view that a decision allows. `Default` shows every column of every row: build one only from a decision.

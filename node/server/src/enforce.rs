@@ -76,7 +76,7 @@ fn restricted(
         columns: granted(obligations, &schema),
         masks,
         row_filter,
-        aggregate_only: obligations.aggregate.as_ref().map(|a| aggregate(a, &dataset.record)).transpose()?,
+        aggregate_only: aggregate_only(obligations, &dataset.record, secret)?,
         max_rows: [most, left].into_iter().flatten().min(),
         watermark: obligations
             .watermark
@@ -167,19 +167,32 @@ fn misfit(rule: &Rule, kind: ColumnKind, column: &str) -> Error {
     ))
 }
 
+mod disclosure;
+
 /// Key of the pseudonyms of one column under one agreement. Without it there are no pseudonyms, and nothing leaves.
 fn mask_key(secret: &[u8; 32], agreement: &str, column: &str) -> Result<[u8; 32]> {
+    derived(secret, &["tram/mask@v1", agreement, column])
+}
+
+/// A key for one purpose, from the node's masking secret.
+fn derived(secret: &[u8; 32], parts: &[&str]) -> Result<[u8; 32]> {
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret).map_err(Error::internal)?;
-    for part in ["tram/mask@v1", agreement, column] {
+    for part in parts {
         mac.update(part.as_bytes());
         mac.update(&[0]);
     }
     Ok(mac.finalize().into_bytes().into())
 }
 
-fn aggregate(rule: &Aggregate, record: &DatasetRecord) -> Result<AggregateOnly> {
+fn aggregate_only(
+    obligations: &Obligations,
+    record: &DatasetRecord,
+    secret: &[u8; 32],
+) -> Result<Option<AggregateOnly>> {
+    let Some(rule) = &obligations.aggregate else { return Ok(None) };
     let (subject, group_by) = (subject(rule, record)?, group_by(rule, record)?);
-    Ok(AggregateOnly { k: u64::from(rule.k.get()), subject, group_by })
+    let disclosure = disclosure::disclosure(rule, record.id.as_str(), secret)?;
+    Ok(Some(AggregateOnly { k: u64::from(rule.k.get()), subject, group_by, disclosure }))
 }
 
 /// Columns by which one may group: those that the rules and the contract both name, since a rule may narrow what the

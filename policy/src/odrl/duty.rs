@@ -24,6 +24,7 @@ pub fn duties(obligations: &Obligations) -> Vec<OdrlDuty> {
         mask,
         row_filter,
         aggregate,
+        differential_privacy,
         quota,
         delay_hours,
         max_rows,
@@ -58,7 +59,18 @@ pub fn duties(obligations: &Obligations) -> Vec<OdrlDuty> {
         if !aggregate.subject.is_empty() {
             constraint.push(equals("gov:subject", json_of(&aggregate.subject)));
         }
+        let dominance = (!aggregate.dominance.is_empty()).then(|| json_of(&aggregate.dominance));
+        let more = [
+            ("gov:dominance", dominance),
+            ("gov:pPercent", aggregate.p_percent.map(|p| json_of(&p))),
+            ("gov:noise", aggregate.noise.map(|noise| json_of(&noise))),
+            ("gov:roundTo", aggregate.round.map(|base| json_of(&base))),
+        ];
+        constraint.extend(more.into_iter().filter_map(|(operand, value)| Some(equals(operand, value?))));
         duty("odrl:aggregate", constraint);
+    }
+    if let Some(private) = differential_privacy {
+        duty("gov:differentialPrivacy", vec![equals("gov:privacy", json_of(private))]);
     }
     for measure in Measure::ALL {
         if let Some(limit) = quota.limit(measure) {
@@ -198,6 +210,10 @@ const KINDS: &[Kind] = &[
             ("gov:groupSize", "gteq", true),
             ("gov:groupBy", "isAnyOf", false),
             ("gov:subject", "eq", false),
+            ("gov:dominance", "eq", false),
+            ("gov:pPercent", "eq", false),
+            ("gov:noise", "eq", false),
+            ("gov:roundTo", "eq", false),
         ],
         put: |set, c| {
             let mut aggregate = json!({"k": number_of(c, "gov:groupSize")?});
@@ -207,8 +223,23 @@ const KINDS: &[Kind] = &[
             if c.contains_key("gov:subject") {
                 aggregate["subject"] = value_of(c, "gov:subject")?;
             }
+            for (operand, field) in [
+                ("gov:dominance", "dominance"),
+                ("gov:pPercent", "p_percent"),
+                ("gov:noise", "noise"),
+                ("gov:roundTo", "round"),
+            ] {
+                if c.contains_key(operand) {
+                    aggregate[field] = value_of(c, operand)?;
+                }
+            }
             once(set, "aggregate", aggregate)
         },
+    },
+    Kind {
+        action: "gov:differentialPrivacy",
+        takes: &[("gov:privacy", "eq", true)],
+        put: |set, c| once(set, "differential_privacy", value_of(c, "gov:privacy")?),
     },
     Kind {
         action: "gov:limitVolume",

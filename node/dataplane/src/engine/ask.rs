@@ -16,6 +16,8 @@ pub(crate) struct Figure {
     pub function: Function,
     pub column: Option<String>,
     pub name: String,
+    /// Whether it is over whole numbers.
+    pub integers: bool,
     /// Whether it adds whole numbers, of which the sum may be larger than a column can hold.
     pub adds_integers: bool,
 }
@@ -218,6 +220,8 @@ fn figure(view: &View, measure: &Measure) -> Result<(Figure, Column), DataError>
         _ => return Err(DataError::Query(format!("measure `{name}` needs an integer or number column"))),
     };
     let adds_integers = function == Function::Sum && out == ColumnKind::Integer;
-    let figure = Figure { function, column: measure.column.clone(), name: name.clone(), adds_integers };
+    let integers = kind == Some(ColumnKind::Integer);
+    let figure =
+        Figure { function, column: measure.column.clone(), name: name.clone(), integers, adds_integers };
     Ok((figure, Column::new(name, out, nullable)))
 }

@@ -5,10 +5,13 @@
 //! the source, `session` is the sandbox of one request.
 
 pub(crate) mod ask;
+pub(crate) mod cells;
 pub(crate) mod compare;
 pub(crate) mod file;
 pub(crate) mod governed;
+pub(crate) mod largest;
 pub(crate) mod mask;
+pub(crate) mod perturb;
 pub(crate) mod plan;
 pub(crate) mod session;
 pub(crate) mod view;

@@ -7,22 +7,19 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::common::{Result, plan_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
-use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum};
+use datafusion::functions_aggregate::expr_fn::{avg, count, max, min, sum};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit, try_cast};
 
 use super::ask::{Ask, Figure, Shape};
+use super::cells::{cells, extra_columns};
 use super::column;
 use super::governed::{GovernedColumn, GovernedTable};
 use super::view::View;
 use crate::restriction::WATERMARK;
-use crate::{AggregateOnly, Function, Subject};
-
-/// Names inside the plan that no column can have (`schema::RESERVED_PREFIX`).
-const SUBJECT: &str = "__tram_subject";
-const SUBJECTS: &str = "__tram_subjects";
+use crate::{AggregateOnly, Function};
 
 /// The whole plan of a request.
 pub(crate) fn request(
@@ -96,7 +93,10 @@ fn asked(mut plan: LogicalPlanBuilder, ask: &Ask) -> Result<LogicalPlanBuilder> 
 /// Columns in the order promised, groups sorted by their columns.
 fn finished(plan: LogicalPlanBuilder, by: &[String], figures: &[Figure]) -> Result<LogicalPlanBuilder> {
     let shown = by.iter().map(|n| column(n)).chain(figures.iter().map(finished_figure));
-    let plan = plan.project(shown)?;
+    sorted(plan.project(shown)?, by)
+}
+
+fn sorted(plan: LogicalPlanBuilder, by: &[String]) -> Result<LogicalPlanBuilder> {
     if by.is_empty() {
         return Ok(plan);
     }
@@ -126,29 +126,13 @@ fn groups(
     state: &SessionState,
 ) -> Result<GovernedTable> {
     let mut shown: Vec<Expr> = view.columns.iter().map(|c| c.expr.clone().alias(&c.name)).collect();
-    let subjects = match &aggregate.subject {
-        Subject::Key(name) | Subject::Count(name) => {
-            shown.push(column(name).alias(SUBJECT));
-            match aggregate.subject {
-                Subject::Key(_) => count_distinct(column(SUBJECT)),
-                _ => integer_sum(column(SUBJECT)),
-            }
-        }
-        Subject::Rows => count(lit(1i64)),
-    };
+    let raw: Vec<String> = table.schema().fields().iter().map(|f| f.name().clone()).collect();
+    shown.extend(extra_columns(aggregate, &raw));
     let mut plan = shown_rows(table, view)?.project(shown)?;
     for predicate in &ask.filter {
         plan = plan.filter(predicate.clone())?;
     }
-    let computed = figures.iter().map(expression).chain([subjects.alias(SUBJECTS)]);
-    let plan = plan.aggregate(by.iter().map(|n| column(n)), computed)?;
-    // Checked to fit when the view was made; a value that does not would withhold everything.
-    let k = i64::try_from(aggregate.k).unwrap_or(i64::MAX);
-    let k = match aggregate.subject {
-        Subject::Count(_) => Expr::Literal(ScalarValue::Decimal128(Some(k.into()), 38, 0), None),
-        Subject::Key(_) | Subject::Rows => lit(k),
-    };
-    let plan = finished(plan.filter(column(SUBJECTS).gt_eq(k))?, by, figures)?;
+    let plan = sorted(cells(plan, aggregate, by, figures)?, by)?;
     let columns = by.iter().chain(figures.iter().map(|f| &f.name)).map(|n| GovernedColumn {
         name: n.clone(),
         expr: column(n),

@@ -207,7 +207,12 @@ async fn a_closed_column_stays_out_even_where_the_policy_filters_by_it() {
 #[tokio::test]
 async fn under_aggregate_only_everything_is_below_and_only_small_groups_are_withheld_there() {
     let aggregate = |subject| Restriction {
-        aggregate_only: Some(AggregateOnly { k: 5, subject, group_by: vec!["salary".into(), "born".into()] }),
+        aggregate_only: Some(AggregateOnly {
+            k: 5,
+            subject,
+            group_by: vec!["salary".into(), "born".into()],
+            disclosure: crate::Disclosure::default(),
+        }),
         ..restriction()
     };
     for subject in [Subject::Rows, Subject::Key("citizen_id".into()), Subject::Count("salary".into())] {

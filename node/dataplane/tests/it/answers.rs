@@ -141,8 +141,12 @@ async fn a_sum_that_no_column_holds_is_missing_and_not_wrong() {
     assert_eq!(String::from_utf8(answer(base.clone()).await.unwrap().0).unwrap(), sums);
     // Persons that were counted so are as many as they are.
     let subject = dataplane::Subject::Count("n".into());
-    base.restriction.aggregate_only =
-        Some(dataplane::AggregateOnly { k: 5, subject, group_by: vec!["g".into()] });
+    base.restriction.aggregate_only = Some(dataplane::AggregateOnly {
+        k: 5,
+        subject,
+        group_by: vec!["g".into()],
+        disclosure: dataplane::Disclosure::default(),
+    });
     let shown = format!("g,sum_n\na,\nb,{max}\n");
     assert_eq!(String::from_utf8(answer(base).await.unwrap().0).unwrap(), shown);
 }

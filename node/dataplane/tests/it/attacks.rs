@@ -175,7 +175,12 @@ fn a_restriction_that_does_not_fit_means_no() {
         ..good.clone()
     };
     let aggregate = |k, subject, by: &str| Restriction {
-        aggregate_only: Some(AggregateOnly { k, subject, group_by: vec![by.to_owned()] }),
+        aggregate_only: Some(AggregateOnly {
+            k,
+            subject,
+            group_by: vec![by.to_owned()],
+            disclosure: dataplane::Disclosure::default(),
+        }),
         ..good.clone()
     };
     let rows = |p: Predicate| Restriction { row_filter: vec![p], ..good.clone() };
@@ -254,8 +259,12 @@ fn aggregate_only(dir: &Path, subject: Subject) -> Job {
     .unwrap();
     let mut job = job(csv(&path), schema);
     job.restriction.columns = Some(["ward", "month", "visits"].map(str::to_owned).to_vec());
-    job.restriction.aggregate_only =
-        Some(AggregateOnly { k: 3, subject, group_by: vec!["ward".into(), "month".into()] });
+    job.restriction.aggregate_only = Some(AggregateOnly {
+        k: 3,
+        subject,
+        group_by: vec!["ward".into(), "month".into()],
+        disclosure: dataplane::Disclosure::default(),
+    });
     job
 }
 

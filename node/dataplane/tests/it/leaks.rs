@@ -428,7 +428,12 @@ async fn what_small_groups_hold_is_told_by_no_aggregate_and_no_difference_of_two
     let of = |source: &Source, subject: Subject| {
         let mut job = job(source.clone(), schema.clone());
         job.restriction.columns = Some(["ward", "visits"].map(str::to_owned).to_vec());
-        job.restriction.aggregate_only = Some(AggregateOnly { k: 3, subject, group_by: vec!["ward".into()] });
+        job.restriction.aggregate_only = Some(AggregateOnly {
+            k: 3,
+            subject,
+            group_by: vec!["ward".into()],
+            disclosure: dataplane::Disclosure::default(),
+        });
         job
     };
     let subject = || Subject::Key("person".into());

@@ -5,6 +5,7 @@ mod answers;
 mod attacks;
 mod chunks;
 mod common;
+mod disclosure;
 mod files;
 mod formats;
 mod hostile;

@@ -89,6 +89,14 @@ fn restriction(aggregate: Option<Subject>) -> Restriction {
             k: 2,
             subject,
             group_by: vec!["id".into(), "Rate".into(), "born".into()],
+            disclosure: dataplane::Disclosure {
+                dominance: dataplane::Dominance::default()
+                    .and_largest(1, 90)
+                    .and_then(|d| d.and_p_percent(5))
+                    .unwrap(),
+                noise: None,
+                round_to: Some(dataplane::RoundTo::Three),
+            },
         }),
         max_rows: Some(15),
         watermark: Some("copy of ag:b".into()),

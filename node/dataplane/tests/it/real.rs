@@ -234,6 +234,7 @@ async fn dengue_leaves_in_groups_of_five_cases_or_more_only() {
         k: 5,
         subject: Subject::Count("cases".into()),
         group_by: allowed.map(str::to_owned).to_vec(),
+        disclosure: dataplane::Disclosure::default(),
     });
     let measures = vec![Measure::new(Function::Count, None), Measure::new(Function::Sum, Some("cases"))];
     for (by, year) in [

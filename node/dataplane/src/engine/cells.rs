@@ -1,0 +1,302 @@
+//! What leaves an aggregate-only view: figures of cells, in the order aggregate, threshold and dominance, noise, rounding.
+//!
+//! Rows first become contributors: persons where the view has a key of persons (all rows of one in a cell are one), rows
+//! otherwise. A cell leaves when enough subjects stand behind it, and behind each of its figures: a sum in which one of
+//! many has a value at all is the value of that one. A cell that does not leave is not there.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue};
+use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit, try_cast, when};
+
+use super::ask::Figure;
+use super::column;
+use super::largest::is_safe;
+use super::perturb::{Figures, WIDE, record_number, released};
+use crate::{AggregateOnly, Function, Subject};
+
+/// Names inside the plan that no column can have (`schema::RESERVED_PREFIX`).
+pub(crate) const SUBJECT: &str = "__tram_subject";
+pub(crate) const RECORD: &str = "__tram_record";
+const SUBJECTS: &str = "__tram_subjects";
+const ROWS: &str = "__tram_rows";
+const ROWS_SAFE: &str = "__tram_rows_safe";
+
+/// What a contributor and a cell carry of one column that is measured.
+struct Measured<'a> {
+    column: &'a str,
+    at: usize,
+    /// Whether it is added up and not only counted.
+    summed: bool,
+    /// Whether a figure tells how many rows have a value, and so how many have none.
+    counted: bool,
+    adds: Adds,
+}
+
+/// How a column adds up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Adds {
+    /// It is the number of persons in each row.
+    Persons,
+    Integers,
+    Numbers,
+}
+
+impl Measured<'_> {
+    fn name(&self, what: &str) -> String {
+        format!("__tram_{what}_{}", self.at)
+    }
+
+    fn of(&self, what: &str) -> Expr {
+        column(&self.name(what))
+    }
+
+    fn figures(&self) -> Figures {
+        match self.adds {
+            Adds::Persons => Figures::Counts,
+            Adds::Integers => Figures::Integers,
+            Adds::Numbers => Figures::Numbers,
+        }
+    }
+}
+
+/// The columns that the rows must carry besides the visible ones: who is counted, and the number of the record.
+pub(crate) fn extra_columns(aggregate: &AggregateOnly, raw: &[String]) -> Vec<Expr> {
+    let subject = match &aggregate.subject {
+        Subject::Key(name) | Subject::Count(name) => Some(column(name).alias(SUBJECT)),
+        Subject::Rows => None,
+    };
+    let record = aggregate
+        .disclosure
+        .noise
+        .as_ref()
+        .map(|noise| record_number(noise.key(), raw.iter().map(|n| column(n)).collect()).alias(RECORD));
+    subject.into_iter().chain(record).collect()
+}
+
+/// From rows to cells that may leave, with columns `by` and the figures.
+pub(crate) fn cells(
+    rows: LogicalPlanBuilder,
+    aggregate: &AggregateOnly,
+    by: &[String],
+    figures: &[Figure],
+) -> Result<LogicalPlanBuilder> {
+    let plan = Cells { aggregate, by, measured: measured(aggregate, figures) };
+    let cells = plan.added_up(plan.contributors(rows)?, figures)?;
+    let mut cells = cells.filter(plan.enough())?;
+    if let Some(safe) = plan.not_dominated(figures) {
+        cells = cells.filter(safe)?;
+    }
+    let cells = cells.project(plan.by().chain(plan.released_parts(figures)))?;
+    cells.project(plan.by().chain(figures.iter().map(|f| plan.finished(f))))
+}
+
+fn measured<'a>(aggregate: &AggregateOnly, figures: &'a [Figure]) -> Vec<Measured<'a>> {
+    let mut all: Vec<Measured<'a>> = Vec::new();
+    for figure in figures {
+        let Some(name) = figure.column.as_deref() else { continue };
+        let summed = figure.function != Function::Count;
+        let counted = figure.function != Function::Sum;
+        if let Some(known) = all.iter_mut().find(|m| m.column == name) {
+            known.summed |= summed;
+            known.counted |= counted;
+            continue;
+        }
+        let adds = match &aggregate.subject {
+            Subject::Count(persons) if persons == name => Adds::Persons,
+            _ if figure.integers => Adds::Integers,
+            _ => Adds::Numbers,
+        };
+        all.push(Measured { column: name, at: all.len(), summed, counted, adds });
+    }
+    all
+}
+
+struct Cells<'a> {
+    aggregate: &'a AggregateOnly,
+    by: &'a [String],
+    measured: Vec<Measured<'a>>,
+}
+
+fn wide(n: i128) -> Expr {
+    Expr::Literal(ScalarValue::Decimal128(Some(n), 38, 0), None)
+}
+
+fn case(condition: Expr, yes: Expr, no: Expr) -> Result<Expr> {
+    when(condition, yes).otherwise(no)
+}
+
+fn absolute(number: Expr) -> Result<Expr> {
+    let number = cast(number, DataType::Float64);
+    case(number.clone().lt(lit(0.0)), Expr::Negative(Box::new(number.clone())), number)
+}
+
+impl Cells<'_> {
+    fn by(&self) -> impl Iterator<Item = Expr> {
+        self.by.iter().map(|n| column(n))
+    }
+
+    fn noisy(&self) -> bool {
+        self.aggregate.disclosure.noise.is_some()
+    }
+
+    fn is_by_key(&self) -> bool {
+        matches!(self.aggregate.subject, Subject::Key(_))
+    }
+
+    fn of(&self, name: &str) -> Option<&Measured<'_>> {
+        self.measured.iter().find(|m| m.column == name)
+    }
+
+    /// One row per contributor: how many rows it has, and of each measured column how many values, their sum and the number
+    /// of their records.
+    fn contributors(&self, rows: LogicalPlanBuilder) -> Result<LogicalPlanBuilder> {
+        let mut parts = vec![(ROWS.to_owned(), wide(1))];
+        if self.noisy() {
+            parts.push((RECORD.to_owned(), column(RECORD)));
+        }
+        for m in &self.measured {
+            let has = column(m.column).is_not_null();
+            parts.push((m.name("n"), case(has.clone(), wide(1), wide(0))?));
+            if m.summed {
+                let added = if m.adds == Adds::Numbers { DataType::Float64 } else { WIDE };
+                parts.push((m.name("sum"), cast(column(m.column), added)));
+            }
+            if self.noisy() {
+                parts.push((m.name("cell"), case(has, column(RECORD), wide(0))?));
+            }
+        }
+        if self.is_by_key() {
+            let groups = self.by().chain([column(SUBJECT)]);
+            let rows = rows.project(
+                self.by().chain([column(SUBJECT)]).chain(parts.iter().map(|(n, e)| e.clone().alias(n))),
+            )?;
+            return rows.aggregate(groups, parts.iter().map(|(n, _)| sum(column(n)).alias(n)));
+        }
+        let subject = matches!(self.aggregate.subject, Subject::Count(_)).then(|| column(SUBJECT));
+        rows.project(self.by().chain(subject).chain(parts.into_iter().map(|(n, e)| e.alias(n))))
+    }
+
+    /// How many subjects a contributor is.
+    fn weight(&self) -> Result<Expr> {
+        match self.aggregate.subject {
+            Subject::Rows => Ok(wide(1)),
+            Subject::Key(_) => case(column(SUBJECT).is_not_null(), wide(1), wide(0)),
+            Subject::Count(_) => case(column(SUBJECT).is_not_null(), cast(column(SUBJECT), WIDE), wide(0)),
+        }
+    }
+
+    fn added_up(&self, contributors: LogicalPlanBuilder, figures: &[Figure]) -> Result<LogicalPlanBuilder> {
+        let dominance = &self.aggregate.disclosure.dominance;
+        let mut sums = vec![sum(self.weight()?).alias(SUBJECTS), sum(column(ROWS)).alias(ROWS)];
+        if self.noisy() {
+            sums.push(sum(column(RECORD)).alias(RECORD));
+        }
+        if self.counts_rows_of_persons(figures) {
+            sums.push(is_safe(dominance, cast(column(ROWS), DataType::Float64)).alias(ROWS_SAFE));
+        }
+        for m in &self.measured {
+            let behind = |some: Expr| case(some.gt(wide(0)), self.weight()?, wide(0)).map(sum);
+            sums.push(sum(m.of("n")).alias(m.name("n")));
+            sums.push(behind(m.of("n"))?.alias(m.name("with")));
+            sums.push(behind(column(ROWS) - m.of("n"))?.alias(m.name("without")));
+            if m.summed {
+                sums.push(sum(m.of("sum")).alias(m.name("sum")));
+            }
+            if m.summed && self.noisy() {
+                sums.push(sum(absolute(m.of("sum"))?).alias(m.name("size")));
+            }
+            if self.noisy() {
+                sums.push(sum(m.of("cell")).alias(m.name("cell")));
+            }
+            if self.judged(m) {
+                sums.push(is_safe(dominance, absolute(m.of("sum"))?).alias(m.name("safe")));
+            }
+        }
+        contributors.aggregate(self.by(), sums)
+    }
+
+    /// Whether dominance concerns the sum of this column. Persons are no contributions of those who counted them.
+    fn judged(&self, m: &Measured<'_>) -> bool {
+        m.summed && m.adds != Adds::Persons && !self.aggregate.disclosure.dominance.is_empty()
+    }
+
+    /// Where persons are told apart, a count of rows is a sum of what each person has.
+    fn counts_rows_of_persons(&self, figures: &[Figure]) -> bool {
+        self.is_by_key()
+            && !self.aggregate.disclosure.dominance.is_empty()
+            && figures.iter().any(|f| f.function == Function::Count)
+    }
+
+    /// Enough subjects behind the cell; behind each figure's values, unless there are none; and, where a figure tells their
+    /// number, behind the rows without a value, unless there are none.
+    fn enough(&self) -> Expr {
+        let k = || wide(self.aggregate.k.into());
+        let mut all = column(SUBJECTS).gt_eq(k());
+        for m in &self.measured {
+            if m.adds == Adds::Persons {
+                continue;
+            }
+            all = all.and(m.of("n").eq(wide(0)).or(m.of("with").gt_eq(k())));
+            if m.counted {
+                all = all.and(m.of("n").eq(column(ROWS)).or(m.of("without").gt_eq(k())));
+            }
+        }
+        all
+    }
+
+    fn not_dominated(&self, figures: &[Figure]) -> Option<Expr> {
+        // A sum of no values is missing; it has no contributors.
+        let sums =
+            self.measured.iter().filter(|m| self.judged(m)).map(|m| m.of("n").eq(wide(0)).or(m.of("safe")));
+        let rows = self.counts_rows_of_persons(figures).then(|| column(ROWS_SAFE));
+        sums.chain(rows).reduce(Expr::and)
+    }
+
+    /// Counts and sums as they leave; means are quotients of these.
+    fn released_parts(&self, figures: &[Figure]) -> Vec<Expr> {
+        let mut parts = Vec::new();
+        if figures.iter().any(|f| f.column.is_none()) {
+            parts.push(
+                self.released(Figures::Counts, "count", column(ROWS), lit(0.0), column(RECORD)).alias(ROWS),
+            );
+        }
+        for m in &self.measured {
+            let count = self.released(Figures::Counts, "count", m.of("n"), lit(0.0), m.of("cell"));
+            parts.push(count.alias(m.name("n")));
+            if m.summed {
+                let label = format!("sum {}", m.column);
+                let size = if self.noisy() { m.of("size") } else { lit(0.0) };
+                let sum = self.released(m.figures(), &label, m.of("sum"), size, m.of("cell"));
+                parts.push(sum.alias(m.name("sum")));
+            }
+        }
+        parts
+    }
+
+    fn released(&self, figures: Figures, label: &str, value: Expr, size: Expr, cell: Expr) -> Expr {
+        let disclosure = &self.aggregate.disclosure;
+        if disclosure.noise.is_none() && disclosure.round_to.is_none() {
+            // A sum too large for its column is missing: not a wrong number, and not an error that tells of a withheld cell.
+            return if figures == Figures::Numbers { value } else { try_cast(value, DataType::Int64) };
+        }
+        let cell = if self.noisy() { cell } else { wide(0) };
+        released(disclosure, figures, label, [value, size, cell])
+    }
+
+    fn finished(&self, figure: &Figure) -> Expr {
+        let shown = match figure.column.as_deref().and_then(|name| self.of(name)) {
+            None => column(ROWS),
+            Some(m) => match figure.function {
+                Function::Count => m.of("n"),
+                Function::Sum => m.of("sum"),
+                _ => {
+                    let number = |e| cast(e, DataType::Float64);
+                    let mean = number(m.of("sum")) / number(m.of("n"));
+                    when(m.of("n").not_eq(lit(0i64)), mean).end().unwrap_or_else(|_| lit(ScalarValue::Null))
+                }
+            },
+        };
+        shown.alias(&figure.name)
+    }
+}
