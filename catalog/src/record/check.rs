@@ -213,7 +213,7 @@ fn named_columns(record: &DatasetRecord, found: &mut Found) {
     let subject = record.subject.iter().map(|s| ("subject".to_owned(), s.column()));
     let group_by = record.group_by.iter().enumerate().map(|(i, c)| (format!("group_by[{i}]"), c.as_str()));
     for (path, name) in subject.chain(group_by) {
-        if record.column(name).is_none() {
+        if record.column(name).is_none() && !is_part(record, name) {
             found.add(path, format!("there is no column `{name}`; name one of the columns"));
         }
     }
@@ -225,6 +225,16 @@ fn named_columns(record: &DatasetRecord, found: &mut Found) {
             format!("`{}` tells people apart; aggregates by it are no aggregates", subject.column()),
         );
     }
+}
+
+/// Whether a group is a part of the time in a column, as in `month(luc)`.
+fn is_part(record: &DatasetRecord, name: &str) -> bool {
+    const PARTS: [&str; 6] = ["year", "month", "day", "hour", "month_of_year", "hour_of_day"];
+    let Some((part, column)) = name.strip_suffix(')').and_then(|call| call.split_once('(')) else {
+        return false;
+    };
+    let kind = record.column(column).map(|column| column.kind);
+    PARTS.contains(&part) && matches!(kind, Some(ColumnKind::Date | ColumnKind::Timestamp))
 }
 
 fn sharing(record: &DatasetRecord, found: &mut Found) {

@@ -1,7 +1,7 @@
 //! Days and times as texts, read strictly. Calendar days are counted from 1970-01-01 in the proleptic Gregorian
 //! calendar; every function is total.
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
+pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Microseconds of a day.
 pub(crate) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 

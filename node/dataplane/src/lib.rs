@@ -3,7 +3,8 @@
 //! **What it is.** The one place that opens a dataset's file. It shows a consumer the view that a decision allows
 //! ([`Restriction`]) narrowed by what the consumer asks ([`Query`]), as a stream of bytes in one of the
 //! [`OutputFormat`]s, and cuts such a stream into chunks whose digests go into a signed manifest. On the consumer's
-//! side it keeps chunks as they come ([`Landing`]; [`Inbox`] where they are [`sealing`]ed).
+//! side it keeps chunks as they come ([`Landing`]; [`Inbox`] where they are [`sealing`]ed) and puts the answers of several
+//! sources together ([`join`]).
 //!
 //! **What it is not.** It does not decide (crate `policy`), does not sign (crate `certs`), and knows nothing of
 //! agreements or of the network. It runs no SQL: a request is a structure, a small part of SQL can be
@@ -27,8 +28,10 @@ mod error;
 mod inbox;
 mod inspect;
 mod landing;
+mod joining;
 pub mod limits;
 pub mod merkle;
+mod period;
 mod predicate;
 mod query;
 mod records;
@@ -48,7 +51,9 @@ pub use error::{DataError, Problem};
 pub use inbox::{Accepted, Inbox};
 pub use inspect::{FileReport, Inspection, inspect, validate};
 pub use landing::{Due, Landing};
+pub use joining::{JoinKind, Joined, Joining, Step, Table, join};
 pub use limits::Limits;
+pub use period::{NoTimePart, Period, TimePart};
 pub use predicate::{Op, Predicate, Test, Value};
 pub use query::{Function, Measure, Order, Query};
 pub use restriction::{AggregateOnly, HashKey, Mask, Restriction, Subject, TimeUnit, WATERMARK};

@@ -35,6 +35,8 @@ pub const MEASURES_MAX: usize = 64;
 pub const GROUP_BY_MAX: usize = 16;
 /// Most columns that an answer is sorted by.
 pub const ORDER_BY_MAX: usize = 16;
+/// Most answers that are put together.
+pub const JOINED_MAX: usize = 16;
 /// Longest query written as SQL, in bytes: room for an `IN` of many values.
 pub const SQL_BYTES_MAX: usize = 64 * 1024;
 /// Deepest parentheses in SQL: each level takes stack while it is parsed.

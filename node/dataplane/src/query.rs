@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Predicate;
+use crate::{Predicate, TimePart};
 
 /// A figure over the rows of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,6 +87,10 @@ pub struct Query {
     /// be compared with `eq` or `is_null`: each figure that leaves is then a whole cell of a fixed table, never a
     /// slice of one that could be subtracted from another.
     pub filter: Vec<Predicate>,
+    /// Columns made of the time in others; the rest of the query calls them by their names. Under aggregate-only only
+    /// those that the restriction lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<TimePart>,
     /// Columns of the groups.
     pub group_by: Vec<String>,
     /// Figures per group.

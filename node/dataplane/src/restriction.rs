@@ -86,7 +86,9 @@ pub struct AggregateOnly {
     pub k: u64,
     /// Who is counted.
     pub subject: Subject,
-    /// Columns by which a query may group; each must be granted and not dropped. Groups are of masked values.
+    /// Columns by which a query may group; each must be granted and not dropped. Groups are of masked values. `month(luc)`
+    /// allows a part of the time in a column ([`crate::Period`]), and not the column itself; a column does not allow its
+    /// parts, since a month less its days that are shown is the days that are not.
     pub group_by: Vec<String>,
     /// What protects figures beyond the number of subjects.
     pub disclosure: Disclosure,

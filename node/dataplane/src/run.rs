@@ -68,7 +68,7 @@ pub fn visible_schema(schema: &Schema, restriction: &Restriction) -> Result<Sche
 /// # Errors
 /// [`DataError::Restriction`], [`DataError::Query`] or [`DataError::NotVisible`].
 pub fn output_schema(schema: &Schema, restriction: &Restriction, query: &Query) -> Result<Schema, DataError> {
-    Ok(Ask::new(&View::new(schema, restriction)?, query)?.output)
+    Ok(Ask::new(&View::new(schema, restriction)?.with_times(query)?, query)?.output)
 }
 
 /// Checks and starts a job. Its rows come through [`Answer`].
@@ -76,13 +76,13 @@ pub fn output_schema(schema: &Schema, restriction: &Restriction, query: &Query) 
 /// # Errors
 /// As [`output_schema`]; [`DataError::Source`] when the format is not one; [`DataError::Computation`].
 pub async fn run(job: Job) -> Result<Answer, DataError> {
-    let view = View::new(&job.schema, &job.restriction)?;
+    let view = View::new(&job.schema, &job.restriction)?.with_times(&job.query)?;
     let ask = Ask::new(&view, &job.query)?;
     let reporter = Reporter { correlation: job.correlation, limits: job.limits };
     if let Err(what) = job.source.format.check() {
         return Err(reporter.source(what));
     }
-    let deadline = Instant::now() + reporter.limits.timeout.min(TIMEOUT_MAX);
+    let deadline = reporter.deadline();
     let table = Arc::new(FileTable::new(job.source, job.schema));
     let planned = async {
         let state = session::sandbox(&reporter.limits)?;
@@ -91,19 +91,7 @@ pub async fn run(job: Job) -> Result<Answer, DataError> {
         execute_stream(physical, Arc::new(TaskContext::from(&state)))
     };
     let batches = planned.await.map_err(|e| reporter.engine(&e))?;
-    let encoder = Encoder::new(job.format, &batches.schema(), reporter.limits.scratch_dir.as_deref())
-        .map_err(|e| reporter.encoding(&e))?;
-    Ok(Answer {
-        schema: ask.output,
-        gathered: BatchCoalescer::new(batches.schema(), BATCH_ROWS),
-        drained: false,
-        batches,
-        encoder: Some(encoder),
-        max_rows: view.max_rows,
-        deadline,
-        reporter,
-        outcome: Outcome::default(),
-    })
+    Answer::of(batches, ask.output, job.format, view.max_rows, deadline, reporter)
 }
 
 /// Longest timeout: a deadline further away cannot be told from none.
@@ -134,6 +122,30 @@ impl std::fmt::Debug for Answer {
 }
 
 impl Answer {
+    /// Rows on their way, to be written in this format.
+    pub(crate) fn of(
+        batches: SendableRecordBatchStream,
+        schema: Schema,
+        format: OutputFormat,
+        max_rows: Option<u64>,
+        deadline: Instant,
+        reporter: Reporter,
+    ) -> Result<Self, DataError> {
+        let scratch = reporter.limits.scratch_dir.as_deref();
+        let encoder = Encoder::new(format, &batches.schema(), scratch).map_err(|e| reporter.encoding(&e))?;
+        Ok(Self {
+            schema,
+            gathered: BatchCoalescer::new(batches.schema(), BATCH_ROWS),
+            drained: false,
+            batches,
+            encoder: Some(encoder),
+            max_rows,
+            deadline,
+            reporter,
+            outcome: Outcome::default(),
+        })
+    }
+
     /// The answer's columns.
     #[must_use]
     pub fn schema(&self) -> &Schema {
@@ -243,13 +255,22 @@ fn count_rows(batch: RecordBatch, max_rows: Option<u64>, outcome: &mut Outcome) 
 }
 
 /// Turns failures into what may be said, and the rest into the log.
-struct Reporter {
+pub(crate) struct Reporter {
     correlation: String,
     limits: Limits,
 }
 
 impl Reporter {
-    fn timeout(&self) -> DataError {
+    pub(crate) fn new(correlation: String, limits: Limits) -> Self {
+        Self { correlation, limits }
+    }
+
+    /// When an answer that begins now must be at its end.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.limits.timeout.min(TIMEOUT_MAX)
+    }
+
+    pub(crate) fn timeout(&self) -> DataError {
         DataError::Quota { unit: "seconds", max: self.limits.timeout.as_secs() }
     }
 
@@ -281,7 +302,7 @@ impl Reporter {
         }
     }
 
-    fn engine(&self, error: &DataFusionError) -> DataError {
+    pub(crate) fn engine(&self, error: &DataFusionError) -> DataError {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => {
                 DataError::Quota { unit: "bytes of memory", max: self.limits.memory_bytes as u64 }

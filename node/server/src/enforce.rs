@@ -207,7 +207,13 @@ fn group_by(rule: &Aggregate, record: &DatasetRecord) -> Result<Vec<String>> {
     if from_rule.is_empty() {
         return Err(no_group_by(record));
     }
-    let both = |column: &String| contract.is_empty() || contract.contains(column);
+    // A rule may narrow a column of times to a part of it.
+    let base = |column: &String| column.parse::<dataplane::TimePart>().ok().map(|part| part.column);
+    let both = |column: &String| {
+        contract.is_empty()
+            || contract.contains(column)
+            || base(column).is_some_and(|c| contract.contains(&c))
+    };
     let left: Vec<String> = from_rule.iter().filter(|column| both(column)).cloned().collect();
     if left.is_empty() {
         return Err(Error::conflict(format!(
@@ -292,7 +298,12 @@ fn predicate(rule: &policy::Predicate) -> Result<Predicate> {
 pub fn query(doc: &QueryDoc, visible: &Schema) -> Result<Query> {
     Ok(Query {
         columns: (!doc.columns.is_empty()).then(|| doc.columns.clone()),
-        filter: doc.filter.iter().map(|c| condition(c, visible)).collect::<Result<_>>()?,
+        filter: doc
+            .filter
+            .iter()
+            .map(|c| condition(c, kind_of(doc, visible, &c.column)))
+            .collect::<Result<_>>()?,
+        times: doc.times.clone(),
         group_by: doc.group_by.clone(),
         measures: doc
             .measures
@@ -321,8 +332,13 @@ pub fn query(doc: &QueryDoc, visible: &Schema) -> Result<Query> {
     })
 }
 
-fn condition(condition: &Condition, visible: &Schema) -> Result<Predicate> {
-    let kind = visible.column(&condition.column).map(|c| c.kind);
+/// The kind of a column of the view, or of one that the query makes of a time.
+fn kind_of(doc: &QueryDoc, visible: &Schema, name: &str) -> Option<ColumnKind> {
+    let made = || doc.times.iter().find(|part| part.output_name() == name).map(|part| part.by.kind());
+    visible.column(name).map(|c| c.kind).or_else(made)
+}
+
+fn condition(condition: &Condition, kind: Option<ColumnKind>) -> Result<Predicate> {
     let test = |op: Op, texts: &[String]| -> Result<(dataplane::Op, Vec<Value>)> {
         let values = texts.iter().map(|text| value(text, kind, &condition.column)).collect::<Result<_>>()?;
         Ok((engine_op(op), values))

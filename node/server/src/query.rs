@@ -32,6 +32,9 @@ pub struct QueryDoc {
     /// All of these must hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filter: Vec<Condition>,
+    /// Columns made of the time in others, for the groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<dataplane::TimePart>,
     /// Groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub group_by: Vec<String>,
@@ -175,6 +178,7 @@ impl QueryDoc {
         }
         for (what, n) in [
             ("columns", self.columns.len()),
+            ("columns made of times", self.times.len()),
             ("groups", self.group_by.len()),
             ("measures", self.measures.len()),
             ("columns to sort by", self.order_by.len()),
@@ -200,6 +204,7 @@ impl QueryDoc {
             .columns
             .iter()
             .chain(&self.group_by)
+            .chain(self.times.iter().flat_map(|t| t.name.iter().chain([&t.column])))
             .chain(self.filter.iter().flat_map(|c| c.values.iter().chain([&c.column])))
             .chain(self.filter.iter().flat_map(|c| c.or.iter().flat_map(|or| &or.values)))
             .chain(self.order_by.iter().map(|order| &order.column))
@@ -214,6 +219,21 @@ impl QueryDoc {
 }
 
 impl QueryDoc {
+    /// Adds groups as people write them: `ward`, `month(Local Time)` or `month(Local Time) as thang`.
+    #[must_use]
+    pub fn with_groups(mut self, groups: &[String]) -> Self {
+        for group in groups {
+            match group.parse::<dataplane::TimePart>() {
+                Ok(part) => {
+                    self.group_by.push(part.output_name());
+                    self.times.push(part);
+                }
+                Err(dataplane::NoTimePart) => self.group_by.push(group.trim().to_owned()),
+            }
+        }
+        self
+    }
+
     /// Whether it asks for anything but all that is visible.
     pub fn asks(&self) -> bool {
         let Self { action, format, .. } = self;
@@ -242,6 +262,7 @@ impl QueryDoc {
         Ok(Self {
             columns: asked.columns.unwrap_or_default(),
             filter: asked.filter.into_iter().map(condition).collect(),
+            times: asked.times,
             group_by: asked.group_by,
             measures: asked.measures.into_iter().map(measure).collect(),
             distinct: asked.distinct,
@@ -360,9 +381,14 @@ fn unquote(text: &str) -> String {
     inner.map_or_else(|| text.to_owned(), |t| t.replace("''", "'"))
 }
 
-/// Reads one measure: `count`, `sum(COLUMN)`, `avg(COLUMN)`, `min(COLUMN)`, `max(COLUMN)`.
+/// Reads one measure: `count`, `sum(COLUMN)`, `avg(COLUMN)`, `min(COLUMN)`, `max(COLUMN)`, each with ` as NAME` if wanted.
 pub fn parse_measure(text: &str) -> Result<Measure, String> {
     let trimmed = text.trim();
+    let at = trimmed.to_ascii_lowercase().rfind(" as ").filter(|_| !trimmed.ends_with(')'));
+    if let Some((call, name)) = at.and_then(|at| Some((trimmed.get(..at)?, trimmed.get(at + 4..)?.trim()))) {
+        let named = Some(name.to_owned()).filter(|name| !name.is_empty());
+        return parse_measure(call).map(|measure| Measure { name: named, ..measure });
+    }
     if trimmed.eq_ignore_ascii_case("count") || trimmed.eq_ignore_ascii_case("count(*)") {
         return Ok(Measure { function: Function::Count, column: None, name: None });
     }
@@ -446,6 +472,12 @@ mod tests {
     fn measures_are_read() {
         assert_eq!(parse_measure("count").unwrap().function, Function::Count);
         assert_eq!(parse_measure("sum( cases )").unwrap().column.as_deref(), Some("cases"));
+        let named = parse_measure("sum(ca as ng) as tong").unwrap();
+        assert_eq!((named.column.as_deref(), named.name.as_deref()), (Some("ca as ng"), Some("tong")));
+        let doc = QueryDoc::default().with_groups(&["ward".into(), "month(Local Time) as thang".into()]);
+        assert_eq!(doc.group_by, ["ward", "thang"]);
+        let again = QueryDoc::from_wire(Some(&serde_json::to_value(&doc).unwrap())).unwrap();
+        assert_eq!((again.times[0].column.as_str(), &again), ("Local Time", &doc));
         for bad in ["", "sum", "sum()", "stddev(x)", "sum(x"] {
             assert!(parse_measure(bad).is_err(), "{bad}");
         }

@@ -137,6 +137,17 @@ def corpus(db, columns):
                     [*by]))
         out.append((f"SELECT {some} FROM this_dataset ORDER BY {quoted(names[place % 4])} DESC LIMIT 25",
                     [n for n in names[:4] if n != names[place % 4]]))
+    # Parts of times, grouped by and listed.
+    for name in [n for n in names if columns[n] in ("date", "timestamp")]:
+        q = quoted(name)
+        parts = [f"year({q})", f"month({q})", f"date_trunc('day', {q})", f"strftime({q}, '%Y-%m')"]
+        if columns[name] == "timestamp":
+            parts += [f"hour({q})", f"date_trunc('hour', {q})"]
+        for place, part in enumerate(parts):
+            other = parts[(place + 1) % len(parts)]
+            figures = f"count(*) AS n_rows, sum({quoted(numeric[0])}) AS {quoted('sum of ' + numeric[0])}"
+            out.append((f"SELECT {part} AS p, {other} AS q, {figures} FROM this_dataset GROUP BY p, {other}", ["p", "q"]))
+            out.append((f"SELECT DISTINCT {part} AS p FROM this_dataset WHERE {q} IS NOT NULL", ["p"]))
     out.append((f"SELECT count(*) AS rows_there FROM this_dataset WHERE {quoted(numeric[0])} IS NULL", None))
     return out
 

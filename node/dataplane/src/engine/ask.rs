@@ -87,7 +87,7 @@ fn rows(view: &View, query: &Query) -> Result<(Shape, Vec<Column>), DataError> {
             return Err(DataError::Query(format!("`columns` takes 1 to {COLUMNS_MAX} names")));
         }
         Some(names) => names.clone(),
-        None => view.columns.iter().map(|c| c.name.clone()).collect(),
+        None => view.columns.iter().filter(|c| c.part.is_none()).map(|c| c.name.clone()).collect(),
     };
     let mut output = Vec::with_capacity(names.len());
     for name in &names {
@@ -151,7 +151,7 @@ fn groups(view: &View, query: &Query) -> Result<(Shape, Vec<Column>), DataError>
         return Err(DataError::Query(what));
     }
     let by = match &view.aggregate_only {
-        Some(aggregate) if query.group_by.is_empty() => aggregate.group_by.clone(),
+        Some(aggregate) if query.group_by.is_empty() => view.allowed(aggregate),
         _ => query.group_by.clone(),
     };
     check_release(view, query, &by)?;
@@ -175,10 +175,9 @@ fn groups(view: &View, query: &Query) -> Result<(Shape, Vec<Column>), DataError>
 /// by allowed columns, and filters that choose cells but never cut one.
 fn check_release(view: &View, query: &Query, by: &[String]) -> Result<(), DataError> {
     let Some(aggregate) = &view.aggregate_only else { return Ok(()) };
-    let allowed = |name: &String| aggregate.group_by.contains(name);
     for name in by.iter().chain(query.filter.iter().map(|p| &p.column)) {
         visible(view, name)?;
-        if !allowed(name) {
+        if !view.is_allowed(aggregate, name) {
             let what =
                 format!("only groups leave this view, and column `{name}` is not one to group or filter by");
             return Err(DataError::Query(what));

@@ -12,6 +12,7 @@ pub(crate) mod governed;
 pub(crate) mod largest;
 pub(crate) mod mask;
 pub(crate) mod perturb;
+pub(crate) mod period;
 pub(crate) mod plan;
 pub(crate) mod session;
 pub(crate) mod view;

@@ -6,9 +6,11 @@ use datafusion::logical_expr::Expr;
 use super::column;
 use super::compare::{check_count, compile};
 use super::mask::masked;
-use crate::limits::{COLUMNS_MAX, TEXT_BYTES_MAX};
+use super::period::part_of;
+use crate::limits::{COLUMNS_MAX, GROUP_BY_MAX, TEXT_BYTES_MAX};
 use crate::restriction::WATERMARK;
-use crate::{AggregateOnly, Column, ColumnKind, DataError, Restriction, Schema, Subject};
+use crate::schema::check_name;
+use crate::{AggregateOnly, Column, ColumnKind, DataError, Query, Restriction, Schema, Subject, TimePart};
 
 /// One column that may be seen.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) struct VisibleColumn {
     pub expr: Expr,
     /// Whether the value shown is the raw one.
     pub identity: bool,
+    /// For a part of the time in another column: how rules name it (`month(luc)`).
+    pub part: Option<String>,
 }
 
 /// What may be seen.
@@ -42,7 +46,7 @@ impl View {
         if let Some(name) = restriction.masks.keys().find(|n| schema.column(n).is_none()) {
             return Err(format!("it masks a column `{name}` that the schema does not have"));
         }
-        let view = Self {
+        let mut view = Self {
             columns: visible_columns(schema, restriction)?,
             row_filter: row_filter(schema, restriction)?,
             aggregate_only: restriction.aggregate_only.clone(),
@@ -57,10 +61,76 @@ impl View {
                 "it has a watermark, and a column of the data is named `{WATERMARK}` already"
             ));
         }
-        if let Some(aggregate) = &view.aggregate_only {
-            view.check_aggregate(schema, aggregate)?;
+        if let Some(aggregate) = view.aggregate_only.clone() {
+            for name in &aggregate.group_by {
+                if let (None, Ok(part)) = (view.column(name), name.parse::<TimePart>()) {
+                    view.add_part(&TimePart { name: None, ..part })?;
+                }
+            }
+            view.check_aggregate(schema, &aggregate)?;
         }
         Ok(view)
+    }
+
+    /// The view with the columns that a query makes of times.
+    pub(crate) fn with_times(mut self, query: &Query) -> Result<Self, DataError> {
+        if query.times.len() > GROUP_BY_MAX {
+            return Err(DataError::Query(format!("at most {GROUP_BY_MAX} columns made of times")));
+        }
+        for part in &query.times {
+            let name = part.output_name();
+            let used = query.group_by.iter().chain(query.columns.iter().flatten());
+            if !used.chain(query.filter.iter().map(|p| &p.column)).any(|n| *n == name) {
+                return Err(DataError::Query(format!("`times` makes `{name}`, and nothing names it")));
+            }
+            if self.column(&part.column).is_none_or(|c| c.part.is_some()) {
+                return Err(DataError::NotVisible { column: part.column.clone() });
+            }
+            self.add_part(part).map_err(DataError::Query)?;
+        }
+        Ok(self)
+    }
+
+    /// Adds a part of a visible column; twice the same under one name is one.
+    fn add_part(&mut self, part: &TimePart) -> Result<(), String> {
+        let (name, written) = (part.output_name(), part.written());
+        check_name(&name)?;
+        match self.column(&name) {
+            Some(there) if there.part.as_ref() == Some(&written) => return Ok(()),
+            Some(_) => return Err(format!("there is a column `{name}` already; name `{written}` otherwise")),
+            None => {}
+        }
+        let Some(of) = self.column(&part.column) else {
+            return Err(format!("`{written}` is of a column that is not visible"));
+        };
+        if !part.by.fits(of.kind) {
+            return Err(format!("`{}` is a {}; it has no {}", part.column, of.kind, part.by.word()));
+        }
+        let expr = part_of(of.expr.clone(), of.kind, part.by);
+        let column = VisibleColumn {
+            name,
+            kind: part.by.kind(),
+            nullable: of.nullable,
+            expr,
+            identity: false,
+            part: Some(written),
+        };
+        self.columns.push(column);
+        Ok(())
+    }
+
+    /// Whether an aggregate-only view may be grouped by this visible column.
+    pub(crate) fn is_allowed(&self, aggregate: &AggregateOnly, name: &str) -> bool {
+        let Some(column) = self.column(name) else { return false };
+        aggregate.group_by.contains(column.part.as_ref().unwrap_or(&column.name))
+    }
+
+    /// The columns by which an aggregate-only view may be grouped, by the names that they have here.
+    pub(crate) fn allowed(&self, aggregate: &AggregateOnly) -> Vec<String> {
+        let named = |wanted: &String| {
+            self.columns.iter().find(|c| c.part.as_ref().unwrap_or(&c.name) == wanted).map(|c| c.name.clone())
+        };
+        aggregate.group_by.iter().filter_map(named).collect()
     }
 
     /// The visible column of that exact name.
@@ -90,7 +160,8 @@ impl View {
                 }
             }
         }
-        match aggregate.group_by.iter().find(|n| self.column(n).is_none()) {
+        let named = |n: &&String| self.columns.iter().any(|c| c.part.as_ref().unwrap_or(&c.name) == *n);
+        match aggregate.group_by.iter().find(|n| !named(n)) {
             Some(name) => Err(format!("it allows groups by `{name}`, which is not a visible column")),
             None => Ok(()),
         }
@@ -130,7 +201,7 @@ fn visible_column(raw: &Column, restriction: &Restriction) -> Result<Option<Visi
     let name = raw.name.clone();
     let Some(mask) = restriction.masks.get(&name) else {
         let (expr, kind, nullable) = (column(&name), raw.kind, raw.nullable);
-        return Ok(Some(VisibleColumn { name, kind, nullable, expr, identity: true }));
+        return Ok(Some(VisibleColumn { name, kind, nullable, expr, identity: true, part: None }));
     };
     let nullable = match mask {
         crate::Mask::Null => true,
@@ -143,6 +214,7 @@ fn visible_column(raw: &Column, restriction: &Restriction) -> Result<Option<Visi
         nullable,
         expr,
         identity: false,
+        part: None,
     }))
 }
 

@@ -6,12 +6,13 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::tokens::Tokens;
-use super::{SqlError, condition, name, refused};
-use crate::{Function, Measure, Query};
+use super::{SqlError, condition, name, refused, times};
+use crate::{Function, Measure, Query, TimePart};
 
 /// One thing that is selected.
 enum Item {
     Column(String, Location),
+    Part(TimePart, Location),
     Figure(Measure),
 }
 
@@ -37,10 +38,11 @@ pub(super) fn query(
     let items = projection.iter().map(|item| one_item(item, tokens)).collect::<Result<Vec<_>, _>>()?;
     let first_figure = items.iter().position(|i| matches!(i, Item::Figure(_)));
     let mut columns = Vec::new();
+    let mut parts: Vec<TimePart> = Vec::new();
     let mut measures = Vec::new();
     for item in items {
         match item {
-            Item::Column(_, at) if !measures.is_empty() => {
+            Item::Column(_, at) | Item::Part(_, at) if !measures.is_empty() => {
                 let what = "a column stands behind a figure";
                 return Err(SqlError::new(
                     at,
@@ -49,12 +51,16 @@ pub(super) fn query(
                 ));
             }
             Item::Column(name, at) => columns.push((name, at)),
+            Item::Part(part, at) => {
+                columns.push((part.output_name(), at));
+                parts.push(part);
+            }
             Item::Figure(measure) => measures.push(measure),
         }
     }
     if groups.is_empty() && first_figure.is_none() {
         let columns = Some(columns.into_iter().map(|(name, _)| name).collect());
-        return Ok(Query { columns, distinct, ..Query::default() });
+        return Ok(Query { columns, distinct, times: parts, ..Query::default() });
     }
     if distinct && first_figure.is_some() {
         let at = tokens.place(&["DISTINCT"]);
@@ -64,8 +70,12 @@ pub(super) fn query(
             "leave it out; groups are different already",
         ));
     }
+    // `GROUP BY` says a part of a time by its name or as it is selected.
+    let said = |name: &str, group: &str| {
+        group == name || parts.iter().any(|p| p.output_name() == name && times::marked(p) == group)
+    };
     for (name, at) in &columns {
-        if !groups.iter().any(|(g, _)| g == name) {
+        if !groups.iter().any(|(g, _)| said(name, g)) {
             let what = format!("`{name}` is neither grouped by nor computed");
             return Err(SqlError::new(
                 *at,
@@ -75,7 +85,8 @@ pub(super) fn query(
         }
     }
     for (name, at) in groups {
-        if !columns.iter().any(|(c, _)| c == name) {
+        if !columns.iter().any(|(c, _)| said(c, name)) {
+            let name = name.trim_start_matches('\0');
             let what = format!("`{name}` is grouped by and not selected");
             return Err(SqlError::new(*at, what, "select it as well"));
         }
@@ -83,8 +94,8 @@ pub(super) fn query(
     let names: Vec<String> = columns.into_iter().map(|(name, _)| name).collect();
     // Groups without figures are the different rows.
     Ok(match measures.is_empty() {
-        true => Query { columns: Some(names), distinct: true, ..Query::default() },
-        false => Query { group_by: names, measures, ..Query::default() },
+        true => Query { columns: Some(names), distinct: true, times: parts, ..Query::default() },
+        false => Query { group_by: names, measures, times: parts, ..Query::default() },
     })
 }
 
@@ -107,6 +118,10 @@ fn one_item(item: &SelectItem, tokens: &Tokens) -> Result<Item, SqlError> {
     };
     match condition::plain(expr) {
         Expr::Function(call) => {
+            if let Some(part) = times::part(call, tokens, "SELECT") {
+                let (part, at) = part?;
+                return Ok(Item::Part(TimePart { name: alias.map(name), ..part }, at));
+            }
             let mut measure = figure(call, tokens)?;
             measure.name = alias.map(name);
             Ok(Item::Figure(measure))

@@ -9,12 +9,13 @@
 //! [`Query`] is refused with its name, where it stands and what to write instead, never ignored.
 //!
 //! `tokens` looks at the text before it is parsed, `select` translates the clauses, `items` what is selected, `condition`
-//! what stands behind `WHERE`, and `refused` knows the names of what is not taken.
+//! what stands behind `WHERE`, `times` parts of times, and `refused` knows the names of what is not taken.
 
 mod condition;
 mod items;
 mod refused;
 mod select;
+mod times;
 mod tokens;
 
 use std::fmt;

@@ -76,7 +76,11 @@ pub(super) fn expression(expr: &Expr, tokens: &Tokens, clause: &str) -> SqlError
 
 pub(super) fn function(name: &ObjectName, at: Location) -> SqlError {
     let what = format!("the function `{}` cannot be used", short(name));
-    SqlError::new(at, what, "there are count, sum, avg, min and max; compute others on your side")
+    SqlError::new(
+        at,
+        what,
+        "there are count, sum, avg, min, max and parts of times (docs/queries.md); compute others on your side",
+    )
 }
 
 fn short(text: impl ToString) -> String {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::tokens::Tokens;
-use super::{SqlError, THIS_DATASET, condition, items, refused};
+use super::{SqlError, THIS_DATASET, condition, items, refused, times};
 use crate::{Order, Query};
 
 /// What to write in place of what would need a second table.
@@ -181,7 +181,14 @@ fn group_names(group_by: &GroupByExpr, tokens: &Tokens) -> Result<Vec<(String, L
             "ask for each grouping on its own",
         )),
         GroupByExpr::Expressions(names, _) => {
-            names.iter().map(|e| items::column(e, tokens, "GROUP", instead)).collect()
+            let one = |e: &Expr| match condition::plain(e) {
+                Expr::Function(call) => match times::part(call, tokens, "GROUP") {
+                    Some(part) => part.map(|(part, at)| (times::marked(&part), at)),
+                    None => items::column(e, tokens, "GROUP", instead),
+                },
+                _ => items::column(e, tokens, "GROUP", instead),
+            };
+            names.iter().map(one).collect()
         }
     }
 }

@@ -87,7 +87,6 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
             .map(|f| parse_condition(f))
             .collect::<std::result::Result<_, _>>()
             .map_err(Error::Usage)?,
-        group_by: body.group_by,
         measures: body
             .measures
             .iter()
@@ -97,7 +96,9 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
         distinct: body.distinct,
         order_by: body.order_by.iter().map(|order| parse_order(order)).collect(),
         limit: body.limit,
-    };
+        ..QueryDoc::default()
+    }
+    .with_groups(&body.group_by);
     let doc = match &body.sql {
         None => doc,
         Some(_) if doc.asks() => {
