@@ -26,6 +26,14 @@ pub enum ColumnKind {
     Timestamp,
 }
 
+impl ColumnKind {
+    /// Whether the engine reads this text as a value of this kind.
+    #[must_use]
+    pub fn accepts(self, text: &str) -> bool {
+        crate::inspect::is_of(self, text)
+    }
+}
+
 impl fmt::Display for ColumnKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

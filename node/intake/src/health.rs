@@ -26,3 +26,14 @@ pub struct Health {
     /// What a person should know already.
     pub remarks: Vec<Remark>,
 }
+
+impl Health {
+    /// Whether the account may do more than read.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.remarks.iter().any(|remark| WRITES.contains(&remark.code))
+    }
+}
+
+/// Remarks on accounts that may do more than read.
+const WRITES: [&str; 2] = ["role-may-write", "role-above-rights"];

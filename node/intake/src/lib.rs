@@ -5,8 +5,8 @@
 //! (ISO days, decimal points, NFC), with the place of each, and with [`Remark`]s on what a person should know. What the
 //! rows become (a snapshot that a decision is applied to) is for others.
 //!
-//! **What it is not.** It decides nothing, keeps nothing and serves nobody: a consumer's question never reaches an
-//! origin. It never writes to an origin. It holds no credentials: an origin names the file or the environment variable
+//! **What it is not.** It decides nothing, keeps nothing and serves nobody: a consumer's question reaches an
+//! origin only where a steward wants it to ([`live`]). It never writes to an origin. It holds no credentials: an origin names the file or the environment variable
 //! that does ([`Secret`]).
 //!
 //! **The rule of the house.** Nothing is guessed silently: what was found out is a remark, what cannot be told is
@@ -29,6 +29,7 @@ mod health;
 pub mod http;
 mod json;
 pub mod limits;
+pub mod live;
 pub mod mapping;
 mod origin;
 pub mod postgres;

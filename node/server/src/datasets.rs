@@ -291,8 +291,11 @@ pub async fn add(node: &Node, operation: &Operation, new: New) -> Result<Added> 
         Format::Parquet => (catalog::Format::Parquet, None, None),
     };
     let source = catalog::Source { path: path.to_string_lossy().into_owned(), format, delimiter };
+    // The first rows of a live source promise nothing of the others.
+    let sample = described && crate::sources::state(node, id.as_str())?.is_some_and(|state| state.sample);
     let columns = inspection.schema.columns().iter();
-    let columns = columns.map(|c| catalog::Column::new(&c.name, catalog_kind(c.kind), c.nullable)).collect();
+    let columns =
+        columns.map(|c| catalog::Column::new(&c.name, catalog_kind(c.kind), sample || c.nullable)).collect();
     let mut record = DatasetRecord::draft(id, &node.config.node.id, source, columns, operation.now);
     let lowered = describe(&mut record, new)?;
     record.check().map_err(|e| Error::usage(e.to_string()))?;

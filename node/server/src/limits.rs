@@ -122,5 +122,9 @@ pub const NAME_CHARS_MAX: usize = 100;
 pub const OFFER_SECONDS: i64 = 120;
 /// Largest snapshot of a source, bytes: what one disk of an old machine still has room for.
 pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
+/// Rows of a live source that lie in the node, for its contract and its profile.
+pub const SAMPLE_ROWS: u64 = 10_000;
+/// Longest reading of a live source for one question, seconds: it keeps one of the few places for views.
+pub const LIVE_SECONDS: u64 = 900;
 /// Most remarks on a source that are kept.
 pub const REMARKS_MAX: usize = 50;

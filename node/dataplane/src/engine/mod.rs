@@ -11,8 +11,8 @@ pub(crate) mod file;
 pub(crate) mod governed;
 pub(crate) mod largest;
 pub(crate) mod mask;
-pub(crate) mod perturb;
 pub(crate) mod period;
+pub(crate) mod perturb;
 pub(crate) mod plan;
 pub(crate) mod session;
 pub(crate) mod view;
@@ -20,7 +20,7 @@ pub(crate) mod view;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

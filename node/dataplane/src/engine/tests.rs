@@ -25,7 +25,7 @@ const VISIBLE: &str = "1,11111111111,7,Ankara,100,1980-01-01\n3,33333333333,8,An
 const HIDDEN: &str = "2,22222222222,SECRET-HIDDEN,Istanbul,0,1985-01-01\n";
 const HEADER: &str = "id,citizen_id,full_name,province,salary,born\n";
 
-pub(super) fn people() -> Schema {
+pub(crate) fn people() -> Schema {
     use ColumnKind::{Date, Integer, String};
     Schema::new(vec![
         Column::new("id", Integer, false),
@@ -38,7 +38,7 @@ pub(super) fn people() -> Schema {
     .unwrap()
 }
 
-pub(super) fn restriction() -> Restriction {
+pub(crate) fn restriction() -> Restriction {
     Restriction {
         columns: Some(["id", "citizen_id", "full_name", "salary", "born"].map(str::to_owned).to_vec()),
         masks: [

@@ -12,7 +12,7 @@ pub(super) fn null_word(text: &str) -> Option<&'static str> {
 }
 
 /// Whether the engine reads this text as a value of this kind.
-pub(super) fn is_of(kind: ColumnKind, text: &str) -> bool {
+pub(crate) fn is_of(kind: ColumnKind, text: &str) -> bool {
     match kind {
         ColumnKind::String => true,
         ColumnKind::Integer => is_integer(text),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 pub(crate) use csv::{check_header, header};
+pub(crate) use guess::is_of;
 pub(crate) use parquet::{open_checked as open_parquet, rows_of};
 
 use crate::limits::{PROBLEMS_MAX, QUOTED_CHARS_MAX};

@@ -14,9 +14,12 @@ use crate::{Health, IntakeError, Remark, Said};
 const RIGHTS: &str = "SELECT has_table_privilege(c.oid, 'INSERT') OR has_any_column_privilege(c.oid, 'INSERT') \
      OR has_table_privilege(c.oid, 'UPDATE') OR has_any_column_privilege(c.oid, 'UPDATE') \
      OR has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE') \
+     OR has_table_privilege(c.oid, 'TRIGGER') OR pg_has_role(c.relowner, 'MEMBER') \
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      WHERE n.nspname::text = $1 AND c.relname::text = $2";
-const ABOVE: &str = "SELECT rolsuper OR rolbypassrls OR pg_has_role(oid, 'pg_write_all_data', 'MEMBER') \
+const ABOVE: &str = "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolreplication \
+     OR pg_has_role(oid, 'pg_write_all_data', 'MEMBER') OR pg_has_role(oid, 'pg_execute_server_program', 'MEMBER') \
+     OR pg_has_role(oid, 'pg_write_server_files', 'MEMBER') OR pg_has_role(oid, 'pg_read_server_files', 'MEMBER') \
      FROM pg_catalog.pg_roles WHERE rolname = current_user";
 
 pub(super) fn check(origin: &Postgresql, base: &Path) -> Result<Health, IntakeError> {
@@ -26,14 +29,14 @@ pub(super) fn check(origin: &Postgresql, base: &Path) -> Result<Health, IntakeEr
     let version: String = session.wait(session.client.query_one_scalar("SHOW server_version", &[]))?;
     let prepared = session.prepare(&statement)?;
     let (columns, _) = shape(&prepared)?;
-    session.declare(&statement)?;
+    session.declare(&statement, &[])?;
     let plan = Plan::of(&session, &statement)?;
     let mut remarks = Vec::new();
     if above(&session)? {
         remarks.push(Remark::new(
             "role-above-rights",
-            "vai trò này là quản trị hoặc được ghi mọi bảng; hãy dùng một vai trò chỉ có quyền SELECT",
-            "this role is a superuser or may write every table; use one that has SELECT only",
+            "vai trò này là quản trị, đứng trên RLS, được ghi mọi bảng hoặc đụng tới tệp của máy chủ; hãy dùng một vai trò chỉ có quyền SELECT",
+            "this role is a superuser, stands above row security, may write every table or reach the server's files; use one that has SELECT only",
         ));
     }
     for (schema, table) in tables(&reading, &plan) {
@@ -41,8 +44,8 @@ pub(super) fn check(origin: &Postgresql, base: &Path) -> Result<Health, IntakeEr
             let name = quoted(&format!("{schema}.{table}"));
             remarks.push(Remark::new(
                 "role-may-write",
-                format!("vai trò này được ghi vào `{name}`; hãy thu hồi, chỉ để lại quyền SELECT"),
-                format!("this role may write to `{name}`; revoke that and leave SELECT"),
+                format!("vai trò này được ghi vào `{name}`, hoặc là chủ của nó; hãy thu hồi, chỉ để lại quyền SELECT"),
+                format!("this role may write to `{name}`, or owns it; revoke that and leave SELECT"),
             ));
         }
     }

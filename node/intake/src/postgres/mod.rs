@@ -5,12 +5,13 @@
 //! not grow with the table; a row larger than the limit ends the reading. Names are quoted; a query is prepared by the
 //! server as one statement before anything runs. The server's own text form is taken for values, so numerics are exact.
 //!
-//! **What it is not.** It pushes nothing of a consumer's question down, and it does not replace the rights of the role:
+//! **What it is not.** It pushes nothing of a consumer's question down but in a live reading (`live`), and it does not replace the rights of the role:
 //! give it `SELECT` on what it reads and nothing else; [`Postgresql::check`] says when it has more.
 
 mod budget;
 mod check;
 mod connect;
+mod live;
 mod rows;
 mod session;
 mod sql;

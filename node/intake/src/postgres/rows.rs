@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::pin::Pin;
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream, Statement};
 
 use super::Postgresql;
@@ -26,6 +26,8 @@ pub(super) struct PostgresRows {
     session: Option<Session>,
     row: u64,
     text: Text,
+    /// Whether a cell without a form is missing, its place named, in place of an end to the reading.
+    lenient: bool,
 }
 
 /// Names and forms of a statement's columns.
@@ -45,8 +47,24 @@ impl PostgresRows {
         let session = Session::begin(origin, base, origin.seconds_max)?;
         let prepared = session.prepare(&statement)?;
         let (columns, forms) = shape(&prepared)?;
-        session.declare(&statement)?;
-        Ok(Self { columns, forms, batch: None, session: Some(session), row: 0, text: Text::default() })
+        session.declare(&statement, &[])?;
+        Ok(Self::of(columns, forms, session, false))
+    }
+
+    /// Opens a cursor over a statement of ours with its parameters, for a live reading.
+    pub(super) fn live(
+        session: Session,
+        statement: &str,
+        bound: &[&(dyn ToSql + Sync)],
+    ) -> Result<Self, IntakeError> {
+        let prepared = session.wait(session.client.prepare(statement))?;
+        let (columns, forms) = shape(&prepared)?;
+        session.declare(statement, bound)?;
+        Ok(Self::of(columns, forms, session, true))
+    }
+
+    fn of(columns: Vec<String>, forms: Vec<Form>, session: Session, lenient: bool) -> Self {
+        Self { columns, forms, batch: None, session: Some(session), row: 0, text: Text::default(), lenient }
     }
 
     /// The next row as the server sends it; none after the last.
@@ -71,7 +89,7 @@ impl PostgresRows {
     }
 
     fn fill(&mut self, from: &SimpleQueryRow, row: &mut Vec<Cell>) -> Result<Place, IntakeError> {
-        let place = Place::row(self.row);
+        let mut place = Place::row(self.row);
         for (i, (form, name)) in self.forms.iter().zip(&self.columns).enumerate() {
             let value = from.try_get(i).map_err(|_| {
                 IntakeError::content(place.clone().column(name), "không phải chữ UTF-8", "not UTF-8 text")
@@ -86,10 +104,22 @@ impl PostgresRows {
                     )
                 })
             });
-            row.push(cell.transpose()?);
+            match cell.transpose() {
+                Ok(cell) => row.push(cell),
+                Err(_) if self.lenient => {
+                    place.column = Some(name.clone());
+                    row.push(None);
+                }
+                Err(e) => return Err(e),
+            }
         }
-        check_row(row, &self.columns, &place)?;
-        Ok(place)
+        match check_row(row, &self.columns, &place) {
+            Err(IntakeError::Content(problem)) if self.lenient => {
+                row.fill(None);
+                Ok(problem.place)
+            }
+            checked => checked.map(|()| place),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use super::budget::Budget;
@@ -67,10 +68,10 @@ impl Session {
     }
 
     /// Opens the cursor over a prepared statement; the server refuses one here that writes. Nothing runs yet.
-    pub(super) fn declare(&self, statement: &str) -> Result<(), IntakeError> {
+    pub(super) fn declare(&self, statement: &str, bound: &[&(dyn ToSql + Sync)]) -> Result<(), IntakeError> {
         // By the extended protocol, which takes one statement only.
         let cursor = format!("DECLARE tram NO SCROLL CURSOR FOR {statement}");
-        self.wait(self.client.execute(&cursor, &[])).map(|_| ())
+        self.wait(self.client.execute(&cursor, bound)).map(|_| ())
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod file;
 mod guard;
+mod live;
 mod reader;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{CHECK_SECONDS, QUERY_BYTES_MAX, READ_SECONDS};
 use crate::remote::{Deadline, check_columns, quoted, too_slow};
 use crate::{Cell, Health, IntakeError, Place, Remark, Rows, Said};
-use reader::Event;
+use reader::{Asked, Event};
+use rusqlite::types::Value;
 
 /// A table or a query of a SQLite file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +124,7 @@ fn identifier(name: &str) -> String {
 struct SqliteRows {
     columns: Vec<String>,
     events: Option<Receiver<Event>>,
-    batch: std::vec::IntoIter<Vec<Cell>>,
+    batch: std::vec::IntoIter<(Vec<Cell>, Option<String>)>,
     remarks: Vec<Remark>,
     row: u64,
     deadline: Deadline,
@@ -131,12 +133,22 @@ struct SqliteRows {
 
 impl SqliteRows {
     fn open(origin: &Sqlite, base: &Path, seconds: u64) -> Result<Self, IntakeError> {
-        let (statement, file) = (origin.statement()?, base.join(&origin.file));
+        let asked = Asked { statement: origin.statement()?, bound: None };
+        Self::start(base.join(&origin.file), asked, seconds)
+    }
+
+    /// The rows of a statement of ours with its parameters, for a live reading.
+    fn live(origin: &Sqlite, base: &Path, statement: String, bound: Vec<Value>) -> Result<Self, IntakeError> {
+        let asked = Asked { statement, bound: Some(bound) };
+        Self::start(base.join(&origin.file), asked, origin.seconds_max)
+    }
+
+    fn start(file: PathBuf, asked: Asked, seconds: u64) -> Result<Self, IntakeError> {
         let deadline = Deadline::after(seconds);
         let stop = Arc::new(AtomicBool::new(false));
         let (send, events) = sync_channel(2);
         let stopped = stop.clone();
-        let read = move || reader::read(&file, &statement, deadline, stopped, &send);
+        let read = move || reader::read(&file, &asked, deadline, stopped, &send);
         std::thread::Builder::new()
             .name("sqlite".into())
             .spawn(read)
@@ -166,10 +178,10 @@ impl SqliteRows {
 
     fn step(&mut self, row: &mut Vec<Cell>) -> Result<Option<Place>, IntakeError> {
         loop {
-            if let Some(mut next) = self.batch.next() {
+            if let Some((mut next, column)) = self.batch.next() {
                 row.append(&mut next);
                 self.row += 1;
-                return Ok(Some(Place::row(self.row)));
+                return Ok(Some(Place { column, ..Place::row(self.row) }));
             }
             match self.event()? {
                 Event::Rows(rows) => self.batch = rows.into_iter(),

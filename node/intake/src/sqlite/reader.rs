@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 
 use rusqlite::ErrorCode;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{Value, ValueRef};
 
 use super::{file, guard};
 use crate::remote::{Deadline, Text, check_columns, check_row, quoted, too_slow};
@@ -20,12 +20,20 @@ const BATCH_ROWS: usize = 512;
 pub(super) enum Event {
     /// First: names.
     Columns(Vec<String>),
-    /// Rows.
-    Rows(Vec<Vec<Cell>>),
+    /// Rows; in a live reading each perhaps with the name of a column whose cell has no form.
+    Rows(Vec<(Vec<Cell>, Option<String>)>),
     /// Last: all rows were sent.
     End(Vec<Remark>),
     /// Last: they were not.
     Failed(IntakeError),
+}
+
+/// What is read.
+pub(super) struct Asked {
+    /// The statement.
+    pub statement: String,
+    /// Its parameters, in a live reading: there a cell without a form is missing, and does not end it.
+    pub bound: Option<Vec<Value>>,
 }
 
 /// Nobody listens any more.
@@ -34,12 +42,12 @@ struct Gone;
 /// Reads all rows into `send`, until it is closed.
 pub(super) fn read(
     path: &Path,
-    statement: &str,
+    asked: &Asked,
     deadline: Deadline,
     stop: Arc<AtomicBool>,
     send: &SyncSender<Event>,
 ) {
-    let last = match rows(path, statement, deadline, stop, send) {
+    let last = match rows(path, asked, deadline, stop, send) {
         Ok(Ok(remarks)) => Event::End(remarks),
         Ok(Err(Gone)) => return,
         Err(e) => Event::Failed(e),
@@ -50,17 +58,17 @@ pub(super) fn read(
 
 fn rows(
     path: &Path,
-    statement: &str,
+    asked: &Asked,
     deadline: Deadline,
     stop: Arc<AtomicBool>,
     send: &SyncSender<Event>,
 ) -> Result<Result<Vec<Remark>, Gone>, IntakeError> {
     let (mut db, still) = file::open(path)?;
     guard::restrict(&mut db, deadline, stop).map_err(|e| failed(&e))?;
-    let mut prepared = db.prepare(statement).map_err(|e| failed(&e))?;
+    let mut prepared = db.prepare(&asked.statement).map_err(|e| failed(&e))?;
     let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     check_columns(&columns)?;
-    if prepared.parameter_count() > 0 || !prepared.readonly() {
+    if (prepared.parameter_count() > 0 && asked.bound.is_none()) || !prepared.readonly() {
         return Err(IntakeError::origin(
             "`query` chỉ được đọc và không có tham số (?)",
             "`query` only reads and has no parameters (?)",
@@ -69,12 +77,14 @@ fn rows(
     if send.send(Event::Columns(columns.clone())).is_err() {
         return Ok(Err(Gone));
     }
-    let mut cells = Cells { columns, text: Text::default(), kinds: Vec::new(), row: 0 };
-    let mut found = prepared.query([]).map_err(|e| failed(&e))?;
+    let mut cells =
+        Cells { columns, text: Text::default(), kinds: Vec::new(), row: 0, lenient: asked.bound.is_some() };
+    let mut found =
+        prepared.query(rusqlite::params_from_iter(asked.bound.iter().flatten())).map_err(|e| failed(&e))?;
     let (mut batch, mut bytes) = (Vec::new(), 0);
     while let Some(row) = found.next().map_err(|e| failed(&e))? {
         let row = cells.take(row)?;
-        bytes += row.iter().flatten().map(String::len).sum::<usize>();
+        bytes += row.0.iter().flatten().map(String::len).sum::<usize>();
         batch.push(row);
         if bytes >= BATCH_BYTES || batch.len() >= BATCH_ROWS {
             bytes = 0;
@@ -99,45 +109,34 @@ struct Cells {
     /// Numbers, text: for each column.
     kinds: Vec<(bool, bool)>,
     row: u64,
+    lenient: bool,
 }
 
 impl Cells {
-    fn take(&mut self, row: &rusqlite::Row<'_>) -> Result<Vec<Cell>, IntakeError> {
+    fn take(&mut self, row: &rusqlite::Row<'_>) -> Result<(Vec<Cell>, Option<String>), IntakeError> {
         self.row += 1;
         self.kinds.resize(self.columns.len(), (false, false));
         let place = Place::row(self.row);
         let mut cells = Vec::with_capacity(self.columns.len());
+        let mut formless = None;
         for (i, (name, kinds)) in self.columns.iter().zip(&mut self.kinds).enumerate() {
             let value = row.get_ref(i).map_err(|e| failed(&e))?;
-            let wrong = |vi: &str, en: &str| Err(IntakeError::content(place.clone().column(name), vi, en));
-            cells.push(match value {
-                ValueRef::Null => None,
-                ValueRef::Integer(n) => {
-                    kinds.0 = true;
-                    Some(n.to_string())
+            match cell(value, kinds, &mut self.text) {
+                Ok(cell) => cells.push(cell),
+                Err(_) if self.lenient => {
+                    formless = Some(name.clone());
+                    cells.push(None);
                 }
-                ValueRef::Real(n) if n.is_finite() => {
-                    kinds.0 = true;
-                    Some(n.to_string())
-                }
-                ValueRef::Real(_) => return wrong("số vô hạn", "an infinite number"),
-                ValueRef::Text(bytes) => {
-                    kinds.1 = true;
-                    match std::str::from_utf8(bytes) {
-                        Ok(value) => Some(self.text.nfc(value)),
-                        Err(_) => return wrong("không phải chữ UTF-8", "not UTF-8 text"),
-                    }
-                }
-                ValueRef::Blob(_) => {
-                    return wrong(
-                        "dữ liệu nhị phân (BLOB) không đọc được; hãy bỏ cột này khỏi `columns`, hoặc dùng hex() trong `query`",
-                        "binary data (BLOB) cannot be read; leave the column out of `columns`, or use hex() in a `query`",
-                    );
-                }
-            });
+                Err((vi, en)) => return Err(IntakeError::content(place.column(name), vi, en)),
+            }
         }
-        check_row(&cells, &self.columns, &place)?;
-        Ok(cells)
+        match check_row(&cells, &self.columns, &place) {
+            Err(IntakeError::Content(problem)) if self.lenient => {
+                cells.fill(None);
+                Ok((cells, problem.place.column))
+            }
+            checked => checked.map(|()| (cells, formless)),
+        }
     }
 
     fn remarks(&self) -> Vec<Remark> {
@@ -154,6 +153,39 @@ impl Cells {
         }
         remarks
     }
+}
+
+/// A value as the house writes it, and which kinds there were; or why it has no form here, in both languages.
+fn cell(
+    value: ValueRef<'_>,
+    kinds: &mut (bool, bool),
+    text: &mut Text,
+) -> Result<Cell, (&'static str, &'static str)> {
+    Ok(match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(n) => {
+            kinds.0 = true;
+            Some(n.to_string())
+        }
+        ValueRef::Real(n) if n.is_finite() => {
+            kinds.0 = true;
+            Some(n.to_string())
+        }
+        ValueRef::Real(_) => return Err(("số vô hạn", "an infinite number")),
+        ValueRef::Text(bytes) => {
+            kinds.1 = true;
+            match std::str::from_utf8(bytes) {
+                Ok(value) => Some(text.nfc(value)),
+                Err(_) => return Err(("không phải chữ UTF-8", "not UTF-8 text")),
+            }
+        }
+        ValueRef::Blob(_) => {
+            return Err((
+                "dữ liệu nhị phân (BLOB) không đọc được; hãy bỏ cột này khỏi `columns`, hoặc dùng hex() trong `query`",
+                "binary data (BLOB) cannot be read; leave the column out of `columns`, or use hex() in a `query`",
+            ));
+        }
+    })
 }
 
 fn failed(error: &rusqlite::Error) -> IntakeError {

@@ -29,7 +29,8 @@ pub fn server() -> Option<Arc<Server>> {
     if let Some(server) = running.upgrade() {
         return Some(server);
     }
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("shared/data"));
+    let data = beside.into_iter().find(|data| data.exists()).unwrap_or_default();
     let sql = ["admin-units-schema.sql", "admin-units-data.sql"]
         .map(|name| std::fs::read_to_string(data.join(name)));
     let [Ok(schema), Ok(rows)] = sql else {

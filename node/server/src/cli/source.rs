@@ -51,7 +51,7 @@ async fn verb_on(client: &Client, verb: SourceCommand, out: Out) -> Result<()> {
 fn check(file: &Path, wanted: u64) -> Result<Value> {
     let described = Description::read(file)?;
     described.check_mapping()?;
-    let health = described.origin.check(&described.base).map_err(|e| described.told(&e))?;
+    let health = described.check()?;
     let mut rows = described.open()?;
     let (mut row, mut first) = (Vec::new(), Vec::new());
     while (first.len() as u64) < wanted {

@@ -26,6 +26,7 @@ use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::query::QueryDoc;
 use crate::records::{self, Exchange};
+use crate::sources::live;
 use crate::usage::{self, Made};
 use crate::{datasets, enforce, files, limits};
 
@@ -69,6 +70,11 @@ impl Productions {
 
 fn folder(node: &Node, exchange: &Exchange) -> PathBuf {
     node.dir.join("spool").join(format!("{}-{}", records::short(&exchange.peer), exchange.id))
+}
+
+/// Where the rows of a live source lie while the view is computed from them.
+fn live_folder(node: &Node, exchange: &Exchange) -> PathBuf {
+    node.dir.join("spool").join(format!("{}-{}.rows", records::short(&exchange.peer), exchange.id))
 }
 
 fn manifest_path(node: &Node, exchange: &Exchange) -> PathBuf {
@@ -214,7 +220,11 @@ async fn compute(
 ) -> Result<(SignedManifest, u64)> {
     let dataset = datasets::demand(node, &exchange.dataset)?;
     datasets::unchanged(&dataset)?;
-    let (job, columns) = job(node, operation, exchange, permit, &dataset, query)?;
+    let (mut job, columns) = job(node, operation, exchange, permit, &dataset, query)?;
+    let live = live::read(node, &dataset, &job, live_folder(node, exchange)).await?;
+    if let Some(live) = &live {
+        job.source = live.source();
+    }
     let format = job.format;
     // What the rows are made under is kept before the first of them can be read.
     let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
@@ -239,12 +249,17 @@ async fn compute(
         return Err(Error::Refused(Box::new(usage::too_much(bytes))));
     }
     // What was described must be what was read: a file that changed under the view makes no manifest.
-    datasets::unchanged(&dataset)?;
+    if live.is_none() {
+        datasets::unchanged(&dataset)?;
+    }
     let sealed = key.as_ref().map(|key| escrow::announce(node, exchange, key)).transpose()?;
     let is_sealed = sealed.is_some();
     let signed = sign(node, operation, exchange, permit, &dataset, format, columns, &summary, sealed)?;
     let signed = before.and_then(|bytes| the_same(&bytes, &signed)).unwrap_or(signed);
     files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
+    if let Some(live) = &live {
+        live.done();
+    }
     if is_sealed {
         node.productions.opened(&exchange.key(), reader);
     }

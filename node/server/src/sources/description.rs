@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use intake::mapping::{Mapping, Standardised};
-use intake::{Origin, Rows};
+use intake::{Cell, Health, IntakeError, Origin, Place, Remark, Rows};
 
 use super::snapshot::refused;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::limits::SAMPLE_ROWS;
 
 /// Largest description, bytes.
 const BYTES_MAX: usize = 256 << 10;
@@ -27,6 +28,8 @@ pub struct Description {
     pub base: PathBuf,
     /// What the contract's columns are made of; the rows are taken as they are without it.
     pub mapping: Option<PathBuf>,
+    /// Whether each question reads the origin anew; a snapshot answers them otherwise.
+    pub live: bool,
 }
 
 impl Description {
@@ -48,18 +51,60 @@ impl Description {
             Some(_) => Err(Error::usage(format!("`{key}` must be a text in quotes"))),
         };
         let (every, base, mapping) = (take("every")?, take("base")?, take("mapping")?);
+        let live = match take("mode")?.as_deref() {
+            None | Some("snapshot") => false,
+            Some("live") => true,
+            Some(_) => return Err(Error::usage("`mode` is \"snapshot\" (the default) or \"live\"")),
+        };
         let rest = toml::to_string(&table).map_err(Error::internal)?;
+        let origin = Origin::parse(&rest).map_err(|e| Error::usage(e.to_string()))?;
+        if live && !origin.can_be_live() {
+            return Err(Error::usage(
+                "`mode = \"live\"` is for a `table` of PostgreSQL or SQLite; make a view of a `query`, and leave the line out for other sources",
+            ));
+        }
+        if live && mapping.is_some() {
+            return Err(Error::usage(
+                "a source with a `mapping` cannot be live: let a view of the database give the columns, or leave `mode` out",
+            ));
+        }
         Ok(Self {
-            origin: Origin::parse(&rest).map_err(|e| Error::usage(e.to_string()))?,
+            origin,
+            live,
             every: every.as_deref().map(period).transpose()?,
             base: base.map_or_else(|| folder.to_owned(), PathBuf::from),
             mapping: mapping.map(PathBuf::from),
         })
     }
 
-    /// Opens the origin as it is.
+    /// Opens the origin as it is; of a live one the first rows.
     pub fn open(&self) -> Result<Box<dyn Rows>> {
-        self.origin.open(&self.base).map_err(|e| self.told(&e))
+        let rows = self.origin.open(&self.base).map_err(|e| self.told(&e))?;
+        Ok(if self.live { Box::new(First { rows, left: SAMPLE_ROWS }) } else { rows })
+    }
+
+    /// Looks at the origin. A live one has to have an account that can only read: strangers' questions reach it.
+    pub fn check(&self) -> Result<Health> {
+        let health = self.origin.check(&self.base).map_err(|e| self.told(&e))?;
+        if self.live && health.may_write() {
+            let said: Vec<String> = health.remarks.iter().map(|remark| remark.said.to_string()).collect();
+            return Err(Error::usage(format!(
+                "nguồn đọc trực tiếp cần một tài khoản chỉ có quyền SELECT · a live source needs an account that has SELECT only:\n  {}",
+                said.join("\n  ")
+            )));
+        }
+        Ok(health)
+    }
+
+    /// The origin, to be read in no more than so many seconds.
+    pub fn within(&self, seconds: u64) -> Origin {
+        let mut origin = self.origin.clone();
+        match &mut origin {
+            Origin::Postgresql(it) => it.seconds_max = it.seconds_max.min(seconds),
+            Origin::Sqlite(it) => it.seconds_max = it.seconds_max.min(seconds),
+            _ => {}
+        }
+        origin
     }
 
     /// What an origin gets wrong. Of files nothing is a matter of the line.
@@ -96,6 +141,28 @@ impl Description {
     }
 }
 
+/// So many rows and no more.
+struct First {
+    rows: Box<dyn Rows>,
+    left: u64,
+}
+
+impl Rows for First {
+    fn columns(&self) -> &[String] {
+        self.rows.columns()
+    }
+
+    fn next(&mut self, row: &mut Vec<Cell>) -> std::result::Result<Option<Place>, IntakeError> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        self.rows.next(row)
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.rows.remarks()
+    }
+}
+
 fn at(path: &Path, error: &intake::IntakeError) -> Error {
     match refused(error) {
         Error::Usage(why) => Error::usage(format!("{}: {why}", path.display())),
@@ -125,6 +192,23 @@ fn period(text: &str) -> Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_table_without_a_mapping_is_live() {
+        let folder = Path::new("/");
+        let live = |more: &str| Description::parse(&format!("mode = \"live\"\n{more}"), folder);
+        let table = "type = \"sqlite\"\nfile = \"a.db\"\ntable = \"t\"\n";
+        assert!(live(table).unwrap().live);
+        assert!(!Description::parse(table, folder).unwrap().live, "snapshots are the default");
+        for bad in [
+            "type = \"sqlite\"\nfile = \"a.db\"\nquery = \"SELECT 1\"\n".to_owned(),
+            "type = \"text\"\npath = \"a.csv\"\n".to_owned(),
+            format!("mapping = \"m.toml\"\n{table}"),
+        ] {
+            assert!(live(&bad).is_err(), "{bad}");
+        }
+        assert!(Description::parse(&format!("mode = \"direct\"\n{table}"), folder).is_err());
+    }
 
     #[test]
     fn a_period_is_a_number_and_a_unit() {

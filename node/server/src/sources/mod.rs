@@ -2,7 +2,8 @@
 //!
 //! **What it is.** A dataset that was added from a description (`sources/NAME.toml` in the node's folder, editable) has a
 //! snapshot in the node. A refresh reads the origin anew, checks every row against the contract, and only then puts the
-//! new snapshot in the place of the old one. Consumers' questions reach the snapshot alone, never the origin.
+//! new snapshot in the place of the old one. Consumers' questions reach the snapshot alone, never the origin, unless a
+//! steward has said that they may ([`live`]); then the snapshot holds the first rows only, for contract and profile.
 //!
 //! **Promise.** Whatever a refresh meets (no line, a damaged file, a column that is gone, a kill at any moment), the rows
 //! that were served before are served on, and the description's state says what is wrong.
@@ -10,7 +11,13 @@
 //! **Where to begin.** [`first`] when a dataset is added, [`refresh`] afterwards, [`due`] on the monitor's tick.
 
 mod description;
+pub mod live;
 mod snapshot;
+
+#[cfg(test)]
+mod kinds_tests;
+#[cfg(test)]
+mod live_tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,6 +66,9 @@ pub struct State {
     /// What was found of the rows that are served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<snapshot::Found>,
+    /// Whether the rows in the node are only the first of a live source.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sample: bool,
 }
 
 /// A remark as it is kept.
@@ -104,15 +114,26 @@ pub async fn first(node: &Node, dataset: &str, path: &Path) -> Result<(PathBuf, 
     files::make_private_dir(&folder)?;
     files::make_private_dir(&node.dir.join(FOLDER))?;
     described.check_mapping()?;
-    let mapped = described.mapping.is_some();
+    if described.live {
+        let described = described.clone();
+        tokio::task::spawn_blocking(move || described.check()).await.map_err(Error::internal)??;
+    }
+    let (mapped, sample) = (described.mapping.is_some(), described.live);
     let taken = taken(described, None, folder.join(PART), node.clock.now()).await?;
     let snapshot = folder.join(SNAPSHOT);
     std::fs::rename(folder.join(PART), &snapshot).map_err(|e| Error::io(&snapshot, e))?;
     files::write_atomic(&description_path(node, dataset), text.as_bytes())?;
     let now = node.clock.now();
     let remarks = taken.remarks.iter().take(REMARKS_MAX).cloned().map(Note::from).collect();
-    let state =
-        State { at: now, good: Some(now), rows: Some(taken.rows), remarks, problem: None, found: None };
+    let state = State {
+        at: now,
+        good: Some(now),
+        rows: Some(taken.rows),
+        remarks,
+        problem: None,
+        found: None,
+        sample,
+    };
     keep_state(node, dataset, &state)?;
     let mut warnings: Vec<String> = taken.remarks.iter().map(|remark| remark.said.to_string()).collect();
     if mapped {
@@ -244,12 +265,13 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
     }
     let before = state(node, name)?;
     let done = renewed(node, operation, &dataset, &path).await;
-    let (good, rows, found) = match &done {
+    let (good, rows, found, sample) = match &done {
         Ok(done) => {
             let rows = done.dataset.report.as_ref().map(|report| report.rows);
-            (Some(operation.now), rows, done.found.clone())
+            (Some(operation.now), rows, done.found.clone(), done.sample)
         }
-        Err(_) => before.map_or((None, None, None), |state| (state.good, state.rows, state.found)),
+        Err(_) => before
+            .map_or((None, None, None, false), |state| (state.good, state.rows, state.found, state.sample)),
     };
     let state = State {
         at: operation.now,
@@ -257,6 +279,7 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
         rows,
         remarks: done.as_ref().map(|done| done.remarks.clone()).unwrap_or_default(),
         found,
+        sample,
         problem: done.as_ref().err().map(ToString::to_string),
     };
     keep_state(node, name, &state)?;
@@ -276,6 +299,7 @@ struct Renewed {
     found: Option<snapshot::Found>,
     /// Whether rows or contract are others than before.
     changed: bool,
+    sample: bool,
 }
 
 async fn renewed(node: &Node, operation: &Operation, dataset: &Dataset, path: &Path) -> Result<Renewed> {
@@ -283,7 +307,9 @@ async fn renewed(node: &Node, operation: &Operation, dataset: &Dataset, path: &P
     let folder = data_folder(node, name);
     let part = folder.join(PART);
     let record = datasets::contract_now(node, dataset, operation.now)?.record;
-    let taken = taken(Description::read(path)?, Some(record), part.clone(), operation.now).await?;
+    let described = Description::read(path)?;
+    let sample = described.live;
+    let taken = taken(described, Some(record), part.clone(), operation.now).await?;
     let found = taken.found;
     if taken.rows == 0 && dataset.report.as_ref().is_some_and(|report| report.rows > 0) {
         files::remove(&part)?;
@@ -299,10 +325,10 @@ async fn renewed(node: &Node, operation: &Operation, dataset: &Dataset, path: &P
     let same = dataset.report.as_ref().is_some_and(|old| old.sha256 == report.sha256);
     if same && checked.record == dataset.record {
         files::remove(&part)?;
-        return Ok(Renewed { dataset: checked, remarks, found, changed: false });
+        return Ok(Renewed { dataset: checked, remarks, found, changed: false, sample });
     }
     let dataset = put_in_place(node, operation, checked, &part, report).await?;
-    Ok(Renewed { dataset, remarks, found, changed: true })
+    Ok(Renewed { dataset, remarks, found, changed: true, sample })
 }
 
 /// The record first says that these rows may come, then they come, then the record says that they are there: whenever the
@@ -366,6 +392,7 @@ pub fn list(node: &Node) -> Result<Vec<Value>> {
         all.push(json!({
             "dataset": name,
             "description": path.display().to_string(),
+            "live": described.as_ref().is_ok_and(|d| d.live),
             "type": described.as_ref().ok().and_then(|d| serde_json::to_value(&d.origin).ok()?.get("type").cloned()),
             "every_seconds": described.as_ref().ok().and_then(|d| d.every).map(|every| every.as_secs()),
             "broken": described.as_ref().err().map(ToString::to_string),

@@ -113,9 +113,11 @@ pub fn refused(error: &IntakeError) -> Error {
 }
 
 /// Writes so many bytes and no more.
-struct Counted {
-    file: BufWriter<File>,
-    left: u64,
+pub struct Counted {
+    /// Where they go.
+    pub file: BufWriter<File>,
+    /// How many more may.
+    pub left: u64,
 }
 
 impl Write for Counted {
