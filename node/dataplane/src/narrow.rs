@@ -199,8 +199,12 @@ mod tests {
 
     #[test]
     fn nothing_of_the_consumers_goes_into_groups_that_may_be_withheld() {
-        let aggregate =
-            AggregateOnly { k: 3, subject: Subject::Key("citizen_id".into()), group_by: vec!["id".into()] };
+        let aggregate = AggregateOnly {
+            k: 3,
+            subject: Subject::Key("citizen_id".into()),
+            group_by: vec!["id".into()],
+            disclosure: Default::default(),
+        };
         let only = Restriction { aggregate_only: Some(aggregate), ..restriction() };
         let filter = vec![Predicate::new("id", Op::Eq, vec![Value::Integer(1)])];
         let narrowed = narrowing(&people(), &only, &Query { filter, ..Query::default() }).unwrap();

@@ -47,7 +47,12 @@ async fn ask(restriction: Restriction, query: Query) -> Result<String, DataError
 fn only(k: u64, group_by: &[&str]) -> Restriction {
     let group_by = group_by.iter().map(|n| (*n).to_owned()).collect();
     Restriction {
-        aggregate_only: Some(AggregateOnly { k, subject: Subject::Rows, group_by, disclosure: Default::default() }),
+        aggregate_only: Some(AggregateOnly {
+            k,
+            subject: Subject::Rows,
+            group_by,
+            disclosure: Default::default(),
+        }),
         ..Restriction::default()
     }
 }

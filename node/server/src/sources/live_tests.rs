@@ -200,8 +200,12 @@ async fn the_server_hears_of_the_policy_and_of_the_allow_list_and_of_nothing_els
         filter: vec![one("day", Op::Eq, text("1988-08-08"))],
         ..Query::default()
     });
-    groups.restriction.aggregate_only =
-        Some(AggregateOnly { k: 2, subject: Subject::Key("big".into()), group_by: vec!["day".into()] });
+    groups.restriction.aggregate_only = Some(AggregateOnly {
+        k: 2,
+        subject: Subject::Key("big".into()),
+        group_by: vec!["day".into()],
+        disclosure: Default::default(),
+    });
     let (told, written) = seen_live(&described, &groups, folder.path()).await;
     assert!(!told.starts_with("ERROR") && written.unwrap().pushed == (1, 0), "{told}");
     let log = log(&server);
