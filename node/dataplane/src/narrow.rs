@@ -12,8 +12,6 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::logical_expr::Expr;
-
 use crate::calendar::{MICROS_PER_DAY, civil_from_days, parse_date, parse_timestamp};
 use crate::engine::ask::{Ask, Shape};
 use crate::engine::view::View;
@@ -38,7 +36,7 @@ pub struct Narrowing {
 /// # Errors
 /// As [`crate::output_schema`].
 pub fn narrowing(schema: &Schema, restriction: &Restriction, query: &Query) -> Result<Narrowing, DataError> {
-    let view = View::new(schema, restriction)?;
+    let view = View::new(schema, restriction)?.with_times(query)?;
     let ask = Ask::new(&view, query)?;
     let policy = restriction.row_filter.iter().filter_map(|p| pushable(p, schema)).collect();
     let open = |p: &&Predicate| view.column(&p.column).is_some_and(|column| column.identity);
@@ -74,9 +72,21 @@ fn needed(schema: &Schema, restriction: &Restriction, view: &View, query: &Query
     {
         raw.insert(name);
     }
-    // A mask that gives the same for every value needs none.
-    let constant = |name: &&str| view.column(name).is_some_and(|c| matches!(c.expr, Expr::Literal(..)));
-    raw.extend(shown.iter().copied().filter(|name| !constant(name)));
+    // What a shown column is made of: itself, the column behind a mask or a part of a time; a constant is made of none.
+    for column in shown.iter().filter_map(|name| view.column(name)) {
+        raw.extend(
+            column
+                .expr
+                .column_refs()
+                .iter()
+                .filter_map(|of| schema.column(&of.name))
+                .map(|c| c.name.as_str()),
+        );
+    }
+    // Noise belongs to the whole record.
+    if view.aggregate_only.as_ref().is_some_and(|aggregate| aggregate.disclosure.noise.is_some()) {
+        raw.extend(schema.columns().iter().map(|column| column.name.as_str()));
+    }
     let columns = schema.columns().iter().map(|column| column.name.as_str());
     let mut names: Vec<String> =
         columns.clone().filter(|name| raw.contains(name)).map(str::to_owned).collect();
@@ -210,6 +220,32 @@ mod tests {
         let narrowed = narrowing(&people(), &only, &Query { filter, ..Query::default() }).unwrap();
         assert_eq!((narrowed.asked.len(), narrowed.policy.len(), narrowed.limit), (0, 1, None));
         assert_eq!(narrowed.columns, ["id", "citizen_id", "province"]);
+    }
+
+    #[test]
+    fn a_part_of_a_time_is_made_of_its_column_and_noise_of_the_whole_record() {
+        let part: crate::TimePart = "month(born)".parse().unwrap();
+        let query = Query {
+            group_by: vec![part.output_name()],
+            times: vec![part],
+            measures: vec![Measure::new(Function::Count, None)],
+            ..Query::default()
+        };
+        let needed = |restriction: &Restriction| narrowing(&people(), restriction, &query).unwrap().columns;
+        assert_eq!(needed(&Restriction::default()), ["born"]);
+        let mut aggregate = AggregateOnly {
+            k: 3,
+            subject: Subject::Rows,
+            group_by: vec!["month(born)".into()],
+            disclosure: Default::default(),
+        };
+        let only = |aggregate: &AggregateOnly| Restriction {
+            aggregate_only: Some(aggregate.clone()),
+            ..Restriction::default()
+        };
+        assert_eq!(needed(&only(&aggregate)), ["born"]);
+        aggregate.disclosure.noise = crate::Noise::new(crate::HashKey::new([7; 32]), 2, 0).ok();
+        assert_eq!(needed(&only(&aggregate)).len(), people().columns().len());
     }
 
     #[test]

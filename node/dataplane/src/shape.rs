@@ -29,6 +29,11 @@ impl Job {
                 hash.update(key.bytes());
             }
         }
+        if let Some(noise) =
+            restriction.aggregate_only.as_ref().and_then(|only| only.disclosure.noise.as_ref())
+        {
+            hash.update(noise.key().bytes());
+        }
         Sha256(hash.finalize().into())
     }
 }
