@@ -294,28 +294,40 @@ impl Scan {
 
 fn find_end(buffer: &[u8], start: usize, framing: Framing, scan: &mut Scan) -> Option<End> {
     let mut at = scan.at.max(start);
-    while let Some(byte) = buffer.get(at) {
-        scan.newlines += u64::from(*byte == b'\n');
-        let ends = match framing {
-            Framing::Csv => {
-                // Doubled quotes flip twice, so parity alone tells whether a line end is inside.
-                scan.quoted ^= *byte == b'"';
-                *byte == b'\n' && !scan.quoted
+    let found = match framing {
+        Framing::JsonArray => loop {
+            let Some(byte) = buffer.get(at) else { break None };
+            scan.newlines += u64::from(*byte == b'\n');
+            at += 1;
+            if scan.closes(*byte) {
+                break Some(at);
             }
-            Framing::Lines => *byte == b'\n',
-            Framing::JsonArray => scan.closes(*byte),
-        };
-        at += 1;
-        if ends {
-            let content = match framing {
-                Framing::JsonArray => at,
-                _ => at - 1 - usize::from(at >= start + 2 && buffer.get(at - 2) == Some(&b'\r')),
+        },
+        Framing::Csv | Framing::Lines => loop {
+            // Every byte of every dataset passes here, so not byte by byte.
+            let rest = buffer.get(at..).unwrap_or_default();
+            let next = match framing {
+                Framing::Csv => memchr::memchr2(b'\n', b'"', rest),
+                _ => memchr::memchr(b'\n', rest),
             };
-            return Some(End { content, next: at, newlines: scan.newlines });
-        }
+            let Some(next) = next else {
+                at = at.max(buffer.len());
+                break None;
+            };
+            let newline = rest.get(next) == Some(&b'\n');
+            at += next + 1;
+            scan.newlines += u64::from(newline);
+            // Doubled quotes flip twice, so parity alone tells whether a line end is inside.
+            scan.quoted ^= !newline;
+            if newline && !scan.quoted {
+                break Some(at - 1 - usize::from(at >= start + 2 && buffer.get(at - 2) == Some(&b'\r')));
+            }
+        },
+    };
+    if found.is_none() {
+        scan.at = at;
     }
-    scan.at = at;
-    None
+    found.map(|content| End { content, next: at, newlines: scan.newlines })
 }
 
 impl Scan {

@@ -1,5 +1,7 @@
 //! What the benchmarks (`src/bin/bench-*.rs`) share: medians, a payload, and the two ways to print figures.
 
+pub mod door;
+pub mod duckdb;
 pub mod ledger;
 pub mod nginx;
 

@@ -82,6 +82,20 @@ impl Nginx {
         }
         Ok(took)
     }
+
+    /// The same, and then the file's digest by `sha256sum`, as its client would check what it got; both durations.
+    ///
+    /// # Errors
+    /// As [`Nginx::fetch`].
+    pub fn fetch_verified(&self, out: &Path) -> io::Result<(Duration, Duration)> {
+        let fetched = self.fetch(out)?;
+        let started = Instant::now();
+        let status = Command::new("sha256sum").arg(out).stdout(Stdio::null()).status()?;
+        if !status.success() {
+            return Err(io::Error::other(format!("sha256sum: {status}")));
+        }
+        Ok((fetched, started.elapsed()))
+    }
 }
 
 impl Drop for Nginx {

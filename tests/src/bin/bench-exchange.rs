@@ -6,11 +6,10 @@
 //! the first byte when the first verified chunk (4 MiB) is on the consumer's disk; the last when the whole file is; the
 //! receipts when the exchange is completed.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
+use tests::bench::door::call;
 use tests::bench::{Figures, MB, median, ms, say, write_payload};
 use tests::{TestNode, pair, repository};
 
@@ -84,22 +83,4 @@ fn exchange(consumer: &TestNode, run: usize) -> std::io::Result<[f64; 4]> {
         }
     }
     Ok(took.map(|t| t.unwrap_or_default()))
-}
-
-/// One call of the local door, as an application makes it.
-fn call(node: &TestNode, method: &str, path: &str, body: &str) -> std::io::Result<Value> {
-    let run: Value = serde_json::from_slice(&std::fs::read(node.dir().join("run/local.json"))?)?;
-    let (address, token) =
-        (run["address"].as_str().unwrap_or_default(), run["token"].as_str().unwrap_or_default());
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (_, content) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    serde_json::from_str(content).map_err(std::io::Error::other)
 }
