@@ -120,6 +120,7 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         open_doors(&node, doors).await?;
         node.outbox.start(&node)?;
         flow::take_up(&node)?;
+        crate::questions::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
         keep(&node, tokio::spawn(crate::sources::run(node.clone())));
         keep(&node, tokio::spawn(witness::hearing::run(node.clone())));

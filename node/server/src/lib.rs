@@ -39,6 +39,7 @@ pub mod outbox;
 pub mod peer;
 pub mod peers;
 pub mod query;
+pub mod questions;
 pub mod rate;
 pub mod records;
 pub mod rules;

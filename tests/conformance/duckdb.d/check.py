@@ -140,7 +140,7 @@ def corpus(db, columns):
     # Parts of times, grouped by and listed.
     for name in [n for n in names if columns[n] in ("date", "timestamp")]:
         q = quoted(name)
-        parts = [f"year({q})", f"month({q})", f"date_trunc('day', {q})", f"strftime({q}, '%Y-%m')"]
+        parts = [f"year({q})", f"month({q})", f"date({q})", f"strftime({q}, '%Y-%m')"]
         if columns[name] == "timestamp":
             parts += [f"hour({q})", f"date_trunc('hour', {q})"]
         for place, part in enumerate(parts):

@@ -1,4 +1,4 @@
-//! Parts of times in SQL: `year(c)`, `month(c)`, `hour(c)`, `date_trunc('day', c)`, `date_trunc('hour', c)` and
+//! Parts of times in SQL: `year(c)`, `month(c)`, `hour(c)`, `date(c)`, `date_trunc('hour', c)` and
 //! `strftime(c, '%Y-%m')`, each with the meaning and the kind that DuckDB gives it. Selected and grouped by, nothing else.
 
 use datafusion::sql::sqlparser::ast::{
@@ -25,18 +25,18 @@ pub(super) fn part(
     clause: &str,
 ) -> Option<Result<(TimePart, Location), SqlError>> {
     let word = call.name.to_string().to_ascii_lowercase();
-    if !["year", "month", "hour", "date_trunc", "strftime"].contains(&word.as_str()) {
+    if !["year", "month", "date", "hour", "date_trunc", "strftime"].contains(&word.as_str()) {
         return None;
     }
     let at = refused::place(call.name.span().start, tokens, clause);
-    let instead = "write year(c), month(c), hour(c), date_trunc('day', c), date_trunc('hour', c) or strftime(c, '%Y-%m')";
+    let instead = "write year(c), month(c), hour(c), date(c), date_trunc('hour', c) or strftime(c, '%Y-%m')";
     let wrong = || SqlError::new(at, format!("`{word}` of this cannot be computed"), instead);
     Some(arguments(call).ok_or_else(wrong).and_then(|arguments| {
         let (by, over) = match (word.as_str(), arguments.as_slice()) {
             ("year", [over]) => (Period::Year, *over),
             ("month", [over]) => (Period::MonthOfYear, *over),
             ("hour", [over]) => (Period::HourOfDay, *over),
-            ("date_trunc", [how, over]) if is_text(how, "day") => (Period::Day, *over),
+            ("date", [over]) => (Period::Day, *over),
             ("date_trunc", [how, over]) if is_text(how, "hour") => (Period::Hour, *over),
             ("strftime", [over, how]) if is_text(how, "%Y-%m") => (Period::Month, *over),
             _ => return Err(wrong()),

@@ -163,7 +163,7 @@ fn sql_says_the_same_parts() {
         ("year(a)", Period::Year),
         ("month(a)", Period::MonthOfYear),
         ("hour(a)", Period::HourOfDay),
-        ("date_trunc('day', a)", Period::Day),
+        ("date(a)", Period::Day),
         ("DATE_TRUNC('hour', a)", Period::Hour),
         ("strftime(a, '%Y-%m')", Period::Month),
     ] {
@@ -174,6 +174,8 @@ fn sql_says_the_same_parts() {
     for bad in [
         "SELECT strftime(a, '%s') FROM this_dataset",
         "SELECT date_trunc('month', a) FROM this_dataset",
+        "SELECT date_trunc('day', a) FROM this_dataset",
+        "SELECT date '2023-01-01' FROM this_dataset",
         "SELECT year(a, b) FROM this_dataset",
         "SELECT year(year(a)) FROM this_dataset",
         "SELECT year('2023-01-01') FROM this_dataset",

@@ -54,6 +54,9 @@ pub enum Command {
     /// Exchanges of data.
     #[command(subcommand)]
     Exchange(ExchangeCommand),
+    /// Questions to several sources at once, joined here.
+    #[command(subcommand)]
+    Question(QuestionCommand),
     /// Receipts, verified without a node or a network.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
@@ -438,10 +441,10 @@ pub struct ExchangeGetArgs {
     /// Only rows for which this holds: "COLUMN OP VALUE" with = <> < <= > >=, "COLUMN in (A, B)", "COLUMN is null"; repeat for and.
     #[arg(long = "where", value_name = "CONDITION")]
     pub filter: Vec<String>,
-    /// Group by these columns.
+    /// Group by these columns; a part of a time as "month(COLUMN) as NAME" (year, month, day, hour, month_of_year, hour_of_day).
     #[arg(long, value_delimiter = ',')]
     pub group_by: Vec<String>,
-    /// Measures of the groups: count, sum(COLUMN), avg(COLUMN), min(COLUMN), max(COLUMN).
+    /// Measures of the groups: count, sum(COLUMN), avg(COLUMN), min(COLUMN), max(COLUMN), each with " as NAME".
     #[arg(long, value_delimiter = ',')]
     pub measure: Vec<String>,
     /// At most so many rows.
@@ -502,6 +505,62 @@ pub enum FormatArg {
     Xlsx,
     /// Comma-separated values with a mark that lets Excel read Vietnamese letters.
     CsvBom,
+}
+
+impl FormatArg {
+    /// The word that nodes use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Json => "json",
+            Self::Xlsx => "xlsx",
+            Self::CsvBom => "csv-bom",
+        }
+    }
+}
+
+/// `tram question …`
+#[derive(Debug, Subcommand)]
+pub enum QuestionCommand {
+    /// Ask, and bring home the joined result with its report and the receipts of every source.
+    Ask(QuestionAskArgs),
+    /// Bring home the result of a question that was asked before.
+    Fetch {
+        /// Its id.
+        question: String,
+        /// Where the result goes; report and receipts beside it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// How long to wait for the end, seconds.
+        #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
+        wait: u64,
+    },
+    /// All questions, the newest first.
+    List,
+    /// One question, with what became of each source.
+    Show {
+        /// Its id.
+        question: String,
+    },
+}
+
+/// `tram question ask`
+#[derive(Debug, Args)]
+pub struct QuestionAskArgs {
+    /// The question: TOML or JSON (docs/questions.md).
+    pub file: PathBuf,
+    /// Form of the result [default: as the file says, or csv].
+    #[arg(long, value_enum)]
+    pub format: Option<FormatArg>,
+    /// Where the result goes; report and receipts beside it.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How long to wait for the end, seconds; the question goes on afterwards (exit code 6).
+    #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
+    pub wait: u64,
 }
 
 /// `tram receipt …`

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::args::{ExchangeCommand, ExchangeGetArgs, FormatArg};
+use super::args::{ExchangeCommand, ExchangeGetArgs};
 use super::client::{Client, segment};
 use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
@@ -153,15 +153,7 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
         "order_by": args.order_by,
         "limit": args.limit,
         "sql": args.sql,
-        "format": match args.format {
-            FormatArg::Csv => "csv",
-            FormatArg::Ndjson => "ndjson",
-            FormatArg::Parquet => "parquet",
-            FormatArg::Arrow => "arrow",
-            FormatArg::Json => "json",
-            FormatArg::Xlsx => "xlsx",
-            FormatArg::CsvBom => "csv-bom",
-        },
+        "format": args.format.word(),
         "queue": args.queue,
         "committed": {"user": args.user, "subject": args.subject, "case": args.case},
     });

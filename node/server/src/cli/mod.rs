@@ -24,6 +24,7 @@ mod policy_decide;
 pub mod policy_impact;
 mod policy_lint;
 mod policy_odrl;
+mod question;
 mod receipt;
 mod source;
 mod witness;
@@ -73,6 +74,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Approval(verb) => approval::run(dir, verb, out).await,
         Command::Catalog(verb) => peer::catalog(dir, verb, out).await,
         Command::Exchange(verb) => exchange::run(dir, verb, out).await,
+        Command::Question(verb) => question::run(dir, verb, out).await,
         Command::Receipt(verb) => receipt::run(verb, out),
         Command::Escrow(verb) => escrow::run(verb, out).await,
         Command::Ledger(verb) => ledger::run(dir, verb, out).await,

@@ -40,6 +40,24 @@ pub async fn begin(
     queue: bool,
 ) -> Result<Exchange> {
     committed.check()?;
+    let mut exchange = wish(node, operation, participant, dataset, ask)?;
+    exchange.queue = queue;
+    evidence::keep_wish(node, &exchange.id, committed)?;
+    let key = exchange.key();
+    let tx = Tx::new().absent(Space::Exchange, key.clone()).put_json(Space::Exchange, key.clone(), &exchange);
+    node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
+    super::nudge(node, &key);
+    Ok(exchange)
+}
+
+/// An exchange that is not kept yet: its words are checked. It waits for peers that cannot be reached.
+pub fn wish(
+    node: &Node,
+    operation: &Operation,
+    participant: &str,
+    dataset: &str,
+    ask: Ask,
+) -> Result<Exchange> {
     node.peers.route(participant)?;
     let bare = |what: &str, text: &Option<String>, prefix: &str| -> Result<Option<String>> {
         let Some(text) = text else { return Ok(None) };
@@ -58,15 +76,7 @@ pub async fn begin(
     };
     catalog::DatasetId::try_from(dataset.to_owned()).map_err(|e| Error::usage(e.to_string()))?;
     let id = ulid::Ulid::generate().to_string();
-    let mut exchange =
-        Exchange::new(id, Side::Consumer, participant.to_owned(), dataset.to_owned(), ask, operation.now);
-    exchange.queue = queue;
-    evidence::keep_wish(node, &exchange.id, committed)?;
-    let key = exchange.key();
-    let tx = Tx::new().absent(Space::Exchange, key.clone()).put_json(Space::Exchange, key.clone(), &exchange);
-    node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
-    super::nudge(node, &key);
-    Ok(exchange)
+    Ok(Exchange::new(id, Side::Consumer, participant.to_owned(), dataset.to_owned(), ask, operation.now))
 }
 
 /// Does the next thing that this exchange needs from the consumer; whether there may be more to do at once.

@@ -4,7 +4,7 @@
 //! and every proof of the log still verifies. It begins with the files and ends with the entry, so an entry never says what
 //! is not so; killed in between, it is done again from the start.
 //!
-//! Rows that were received go with it. What it is not: the other party keeps its own copy and erases for itself, and copies
+//! Rows that were received go with it, and what was joined from them. What it is not: the other party keeps its own copy and erases for itself, and copies
 //! that people took out of the node's folder are not touched.
 
 use ledger::receipt::Receipt;
@@ -41,6 +41,7 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
     evidence::destroy(node, exchange)?;
     if exchange.side == Side::Consumer {
         files::remove(&consumer::received_file(node, &exchange.id))?;
+        crate::questions::forget(node, &exchange.id).await?;
     }
     forget_contents(node, exchange).await?;
     // An exchange that ended without a statement has nothing in the ledger that could be opened.

@@ -20,6 +20,7 @@ mod policy_impact;
 mod policy_life;
 mod policy_lint;
 mod policy_odrl;
+mod questions;
 mod sources;
 mod tlog;
 
@@ -97,6 +98,10 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/policy/rollback"),
     ("GET", "/v1/policy/history"),
     ("GET", "/v1/policy/versions/{id}"),
+    ("GET", "/v1/questions"),
+    ("POST", "/v1/questions"),
+    ("GET", "/v1/questions/{id}"),
+    ("GET", "/v1/questions/{id}/data"),
     ("GET", "/v1/sources"),
     ("GET", "/v1/sources/{id}"),
     ("POST", "/v1/sources/{id}/refresh"),
@@ -175,6 +180,10 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/policy/rollback") => post(policy_life::roll_back),
         ("GET", "/v1/policy/history") => get(policy_life::list),
         ("GET", "/v1/policy/versions/{id}") => get(policy_life::bundle),
+        ("GET", "/v1/questions") => get(questions::list),
+        ("POST", "/v1/questions") => post(questions::ask),
+        ("GET", "/v1/questions/{id}") => get(questions::show),
+        ("GET", "/v1/questions/{id}/data") => get(questions::data),
         ("GET", "/v1/sources") => get(sources::list),
         ("GET", "/v1/sources/{id}") => get(sources::show),
         ("POST", "/v1/sources/{id}/refresh") => post(sources::refresh),

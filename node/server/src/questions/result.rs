@@ -1,0 +1,298 @@
+//! The result of a question: the answers joined into one file, and the report that says where each row is from.
+//!
+//! Promise: the same answers give the same file. The file is durable before the report says that it is there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataplane::{Format, JoinKind, Joining, OutputFormat, Source, Step, Table};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use super::Question;
+use super::document::{Place, SourceDoc};
+use crate::error::{Error, Result};
+use crate::flow::{consumer, retention};
+use crate::node::Node;
+use crate::operation::{Actor, Operation, rfc3339};
+use crate::records::Exchange;
+use crate::{datasets, enforce, files, limits};
+
+/// What came of a source: its exchange (none for a dataset of this node), or why it is missing.
+pub type Part<'q> = (&'q SourceDoc, std::result::Result<Option<Box<Exchange>>, String>);
+
+/// Where the result lies once there is one.
+pub fn file(node: &Node, id: &str) -> PathBuf {
+    node.dir.join("received").join(format!("question-{id}"))
+}
+
+/// Whether answers can be joined under these obligations, each with the agreement if there is one. Pseudonyms are made with a
+/// key of one agreement and column: those of two sources never meet, and a join on them would be empty without saying why.
+pub fn joinable<'a>(
+    sources: impl Iterator<Item = (&'a SourceDoc, (&'a Value, Option<&'a str>))>,
+) -> Result<()> {
+    let all: Vec<_> = sources.collect();
+    let hashed = |duties: &Value, column: &str| duties["mask"][column] == json!("hash");
+    for (at, (source, (duties, agreement))) in all.iter().enumerate() {
+        for (ours, theirs) in source.keys()? {
+            let before = all.iter().take(at);
+            let same = |other: &Value, other_agreement: &Option<&str>| {
+                ours == theirs && hashed(other, &ours) && agreement.is_some() && agreement == other_agreement
+            };
+            let fits = match hashed(duties, &theirs) {
+                true => before.clone().any(|(_, (other, theirs))| same(other, theirs)),
+                false => !before.clone().any(|(_, (other, _))| hashed(other, &ours)),
+            };
+            if !fits {
+                return Err(Error::usage(format!(
+                    "`{}` cannot be joined on `{ours}`: it is a pseudonym, made with a key of one agreement and column, and \
+                     meets no value of another source; join on place and time instead",
+                    source.name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Joins what came, and gives the report.
+pub async fn make(node: &Arc<Node>, question: &Question, parts: Vec<Part<'_>>) -> Result<Value> {
+    let here =
+        || parts.iter().filter_map(|(source, part)| part.as_ref().ok().map(|e| (*source, e.as_deref())));
+    let null = Value::Null;
+    let duties = here().map(|(source, exchange)| {
+        let agreement = exchange.and_then(|e| e.agreement.as_deref());
+        (source, (exchange.map_or(&null, |e| &e.obligations), agreement))
+    });
+    joinable(duties)?;
+    let mut tables = Vec::new();
+    for (source, exchange) in here() {
+        tables.push((source, table(node, question, source, exchange).await?));
+    }
+    let mut tables = tables.into_iter();
+    let (_, first) = tables.next().ok_or_else(|| Error::conflict("no source answered"))?;
+    let steps = tables.map(|(source, table)| Ok(Step { table, kind: source.join, on: source.keys()? }));
+    let joining = Joining {
+        first,
+        steps: steps.collect::<Result<_>>()?,
+        columns: question.doc.columns.clone(),
+        format: format(&question.doc.format),
+        limits: dataplane::Limits { timeout: limits::VIEW_TIMEOUT, ..dataplane::Limits::default() },
+        correlation: question.id.clone(),
+    };
+    let _place = node.views.acquire().await.map_err(Error::internal)?;
+    let joined = dataplane::join(joining).await.map_err(|error| match error {
+        dataplane::DataError::Query(why) => Error::usage(why),
+        dataplane::DataError::Quota { .. } => Error::usage(error.to_string()),
+        other => Error::internal(other),
+    })?;
+    let path = file(node, &question.id);
+    let mut answer = joined.answer;
+    write(&path, &mut answer).await?;
+    let columns: Vec<Value> = answer
+        .schema()
+        .columns()
+        .iter()
+        .map(|c| json!({"name": c.name, "type": c.kind.to_string()}))
+        .collect();
+    let mut gaps = joined.gaps.iter();
+    let sources: Vec<Value> = parts
+        .iter()
+        .map(|(source, part)| reported(source, part, part.as_ref().ok().and_then(|_| gaps.next())))
+        .collect();
+    let missing = parts.iter().filter(|(_, part)| part.is_err()).count();
+    Ok(json!({
+        "question": question.id,
+        "title": question.doc.title,
+        "result": {
+            "rows": joined.rows,
+            "bytes": answer.outcome().bytes,
+            "sha256": files::sha256_of(&path)?,
+            "format": question.doc.format,
+            "columns": columns,
+        },
+        "complete": missing == 0,
+        "sources": sources,
+        "obligations": holding(here().filter_map(|(source, exchange)| Some((source, exchange?)))),
+    }))
+}
+
+/// The answer of one source as a table, with the schema that it says itself.
+async fn table(
+    node: &Arc<Node>,
+    question: &Question,
+    source: &SourceDoc,
+    exchange: Option<&Exchange>,
+) -> Result<Table> {
+    let path = match exchange {
+        Some(exchange) => consumer::received_file(node, &exchange.id),
+        None => own(node, question, source).await?,
+    };
+    if !path.exists() {
+        return Err(Error::conflict(format!("the rows of `{}` are no longer here; ask anew", source.name)));
+    }
+    let looked = path.clone();
+    let looked = tokio::task::spawn_blocking(move || dataplane::inspect(&looked, Some(&Format::Parquet)));
+    let found = looked.await.map_err(Error::internal)?;
+    let found =
+        found.map_err(|e| Error::Peer(format!("the answer of `{}` cannot be read: {e}", source.name)))?;
+    Ok(Table {
+        name: source.name.clone(),
+        source: Source { path, format: found.format },
+        schema: found.schema,
+    })
+}
+
+/// The answer of a dataset of this node, under the owner's own permit. Nothing leaves, so the ledger says nothing of it.
+async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Result<PathBuf> {
+    let me = node.config.node.id.as_str();
+    let Place::Own(name) = source.place(me)? else {
+        return Err(Error::internal("a peer's source without exchange"));
+    };
+    // Questions come through the local door alone; after a restart they are still its own.
+    let operation = Operation::begin(Actor::Local, &node.clock);
+    let permit = node.gate.own(&operation, node, name)?;
+    let dataset = datasets::demand(node, name)?;
+    datasets::unchanged(&dataset)?;
+    let copy = enforce::Copy { exchange: &question.id, consumer: me, agreement: "", now: operation.now };
+    let restriction = enforce::restriction(&permit, &dataset, &node.mask_secret, &copy)?;
+    let schema = dataset.schema()?;
+    let visible = dataplane::visible_schema(&schema, &restriction).map_err(Error::internal)?;
+    let job = dataplane::Job {
+        source: dataset.source(),
+        schema,
+        restriction,
+        query: enforce::query(&source.query(me)?, &visible)?,
+        format: OutputFormat::Parquet,
+        limits: dataplane::Limits { timeout: limits::VIEW_TIMEOUT, ..dataplane::Limits::default() },
+        correlation: question.id.clone(),
+    };
+    let path = file(node, &format!("{}-{}", question.id, source.name));
+    let mut answer = dataplane::run(job).await.map_err(|error| match error {
+        dataplane::DataError::Query(_) | dataplane::DataError::NotVisible { .. } => {
+            Error::usage(error.to_string())
+        }
+        other => Error::internal(other),
+    })?;
+    write(&path, &mut answer).await?;
+    Ok(path)
+}
+
+/// Writes an answer beside its place and moves it there whole.
+async fn write(path: &Path, answer: &mut dataplane::Answer) -> Result<()> {
+    let part = path.with_extension("part");
+    let told = |e| Error::io(&part, e);
+    let mut sink = tokio::fs::File::create(&part).await.map_err(told)?;
+    while let Some(bytes) = answer.next_bytes().await {
+        sink.write_all(&bytes.map_err(|e| Error::usage(e.to_string()))?).await.map_err(told)?;
+    }
+    sink.sync_all().await.map_err(told)?;
+    std::fs::rename(&part, path).map_err(|e| Error::io(path, e))
+}
+
+fn format(word: &str) -> OutputFormat {
+    match word {
+        "ndjson" => OutputFormat::Ndjson,
+        "parquet" => OutputFormat::Parquet,
+        "arrow" => OutputFormat::ArrowStream,
+        "json" => OutputFormat::Json,
+        "xlsx" => OutputFormat::Xlsx,
+        "csv-bom" => OutputFormat::CsvBom,
+        _ => OutputFormat::Csv,
+    }
+}
+
+/// What the report says of one source. `gap`: rows of the result that it has no part in.
+fn reported(
+    source: &SourceDoc,
+    part: &std::result::Result<Option<Box<Exchange>>, String>,
+    gap: Option<&u64>,
+) -> Value {
+    let mut told = json!({
+        "name": source.name,
+        "from": source.from,
+        "purpose": source.purpose,
+        "basis": source.basis,
+        "optional": source.optional,
+        "join": (!source.on.is_empty()).then(|| json!({"how": join_word(source.join), "on": source.on})),
+        "rows_without": gap,
+    });
+    let more = match part {
+        Err(why) => json!({"state": "missing", "why": why}),
+        Ok(None) => {
+            json!({"state": "own", "why": "a dataset of this node, read by its owner; nothing left any node"})
+        }
+        Ok(Some(exchange)) => json!({
+            "state": "answered",
+            "exchange": exchange.id,
+            "agreement": exchange.agreement,
+            "obligations": exchange.obligations,
+            "rows": exchange.rows,
+            "sha256": exchange.sha256,
+            "statement": exchange.statement.as_ref().and_then(|leaf| leaf.index),
+            "receipts": exchange.receipts.iter()
+                .map(|side| format!("/v1/exchanges/{}/receipts/{side}", exchange.id)).collect::<Vec<_>>(),
+            "data": format!("/v1/exchanges/{}/data", exchange.id),
+            "delete_by": retention::delete_by(exchange).map(rfc3339),
+        }),
+    };
+    if let (Some(told), Some(more)) = (told.as_object_mut(), more.as_object()) {
+        told.extend(more.clone());
+    }
+    told
+}
+
+fn join_word(kind: JoinKind) -> &'static str {
+    match kind {
+        JoinKind::Inner => "inner",
+        JoinKind::Left => "left",
+        JoinKind::Full => "full",
+    }
+}
+
+/// The obligations that hold for the result, too: what was promised of a part is promised of the whole.
+fn holding<'a>(parts: impl Iterator<Item = (&'a SourceDoc, &'a Exchange)>) -> Value {
+    let (mut onward, mut delete_by, mut encrypt) = (Vec::new(), None::<i64>, 0);
+    for (source, exchange) in parts {
+        if exchange.obligations["no_onward"] == json!(true) {
+            onward.push(source.name.clone());
+        }
+        let by = retention::delete_by(exchange);
+        delete_by = [delete_by, by].into_iter().flatten().min();
+        encrypt = encrypt.max(exchange.obligations["encrypt"].as_u64().unwrap_or(0));
+    }
+    json!({"no_onward": onward, "delete_by": delete_by.map(rfc3339), "encrypt": encrypt})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str, on: &[&str]) -> SourceDoc {
+        serde_json::from_value(json!({"name": name, "from": "urn:agency:vn:b/x", "on": on})).unwrap()
+    }
+
+    #[test]
+    fn pseudonyms_are_joined_under_one_agreement_only() {
+        let (hashed, plain) =
+            (json!({"mask": {"id": "hash", "note": "drop"}}), json!({"mask": {"note": "hash"}}));
+        let (a, same, other) = (source("a", &[]), source("b", &["id"]), source("b", &["id = note"]));
+        for (first, second, b, agreements, good) in [
+            (&plain, &plain, &same, ["1", "2"], true),
+            (&hashed, &hashed, &same, ["1", "1"], true),
+            (&hashed, &hashed, &same, ["1", "2"], false),
+            (&hashed, &plain, &same, ["1", "1"], false),
+            (&plain, &hashed, &same, ["1", "1"], false),
+            (&hashed, &plain, &other, ["1", "1"], false),
+            (&Value::Null, &hashed, &same, ["1", "2"], false),
+            (&Value::Null, &Value::Null, &same, ["1", "2"], true),
+        ] {
+            let all = [(&a, (first, Some(agreements[0]))), (b, (second, Some(agreements[1])))];
+            let told = joinable(all.into_iter());
+            assert_eq!(told.is_ok(), good, "{first} {second} {agreements:?}");
+            if let Err(error) = told {
+                assert!(error.to_string().contains("pseudonym"), "{error}");
+            }
+        }
+    }
+}
