@@ -67,9 +67,14 @@ impl Running {
     /// # Panics
     /// When the program can't be started.
     pub fn start<S: AsRef<OsStr>>(words: &[S]) -> Self {
+        Self::start_in(None, words)
+    }
+
+    /// The same in the network namespace of this name.
+    pub(crate) fn start_in<S: AsRef<OsStr>>(space: Option<&str>, words: &[S]) -> Self {
         let shown: Vec<_> = words.iter().map(|word| word.as_ref().to_string_lossy()).collect();
         let line = format!("tram {}", shown.join(" "));
-        let mut child = clean(Command::new(crate::tram()))
+        let mut child = clean(program(space))
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -126,6 +131,15 @@ impl Running {
 #[track_caller]
 pub fn run<S: AsRef<OsStr>>(words: &[S]) -> Output {
     Running::start(words).wait()
+}
+
+/// `tram`, in the network namespace of this name if there is one. `ip netns exec` becomes the program it runs, so that the
+/// process is the node's own.
+pub(crate) fn program(space: Option<&str>) -> Command {
+    let Some(name) = space else { return Command::new(crate::tram()) };
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", name]).arg(crate::tram());
+    command
 }
 
 /// Takes away what a developer's own environment would say to a node.

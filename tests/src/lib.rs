@@ -23,6 +23,7 @@ pub mod bench;
 mod binary;
 mod command;
 mod files;
+pub mod line;
 mod node;
 mod ports;
 mod rules;

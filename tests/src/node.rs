@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::command::clean;
-use crate::{Output, Running, free_port, rss_bytes, run, tram};
+use crate::command::{clean, program};
+use crate::line::Space;
+use crate::{Output, Running, free_port, rss_bytes};
 
 /// Longest wait for a node to be ready, or to end when asked to.
 const NODE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,6 +32,10 @@ pub struct TestNode {
     folder: TempDir,
     peer_port: u16,
     local_port: u16,
+    /// The namespace in which it and its commands run, with its address there; this machine's own otherwise.
+    space: Option<(String, &'static str)>,
+    /// `TRAM_LOG` of the process.
+    log_filter: Option<&'static str>,
     process: Option<Child>,
     start_time: Duration,
 }
@@ -39,10 +44,29 @@ impl TestNode {
     /// `tram init` in a new folder; nothing runs yet.
     #[track_caller]
     pub fn init(id: &str, name: &str) -> Self {
+        Self::init_in(id, name, None)
+    }
+
+    /// The same at one end of a [`crate::line::Line`]: the node and every command on it run in that namespace.
+    #[track_caller]
+    pub fn init_at(id: &str, name: &str, end: &Space) -> Self {
+        Self::init_in(id, name, Some((end.name().to_owned(), end.address())))
+    }
+
+    #[track_caller]
+    fn init_in(id: &str, name: &str, space: Option<(String, &'static str)>) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
         let (peer_port, local_port) = (free_port(), free_port());
-        let node =
-            Self { id: id.into(), folder, peer_port, local_port, process: None, start_time: Duration::ZERO };
+        let node = Self {
+            id: id.into(),
+            folder,
+            peer_port,
+            local_port,
+            space,
+            log_filter: None,
+            process: None,
+            start_time: Duration::ZERO,
+        };
         let (peer, local) = (node.peer_address(), node.local_address());
         node.ok(&["init", "--id", id, "--name", name, "--listen", &peer, "--local", &local]);
         node
@@ -56,6 +80,11 @@ impl TestNode {
         node
     }
 
+    /// What it logs from its next start on, as `TRAM_LOG` says it.
+    pub fn log_as(&mut self, filter: &'static str) {
+        self.log_filter = Some(filter);
+    }
+
     /// `tram serve`, and the wait until `tram status` says yes. The log goes on where it was.
     #[track_caller]
     pub fn start(&mut self) {
@@ -64,12 +93,12 @@ impl TestNode {
             let opened = OpenOptions::new().create(true).append(true).open(self.log_file());
             opened.unwrap_or_else(|error| panic!("the log can't be written: {error}"))
         };
-        let child = clean(Command::new(tram()))
-            .args(self.words(&["serve"]))
-            .stdin(Stdio::null())
-            .stdout(log())
-            .stderr(log())
-            .spawn();
+        let mut command = clean(program(self.space_name()));
+        if let Some(filter) = self.log_filter {
+            command.env("TRAM_LOG", filter);
+        }
+        let child =
+            command.args(self.words(&["serve"])).stdin(Stdio::null()).stdout(log()).stderr(log()).spawn();
         self.process = Some(child.unwrap_or_else(|error| panic!("`tram serve` did not start: {error}")));
         self.wait_ready();
     }
@@ -78,7 +107,8 @@ impl TestNode {
     #[track_caller]
     fn wait_ready(&mut self) {
         let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.local_port)).is_err() {
+        // The loopback of another namespace is not ours to knock at.
+        while self.space.is_none() && TcpStream::connect((Ipv4Addr::LOCALHOST, self.local_port)).is_err() {
             self.check_starting(started);
             thread::sleep(DOOR_POLL);
         }
@@ -143,7 +173,7 @@ impl TestNode {
     /// One command on this node, `--dir` added: whatever it gives.
     #[track_caller]
     pub fn cmd(&self, words: &[&str]) -> Output {
-        run(&self.words(words))
+        Running::start_in(self.space_name(), &self.words(words)).wait()
     }
 
     /// The same, which must succeed.
@@ -162,7 +192,11 @@ impl TestNode {
 
     /// Starts a command on this node and does not wait.
     pub fn spawn(&self, words: &[&str]) -> Running {
-        Running::start(&self.words(words))
+        Running::start_in(self.space_name(), &self.words(words))
+    }
+
+    fn space_name(&self) -> Option<&str> {
+        self.space.as_ref().map(|(name, _)| name.as_str())
     }
 
     fn words(&self, words: &[&str]) -> Vec<OsString> {
@@ -186,9 +220,10 @@ impl TestNode {
         self.folder.path()
     }
 
-    /// Where other nodes reach it, `127.0.0.1:PORT`.
+    /// Where other nodes reach it, `127.0.0.1:PORT`, or with the address of its end of a line.
     pub fn peer_address(&self) -> String {
-        format!("127.0.0.1:{}", self.peer_port)
+        let address = self.space.as_ref().map_or("127.0.0.1", |(_, address)| *address);
+        format!("{address}:{}", self.peer_port)
     }
 
     /// Where the agency's own programs reach it, `127.0.0.1:PORT`.

@@ -125,6 +125,9 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         keep(&node, tokio::spawn(crate::sources::run(node.clone())));
         keep(&node, tokio::spawn(witness::hearing::run(node.clone())));
         keep(&node, tokio::spawn(witness::promises::run(node.clone())));
+        if node.config.peer.outbound_only {
+            keep(&node, tokio::spawn(flow::polling::run(node.clone())));
+        }
         if let Some(section) = node.config.ledger.witnesses.clone() {
             keep(&node, tokio::spawn(witness::quorum::run(node.clone(), section)));
         }
@@ -188,6 +191,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     tracing::info!(rule_set = %gate.describe(), "rule set in force");
     let peers = Peers::open(dir, &descriptor, now)?;
     let (nonces, mark) = nonces(&store, now)?;
+    let lines = crate::line::Lines::new(crate::line::settings::Settings::read(dir)?);
     let catalogs = crate::crawl::Catalogs::open(&store)?;
     let watch = crate::witness::Watch::open(dir, descriptor.descriptor(), &keys)?;
     let token = URL_SAFE_NO_PAD.encode(crate::operation::random::<32>()?);
@@ -204,6 +208,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         gate,
         peers,
         outbound: crate::outbound::Outbound::default(),
+        lines,
         outbox: crate::outbox::Outbox::default(),
         catalogs,
         productions: flow::produce::Productions::default(),

@@ -57,6 +57,10 @@ pub struct PeerSection {
     /// Which way data takes to peers, as rules name it after `via:`: `platform` where they come through one.
     #[serde(default = "direct", skip_serializing_if = "is_direct")]
     pub route: String,
+    /// Whether no peer can connect to this node (a firewall lets nothing in): it then asks its peers for the messages that
+    /// wait for it there. Such a node consumes; its own datasets can be fetched by nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outbound_only: bool,
 }
 
 fn government() -> String {
@@ -78,7 +82,7 @@ fn is_direct(route: &str) -> bool {
 impl PeerSection {
     /// A door at this address, in the usual network and without a platform between.
     pub fn new(listen: SocketAddr, endpoint: String) -> Self {
-        Self { listen, endpoint, network: government(), route: direct() }
+        Self { listen, endpoint, network: government(), route: direct(), outbound_only: false }
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -322,9 +326,11 @@ listen = "127.0.0.1:7080"
         let config = Config::parse(GOOD).unwrap();
         assert_eq!(config.node.country, "VN");
         assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
-        let elsewhere = GOOD.replace("[local]", "network = \"city\"\nroute = \"platform\"\n[local]");
+        let elsewhere = GOOD
+            .replace("[local]", "network = \"city\"\nroute = \"platform\"\noutbound_only = true\n[local]");
         let config = Config::parse(&elsewhere).unwrap();
         assert_eq!((config.peer.network.as_str(), config.peer.route.as_str()), ("city", "platform"));
+        assert!(config.peer.outbound_only);
         assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
     }
 

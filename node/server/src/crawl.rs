@@ -13,6 +13,7 @@ use store::{Space, Store, Tx};
 
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::line::Spared;
 use crate::node::Node;
 use crate::records::{self, Peer};
 
@@ -107,14 +108,19 @@ fn active(node: &Node) -> Result<Vec<Peer>> {
 
 /// Asks every active peer (or the one named) for its catalog, several at once, and keeps what they show.
 pub async fn refresh(node: &Arc<Node>, only: Option<&str>) -> Result<Vec<Unreached>> {
-    let peers: Vec<Peer> =
-        active(node)?.into_iter().filter(|p| only.is_none_or(|only| only == p.id)).collect();
+    let peers: Vec<Peer> = active(node)?
+        .into_iter()
+        .filter(|p| only.map_or_else(|| is_due(node, &p.id), |only| only == p.id))
+        .collect();
     let asked = peers.into_iter().map(|peer| async move {
         let work = tokio::time::timeout(limits::CRAWL_TIMEOUT, crawl(node, &peer.id));
         let done = match work.await {
             Ok(done) => done,
             Err(_) => Err(Error::Unreachable(format!("no end within {} s", limits::CRAWL_TIMEOUT.as_secs()))),
         };
+        if done.is_ok() {
+            node.lines.went(Spared::Catalog, &peer.id, node.clock.now());
+        }
         done.err().map(|error| Unreached { id: peer.id, why: error.to_string() })
     });
     let outcomes =
@@ -122,6 +128,11 @@ pub async fn refresh(node: &Arc<Node>, only: Option<&str>) -> Result<Vec<Unreach
     let mut unreached: Vec<Unreached> = outcomes.into_iter().flatten().collect();
     unreached.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(unreached)
+}
+
+/// Whether a peer's catalog is read when all are asked.
+fn is_due(node: &Node, peer: &str) -> bool {
+    node.lines.may(Spared::Catalog, peer, node.clock.now())
 }
 
 /// Reads one peer's whole catalog, page by page, and puts it in place of the old one.

@@ -29,6 +29,7 @@ pub mod gate;
 pub mod keybook;
 pub mod ledger_check;
 pub mod limits;
+pub mod line;
 pub mod lint;
 pub mod local;
 pub mod monitor;

@@ -44,21 +44,41 @@ pub const CRAWL_TIMEOUT: Duration = Duration::from_secs(120);
 pub const PEER_CONNECTIONS_MAX: usize = 256;
 /// Connections that the local door serves at once.
 pub const LOCAL_CONNECTIONS_MAX: usize = 64;
-/// How long a TLS handshake may take before the connection is dropped.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the head of a request may take to arrive.
-pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a TLS handshake may take before the connection is dropped: some 6 KB and two round trips. Over a line with 10 %
+/// loss and a full queue before it a lost packet costs seconds, and the pauses of TCP double.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the head of a request may take to arrive; also how long a connection may rest between two requests.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long this node keeps a resting connection to a peer. Less than [`HEADER_TIMEOUT`] by more than the slowest round trip,
+/// so that no request goes out on a connection that the peer is just closing.
+pub const CONNECTION_REST: Duration = Duration::from_secs(20);
 /// How long the body of a message may take to arrive: 1 MiB over a line of 64 kbit/s needs a little over two minutes.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(180);
 /// Requests of one participant at once: a consumer reads a few chunks side by side and sends a few messages; with more,
 /// one peer could take every connection of the door from the others.
 pub const REQUESTS_PER_PEER_MAX: usize = 32;
-/// How long one request to a peer may take, from connecting to the last byte of the answer.
-pub const PEER_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long one request to a peer may take, from connecting to the last byte of the answer: 1 MiB over a line of 64 kbit/s
+/// needs a little over two minutes.
+pub const PEER_REQUEST_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long a peer may take until its answer begins.
+pub const ANSWER_BEGINS: Duration = Duration::from_secs(60);
+/// How long an answer may stand still before its line counts as dead. TCP waits for minutes, and longer after each pause.
+pub const ANSWER_QUIET: Duration = Duration::from_secs(30);
+/// How long sent bytes may stay unconfirmed before the kernel gives a connection up: the other side of [`ANSWER_QUIET`].
+pub const UNCONFIRMED: Duration = Duration::from_secs(120);
+/// When the kernel asks whether the other end of a silent connection is still there, and how often again.
+pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(20);
+/// See [`KEEPALIVE_AFTER`].
+pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+/// Tries of one chunk on new connections before its exchange pauses, each going on where the one before broke off.
+pub const CHUNK_TRIES: u32 = 4;
+/// Bytes of broken-off chunks that are kept in memory to go on from.
+pub const BROKEN_BYTES_MAX: usize = 32 << 20;
 /// How long one chunk may take: 8 MiB over a line of 64 kbit/s need about 17 minutes.
 pub const DATA_REQUEST_TIMEOUT: Duration = Duration::from_secs(1_200);
-/// How long connecting to a peer may take.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long connecting to a peer may take: four tries of the kernel (after 1, 3 and 7 s), so that at 10 % loss each way one
+/// of a thousand fails.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(12);
 /// Lifetime of a transfer token, seconds. Short, because a decision is only good for as long as it is fresh;
 /// the consumer asks for a new one, and the gate decides again.
 pub const TOKEN_SECONDS: i64 = 600;

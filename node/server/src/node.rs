@@ -16,6 +16,7 @@ use crate::crawl::Catalogs;
 use crate::error::{Error, Result};
 use crate::flow::produce::Productions;
 use crate::gate::Gate;
+use crate::line::Lines;
 use crate::operation::Clock;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
@@ -48,6 +49,8 @@ pub struct Node {
     pub peers: Peers,
     /// Asks peers.
     pub outbound: Outbound,
+    /// What is set and known of the lines to peers.
+    pub lines: Lines,
     /// Delivers messages.
     pub outbox: Outbox,
     /// Peers' catalogs as last seen.

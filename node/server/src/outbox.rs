@@ -66,6 +66,9 @@ pub struct Row {
     pub attempts: u32,
     /// What the last try came to.
     pub last_error: Option<String>,
+    /// When it is tried again at the latest, Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<i64>,
 }
 
 /// Adds a row to a transaction. The key keeps the order of writing per peer.
@@ -113,7 +116,7 @@ async fn work(node: Arc<Node>, peer: String, wake: Arc<Notify>) {
     let mut pause = limits::RETRY_FIRST;
     let mut stop = node.stop.subscribe();
     loop {
-        match send_first(&node, &peer).await {
+        match send_first(&node, &peer, pause).await {
             Ok(Sent::Nothing) => {
                 pause = limits::RETRY_FIRST;
                 tokio::select! { () = wake.notified() => {}, () = crate::operation::stopped(&mut stop) => return }
@@ -144,11 +147,11 @@ enum Sent {
     Later,
 }
 
-async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
+async fn send_first(node: &Arc<Node>, peer: &str, pause: Duration) -> Result<Sent> {
     let Some((key, row)) = waiting(node, peer)?.into_iter().next() else { return Ok(Sent::Nothing) };
     match node.outbound.post_row(node, &row).await {
         Ok(answer) => {
-            match delivery::delivered(node, &key, &row, &answer).await {
+            match delivery::delivered(node, &key, &row, &answer.body).await {
                 // What the answer says cannot be used, and will not become better.
                 Err(
                     error @ (Error::Peer(_) | Error::Usage(_) | Error::NotFound(_) | Error::Verification(_)),
@@ -172,9 +175,12 @@ async fn send_first(node: &Arc<Node>, peer: &str) -> Result<Sent> {
                 return Ok(Sent::One);
             }
             let text = error.to_string();
+            let again =
+                node.clock.now() + i64::try_from(pause.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
             let noted = records::update::<Row, ()>(&node.store, Space::Outbox, &key, |row| {
                 row.attempts += 1;
                 row.last_error = Some(text.clone());
+                row.next_try = Some(again);
                 Ok(((), Tx::new()))
             })
             .await;

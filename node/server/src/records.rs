@@ -143,6 +143,9 @@ pub struct Exchange {
     pub refusal: Option<RefusalInfo>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// How long and how often it has waited for the network, while `failure` says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pauses: Option<Pauses>,
     /// Obligations applied.
     pub obligations: Value,
     /// Rows of the answer.
@@ -179,6 +182,16 @@ pub struct Exchange {
     pub updated: i64,
 }
 
+/// Tries of what waits for the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pauses {
+    /// When the first of them failed, Unix seconds.
+    pub since: i64,
+    /// How many.
+    pub count: u32,
+}
+
 /// Where a consumer pulls from.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -213,6 +226,7 @@ impl Exchange {
             certificate: None,
             refusal: None,
             failure: None,
+            pauses: None,
             obligations: Value::Null,
             rows: None,
             bytes: None,
@@ -228,6 +242,14 @@ impl Exchange {
             created: now,
             updated: now,
         }
+    }
+
+    /// Notes that it waits for the network, and why; counted from the last time that it went on.
+    pub fn pause(&mut self, why: &str, now: i64) {
+        let before = self.failure.is_some().then_some(self.pauses).flatten();
+        let count = before.map_or(0, |pauses| pauses.count).saturating_add(1);
+        self.pauses = Some(Pauses { since: before.map_or(now, |pauses| pauses.since), count });
+        self.failure = Some(why.to_owned());
     }
 
     /// Origin of the other side's ledger, as [`certs::descriptor::default_origin`] names it.

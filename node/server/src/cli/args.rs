@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::ledger_args::LedgerCommand;
 pub use super::life_args::{ApplyArgs, LifeCommand, PersonCommand};
+use super::line::LineCommand;
 use super::policy_impact::{DiffArgs, ImpactArgs, WhoArgs};
 
 /// A federated data-sharing node with access governance.
@@ -45,6 +46,9 @@ pub enum Command {
     /// Where datasets are fetched from.
     #[command(subcommand)]
     Source(SourceCommand),
+    /// Lines to peers: caps, low-data mode, what waits for the network.
+    #[command(subcommand)]
+    Line(LineCommand),
     /// Agencies that this node trusts.
     #[command(subcommand)]
     Peer(PeerCommand),

@@ -12,7 +12,7 @@ use crate::boot::Doors;
 use crate::error::{Error, RefusalInfo, Result};
 
 /// How long a resumed exchange may look as if it still waited: one try to connect, with some room.
-const RESUME_PATIENCE: Duration = Duration::from_secs(8);
+const RESUME_PATIENCE: Duration = Duration::from_secs(16);
 
 /// How long a stage may last before it is said what it may be waiting for.
 const SLOW: Duration = Duration::from_secs(15);

@@ -15,6 +15,7 @@ mod ledger;
 pub mod ledger_args;
 mod life;
 pub mod life_args;
+mod line;
 pub mod out;
 mod peer;
 mod person;
@@ -69,6 +70,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Status => init::status(dir, out).await,
         Command::Demo(args) => crate::demo::run(args, out).await,
         Command::Dataset(verb) => dataset::run(dir, verb, out).await,
+        Command::Line(verb) => line::run(dir, verb, out).await,
         Command::Source(verb) => source::run(dir, verb, out).await,
         Command::Peer(verb) => peer::run(dir, verb, out).await,
         Command::Approval(verb) => approval::run(dir, verb, out).await,

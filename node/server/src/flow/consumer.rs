@@ -105,7 +105,8 @@ async fn settle(node: &Arc<Node>, exchange: &Exchange, error: Error) -> Result<b
             .await?;
         }
         Error::Unreachable(why) | Error::Unavailable(why) => {
-            change(node, &key, |e| e.failure = Some(why.clone())).await?;
+            let now = node.clock.now();
+            change(node, &key, |e| e.pause(&why, now)).await?;
         }
         Error::Internal(_) | Error::Io { .. } => return Err(error),
         lasting => fail(node, &key, &lasting.to_string()).await?,

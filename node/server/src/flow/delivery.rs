@@ -12,7 +12,6 @@ use super::protocol::{FIRST, LAST, Protocol, Sent, pids};
 use super::{change, nudge};
 use crate::error::{Error, RefusalInfo, Result};
 use crate::node::Node;
-use crate::outbound::Answer;
 use crate::outbox::{self, Process, Row};
 use crate::records::{self, Exchange, Side, Stage};
 
@@ -113,6 +112,7 @@ fn row<P: Protocol>(
         created: now,
         attempts: 0,
         last_error: None,
+        next_try: None,
     })
 }
 
@@ -194,8 +194,8 @@ fn stored_message<P: Protocol>(row: &Row) -> Result<P::Message> {
     P::read(row.body.as_bytes()).map_err(|why| Error::internal(format!("a message in the outbox: {why}")))
 }
 
-/// A message was acknowledged: its effect on our own record and the end of its row, in one transaction.
-pub async fn delivered(node: &Arc<Node>, key: &[u8], row: &Row, answer: &Answer) -> Result<()> {
+/// A message was acknowledged, with this body of the answer: its effect on our own record and the end of its row, in one transaction.
+pub async fn delivered(node: &Arc<Node>, key: &[u8], row: &Row, answer: &[u8]) -> Result<()> {
     match row.process {
         Process::Negotiation => acknowledge::<Negotiation>(node, key, row, answer).await?,
         Process::Transfer => acknowledge::<Transfer>(node, key, row, answer).await?,
@@ -205,7 +205,7 @@ pub async fn delivered(node: &Arc<Node>, key: &[u8], row: &Row, answer: &Answer)
     Ok(())
 }
 
-async fn acknowledge<P: Protocol>(node: &Node, key: &[u8], row: &Row, answer: &Answer) -> Result<()> {
+async fn acknowledge<P: Protocol>(node: &Node, key: &[u8], row: &Row, answer: &[u8]) -> Result<()> {
     let now = node.clock.now();
     let message = stored_message::<P>(row)?;
     let done =
@@ -216,7 +216,7 @@ async fn acknowledge<P: Protocol>(node: &Node, key: &[u8], row: &Row, answer: &A
             }
             // The first message opened the record when it was written; the answer only tells the peer's pid.
             stored.process = if row.kind == FIRST {
-                stored.process.learn(&answer.body)?
+                stored.process.learn(answer)?
             } else {
                 stored.process.after_sending(&message, now)?
             };

@@ -17,6 +17,7 @@ pub mod escrow;
 pub mod evidence;
 pub mod fetch;
 pub mod notice;
+pub mod polling;
 pub mod produce;
 pub mod protocol;
 pub mod provider;

@@ -236,13 +236,14 @@ async fn compute(
         std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     }
     files::make_private_dir(&folder)?;
+    let chunk_bytes = node.lines.chunk_bytes(&exchange.peer);
     let key = exchange.receipt_first.then(|| sealing::draw(node, exchange)).transpose()?;
     let (summary, reader) = match &key {
         Some(key) => {
             let sealer = Sealer::new(key, &exchange.id).map_err(broken)?;
-            view(node, job, &folder, |writer| writer.sealed(sealer), |_| ()).await?
+            view(node, job, &folder, chunk_bytes, |writer| writer.sealed(sealer), |_| ()).await?
         }
-        None => clear(node, exchange, &dataset, job, &folder).await?,
+        None => clear(node, exchange, &dataset, job, &folder, chunk_bytes).await?,
     };
     let bytes = summary.chunks.iter().map(|chunk| chunk.len).fold(0, u64::saturating_add);
     if permit.left().bytes.is_some_and(|left| bytes > left) {
@@ -274,9 +275,10 @@ async fn clear(
     dataset: &datasets::Dataset,
     job: Job,
     folder: &Path,
+    chunk_bytes: u64,
 ) -> Result<(Arc<SpoolSummary>, SpoolReader)> {
     let spool = node.dir.join("spool");
-    let shape = shared::shape(dataset, &job);
+    let shape = shared::shape(dataset, &job, chunk_bytes);
     let _turn = match &shape {
         Some(shape) => Some(node.locks.lock(format!("shape/{shape}").as_bytes()).await),
         None => None,
@@ -295,6 +297,7 @@ async fn clear(
         node,
         job,
         folder,
+        chunk_bytes,
         |writer| writer,
         |reader| {
             node.productions.opened(&exchange.key(), reader.clone());
@@ -312,11 +315,12 @@ async fn view(
     node: &Arc<Node>,
     job: Job,
     folder: &Path,
+    chunk_bytes: u64,
     prepare: impl FnOnce(ChunkWriter) -> ChunkWriter,
     begun: impl FnOnce(&SpoolReader),
 ) -> Result<(Arc<SpoolSummary>, SpoolReader)> {
     let _place = node.views.acquire().await.map_err(Error::internal)?;
-    let (writer, reader) = ChunkWriter::create(folder, limits::CHUNK_BYTES as u64).map_err(broken)?;
+    let (writer, reader) = ChunkWriter::create(folder, chunk_bytes).map_err(broken)?;
     let writer = prepare(writer);
     begun(&reader);
     let answer = dataplane::run(job).await.map_err(broken)?;

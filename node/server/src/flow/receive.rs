@@ -60,7 +60,8 @@ pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
                 // The line is down or the peer is busy: noted for people, and the monitor comes back.
                 tracing::info!(exchange = exchange.id, %error, "receiving pauses");
                 let text = error.to_string();
-                let _ = change(&node, &key, |e| e.failure = Some(text.clone())).await;
+                let now = node.clock.now();
+                let _ = change(&node, &key, |e| e.pause(&text, now)).await;
             }
             Err(Error::Refused(info)) => {
                 // The provider ends the transfer with its statement in a moment; the refusal is known already.

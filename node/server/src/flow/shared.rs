@@ -14,7 +14,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use dataplane::{DataError, Job, SpoolReader};
 
 use crate::datasets::Dataset;
-use crate::limits;
 
 /// Name of the file in a spool's folder that holds its shape.
 const SHAPE_FILE: &str = "shape";
@@ -34,11 +33,11 @@ pub struct Shapes {
 }
 
 /// The shape of a job over a dataset as it is now.
-pub fn shape(dataset: &Dataset, job: &Job) -> Option<String> {
+pub fn shape(dataset: &Dataset, job: &Job, chunk_bytes: u64) -> Option<String> {
     let report = dataset.report.as_ref()?;
     let version = dataset.record.version.to_string();
     let file = format!("{} {} {}", report.sha256, report.bytes, report.changed_ns);
-    let chunk = limits::CHUNK_BYTES.to_string();
+    let chunk = chunk_bytes.to_string();
     Some(job.shape(&[dataset.record.id.as_str(), &version, &file, &chunk]).to_string())
 }
 

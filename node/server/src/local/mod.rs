@@ -10,6 +10,7 @@ mod catalog;
 mod datasets;
 mod exchanges;
 mod ledger;
+mod line;
 mod listener;
 mod peers;
 mod people;
@@ -69,6 +70,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/exchanges/{id}/receipts/{side}"),
     ("GET", "/v1/exchanges/{id}/decisions"),
     ("GET", "/v1/exchanges/{id}/decisions/{entry}"),
+    ("GET", "/v1/line"),
+    ("POST", "/v1/line"),
     ("GET", "/v1/ledger/checkpoint"),
     ("GET", "/v1/ledger/entries"),
     ("GET", "/v1/ledger/witnesses"),
@@ -151,6 +154,8 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/exchanges/{id}/receipts/{side}") => get(exchanges::receipt),
         ("GET", "/v1/exchanges/{id}/decisions") => get(exchanges::decisions),
         ("GET", "/v1/exchanges/{id}/decisions/{entry}") => get(exchanges::decision),
+        ("GET", "/v1/line") => get(line::show),
+        ("POST", "/v1/line") => post(line::set),
         ("GET", "/v1/ledger/checkpoint") => get(ledger::checkpoint),
         ("GET", "/v1/ledger/entries") => get(ledger::entries),
         ("GET", "/v1/ledger/witnesses") => get(ledger::witnesses),

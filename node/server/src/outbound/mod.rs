@@ -3,28 +3,34 @@
 //! One connection pool a peer, because the pin is the peer's. No redirects are followed and no address is asked that
 //! is not under the peer's registered endpoint, so that nobody can send this node to places of his choice.
 
+mod broken;
+mod call;
 mod dsp;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::Instant;
 
 use axum::body::Bytes;
 use certs::message::{
-    Content, HEADER_EXCHANGE_ID, HEADER_PURPOSE, IncomingResponse, LogPromise, OutgoingRequest,
+    Content, HEADER_EXCHANGE_ID, HEADER_PURPOSE, IncomingResponse, LogPromise, MessageError, OutgoingRequest,
     RequestContext, SignatureEvidence, sign_request, verify_response,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::broken::{Beginnings, Broken, Ended};
+pub use self::call::Call;
 pub use self::dsp::Page;
 use crate::error::{Error, Problem, Result, chain};
 use crate::limits;
+use crate::line::LOW_DATA_HEADER;
 use crate::node::Node;
 use crate::outbox::Row;
 use crate::peers::Route;
@@ -38,65 +44,7 @@ pub struct Outbound {
     pools: Mutex<HashMap<[u8; 32], Pool>>,
     /// Places for chunks on their way, by the same key.
     chunks: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
-}
-
-/// One request to a peer.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// Method.
-    pub method: Method,
-    /// Full URL under the peer's endpoint.
-    pub url: String,
-    /// Body; empty for none.
-    pub body: Vec<u8>,
-    /// Exchange it belongs to.
-    pub exchange_id: Option<String>,
-    /// Purpose it claims.
-    pub purpose: Option<String>,
-    /// Bearer token for data.
-    pub token: Option<String>,
-    /// Largest answer that is read, bytes.
-    pub answer_bytes_max: usize,
-    /// How long it may take, from connecting to the last byte.
-    pub timeout: Duration,
-}
-
-impl Call {
-    /// GET.
-    pub fn get(url: impl Into<String>) -> Self {
-        Self {
-            method: Method::GET,
-            url: url.into(),
-            body: Vec::new(),
-            exchange_id: None,
-            purpose: None,
-            token: None,
-            answer_bytes_max: limits::MESSAGE_BYTES_MAX,
-            timeout: limits::PEER_REQUEST_TIMEOUT,
-        }
-    }
-
-    /// POST of a JSON body.
-    pub fn post(url: impl Into<String>, body: Vec<u8>) -> Self {
-        Self { method: Method::POST, body, ..Self::get(url) }
-    }
-
-    /// For an exchange.
-    #[must_use]
-    pub fn of(mut self, exchange_id: &str, purpose: Option<&str>) -> Self {
-        self.exchange_id = Some(exchange_id.to_owned());
-        self.purpose = purpose.map(str::to_owned);
-        self
-    }
-
-    /// With a data token and other limits for the answer: chunks are large and lines are slow.
-    #[must_use]
-    pub fn data(mut self, token: &str, answer_bytes_max: usize) -> Self {
-        self.token = Some(token.to_owned());
-        self.answer_bytes_max = answer_bytes_max;
-        self.timeout = limits::DATA_REQUEST_TIMEOUT;
-        self
-    }
+    broken: Beginnings,
 }
 
 /// A verified answer.
@@ -174,29 +122,121 @@ impl Outbound {
                 call.url, route.endpoint, route.participant
             )));
         }
-        let unreachable =
-            |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
-        let (request, context, asked) = sign(node, &call)?;
-        let pool = self.pool(node, route)?;
-        let work = async {
-            let response = pool.request(request).await.map_err(|e| unreachable(chain(&e)))?;
-            let arrived = node.clock.now();
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, call.answer_bytes_max)
-                .collect()
-                .await
-                .map_err(|e| {
-                    unreachable(format!(
-                        "its answer broke off or is over {} bytes: {e}",
-                        call.answer_bytes_max
-                    ))
-                })?
-                .to_bytes();
-            verified(node, route, head, body, &context, asked, arrived)
+        let is_data = call.token.is_some();
+        let tries = if is_data { limits::CHUNK_TRIES } else { 1 };
+        let mut pause = limits::RETRY_FIRST;
+        for left in (0..tries).rev() {
+            let kept = if is_data { self.broken.take(&call.url) } else { None };
+            let begun = kept.as_ref().map_or(0, |kept| kept.bytes.len());
+            match self.once(node, route, &call, kept).await {
+                // Worth another try at once only where the line brought something.
+                Err(Error::Unreachable(why)) if left > 0 => match self.broken.take(&call.url) {
+                    Some(now) if now.bytes.len() > begun => {
+                        tracing::info!(peer = %route.participant, came = now.bytes.len(), why, "an answer broke off; going on where it did");
+                        self.broken.keep(&call.url, now);
+                        tokio::time::sleep(pause).await;
+                        pause *= 2;
+                    }
+                    other => {
+                        other.into_iter().for_each(|kept| self.broken.keep(&call.url, kept));
+                        return Err(Error::Unreachable(why));
+                    }
+                },
+                done => return done,
+            }
+        }
+        Err(Error::Unreachable(format!("the line to {} broke too often", route.participant)))
+    }
+
+    /// One request; with the beginning of its answer, only for the rest.
+    async fn once(&self, node: &Node, route: &Route, call: &Call, kept: Option<Broken>) -> Result<Answer> {
+        let from = kept.as_ref().map(|kept| kept.bytes.len());
+        let (request, context, asked) =
+            sign(node, &Call { from, ..call.clone() }, route.participant.as_str())?;
+        let until = Instant::now() + call.timeout;
+        let begins = limits::ANSWER_BEGINS.min(call.timeout);
+        let response = match tokio::time::timeout(begins, self.pool(node, route)?.request(request)).await {
+            Ok(Ok(response)) => response,
+            failed => {
+                kept.into_iter().for_each(|kept| self.broken.keep(&call.url, kept));
+                let why = match failed {
+                    Ok(Err(error)) => chain(&error),
+                    _ => format!("no answer within {} s", begins.as_secs()),
+                };
+                return Err(unreachable(route, &why));
+            }
         };
-        match tokio::time::timeout(call.timeout, work).await {
-            Ok(done) => done,
-            Err(_) => Err(unreachable(format!("no answer within {} s", call.timeout.as_secs()))),
+        let arrived = node.clock.now();
+        let (head, body) = response.into_parts();
+        let answer = Broken { head, context, asked, arrived, bytes: Vec::new() };
+        match kept {
+            Some(kept) if broken::is_rest(&answer.head, kept.bytes.len()) => {
+                self.rest(node, route, call, until, kept, answer, body).await
+            }
+            // Its own refusal: the beginning may still be of use. Anything else takes its place.
+            Some(kept) if comes_again(answer.head.status) => {
+                self.broken.keep(&call.url, kept);
+                self.whole(node, route, call, until, answer, body).await
+            }
+            _ => self.whole(node, route, call, until, answer, body).await,
+        }
+    }
+
+    /// Reads an answer that begins at its beginning.
+    async fn whole(
+        &self,
+        node: &Node,
+        route: &Route,
+        call: &Call,
+        until: Instant,
+        mut answer: Broken,
+        body: Incoming,
+    ) -> Result<Answer> {
+        match broken::read(node, route, call, until, body, &mut answer.bytes).await {
+            Ok(()) => verified(node, route, answer),
+            Err(ended) => {
+                let why = ended.why(call.answer_bytes_max);
+                if call.token.is_some()
+                    && matches!(ended, Ended::Line(_))
+                    && answer.head.status == StatusCode::OK
+                {
+                    self.broken.keep(&call.url, answer);
+                }
+                Err(unreachable(route, &why))
+            }
+        }
+    }
+
+    /// Reads the rest of an answer and puts it behind the beginning. The rest is an answer with a signature of its own; the
+    /// whole is held against the signature of the first.
+    #[expect(clippy::too_many_arguments, reason = "one call, in two halves")]
+    async fn rest(
+        &self,
+        node: &Node,
+        route: &Route,
+        call: &Call,
+        until: Instant,
+        mut kept: Broken,
+        mut answer: Broken,
+        body: Incoming,
+    ) -> Result<Answer> {
+        let read = broken::read(node, route, call, until, body, &mut answer.bytes).await;
+        kept.bytes.extend_from_slice(&answer.bytes);
+        match read {
+            Ok(()) => {
+                verified(node, route, answer)?;
+                verified(node, route, kept).map_err(|error| {
+                    Error::Unavailable(format!(
+                        "the rest of an answer does not fit its beginning, it is asked for anew: {error}"
+                    ))
+                })
+            }
+            Err(ended) => {
+                if matches!(ended, Ended::Line(_)) {
+                    self.broken.keep(&call.url, kept);
+                }
+                Err(unreachable(route, &ended.why(call.answer_bytes_max)))
+            }
         }
     }
 
@@ -216,7 +256,7 @@ impl Outbound {
     pub async fn introduce(&self, node: &Node, route: &Route, call: Call) -> Result<Bytes> {
         let unreachable =
             |why: String| Error::Unreachable(format!("{} cannot be reached: {why}", route.participant));
-        let (request, _, _) = sign(node, &call)?;
+        let (request, _, _) = sign(node, &call, route.participant.as_str())?;
         let pool = self.pool(node, route)?;
         let work = async {
             let response = pool.request(request).await.map_err(|e| unreachable(chain(&e)))?;
@@ -259,12 +299,15 @@ impl Outbound {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(limits::CONNECT_TIMEOUT));
+        tcp.set_keepalive(Some(limits::KEEPALIVE_AFTER));
+        tcp.set_keepalive_interval(Some(limits::KEEPALIVE_EVERY));
+        tcp.set_tcp_user_timeout(Some(limits::UNCONFIRMED));
         // Not by the builder: it would choose the ALPN names itself, and `certs` has said them already.
         let mut connector = HttpsConnector::from((tcp, tls));
         connector.enforce_https();
         let pool = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(20))
+            .pool_idle_timeout(limits::CONNECTION_REST)
             .pool_max_idle_per_host(limits::CHUNKS_PER_PEER_AT_ONCE)
             .build(connector);
         pools.insert(route.spki, pool.clone());
@@ -279,7 +322,26 @@ impl Outbound {
     }
 }
 
-fn sign(node: &Node, call: &Call) -> Result<(Request<Full<Bytes>>, RequestContext, SignatureEvidence)> {
+fn unreachable(route: &Route, why: &str) -> Error {
+    Error::Unreachable(format!("{} cannot be reached: {why}", route.participant))
+}
+
+/// Answers that say "not now" or "say again who you are".
+fn comes_again(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+    )
+}
+
+fn sign(
+    node: &Node,
+    call: &Call,
+    peer: &str,
+) -> Result<(Request<Full<Bytes>>, RequestContext, SignatureEvidence)> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut put = |name: &'static str, value: &Option<String>| -> Result<()> {
@@ -294,7 +356,11 @@ fn sign(node: &Node, call: &Call) -> Result<(Request<Full<Bytes>>, RequestContex
     put(HEADER_EXCHANGE_ID, &call.exchange_id)?;
     put(HEADER_PURPOSE, &call.purpose)?;
     put("authorization", &call.token.as_ref().map(|t| format!("Bearer {t}")))?;
-    hearing::say(node, &mut headers);
+    put("range", &call.from.map(|from| format!("bytes={from}-")))?;
+    if node.lines.settings().low_data(peer) {
+        headers.insert(LOW_DATA_HEADER, HeaderValue::from_static("1"));
+    }
+    hearing::say(node, peer, &mut headers);
     let outgoing = OutgoingRequest {
         method: &call.method,
         target_uri: &call.url,
@@ -313,19 +379,20 @@ fn sign(node: &Node, call: &Call) -> Result<(Request<Full<Bytes>>, RequestContex
     Ok((request, signed.context, signed.evidence))
 }
 
-fn verified(
-    node: &Node,
-    route: &Route,
-    head: http::response::Parts,
-    body: Bytes,
-    context: &RequestContext,
-    asked: SignatureEvidence,
-    arrived: i64,
-) -> Result<Answer> {
+fn verified(node: &Node, route: &Route, whole: Broken) -> Result<Answer> {
+    let Broken { head, context, asked, arrived, bytes } = whole;
+    let body = Bytes::from(bytes);
     let incoming =
         IncomingResponse { status: head.status, headers: &head.headers, content: Content::Bytes(&body) };
-    let answer = verify_response(&incoming, context, &*node.peers.keys(), &route.participant, arrived)
-        .map_err(|e| unsigned(&head, &body, route, &e.to_string()))?;
+    let answer = match verify_response(&incoming, &context, &*node.peers.keys(), &route.participant, arrived)
+    {
+        Ok(answer) => answer,
+        // It was under way too long, or a clock is wrong: the next one may do better, and people are told.
+        Err(error @ (MessageError::ClockSkew(_) | MessageError::Expired)) => {
+            return Err(Error::Unavailable(format!("the answer of {}: {error}", route.participant)));
+        }
+        Err(error) => return Err(unsigned(&head, &body, route, &error.to_string())),
+    };
     hearing::listen(node, &route.participant, &head.headers);
     Ok(Answer {
         status: head.status,

@@ -15,7 +15,7 @@ use serde_json::json;
 use store::Space;
 
 use super::listener::Line;
-use super::signed::{BodyDigest, Caller, Promise};
+use super::signed::{BodyDigest, Caller, Data, Promise};
 use crate::error::{Error, Result};
 use crate::flow::protocol::find;
 use crate::flow::{TransferRow, produce, provider, receipts};
@@ -142,11 +142,14 @@ pub async fn chunk(
     };
     let digest = chunk.digest();
     let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
+    let from = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).unwrap_or("-");
+    tracing::debug!(exchange = id, chunk = number, range = from, "chunk served");
     let Some(range) = headers.get(header::RANGE) else {
         // Piece by piece: a reader that is slow or stands still must not hold a chunk in memory.
         let body = Body::from_stream(chunk.pieces(limits::PIECE_BYTES));
         let mut response = (kind, body).into_response();
         response.extensions_mut().insert(BodyDigest(digest.sha256.0));
+        response.extensions_mut().insert(Data);
         let fields = response.headers_mut();
         fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(digest.len));
@@ -162,6 +165,7 @@ pub async fn chunk(
     let part = chunk.read(from as u64, to as u64).await.map_err(Error::internal)?;
     let mut response = (kind, Body::from(part)).into_response();
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    response.extensions_mut().insert(Data);
     let value = format!("bytes {from}-{}/{total}", to - 1);
     response
         .headers_mut()

@@ -8,6 +8,7 @@ mod exchanges;
 mod ledger;
 pub mod listener;
 mod negotiation;
+mod outbox;
 mod pairing;
 pub mod process;
 mod reply;
@@ -70,6 +71,8 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/tram/exchanges/{id}/ack", Access::Member),
     ("GET", "/tram/exchanges/{id}/key", Access::Member),
     ("POST", "/tram/exchanges/{id}/receipts", Access::Member),
+    ("GET", "/tram/outbox", Access::Member),
+    ("POST", "/tram/outbox/{id}", Access::Member),
     ("GET", "/tram/ledger/checkpoint", Access::Member),
     ("GET", "/tram/ledger/tile/{*path}", Access::Member),
     ("POST", "/tram/witness/add-checkpoint", Access::Member),
@@ -115,6 +118,8 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/tram/exchanges/{id}/receipts") => post(exchanges::receipts),
         ("POST", "/tram/witness/add-checkpoint") => post(witness::add_checkpoint),
         ("GET", "/tram/witness/{hash}/checkpoint") => get(witness::checkpoint),
+        ("GET", "/tram/outbox") => get(outbox::waiting),
+        ("POST", "/tram/outbox/{id}") => post(outbox::settled),
         ("GET", "/tram/ledger/checkpoint") => get(ledger::checkpoint),
         ("GET", "/tram/ledger/tile/{*path}") => get(ledger::tile),
         ("POST", "/tram/pairing") => post(pairing::introduce),

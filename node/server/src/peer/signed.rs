@@ -26,6 +26,7 @@ use store::{Space, Tx};
 use super::listener::Line;
 use crate::error::{Error, Result};
 use crate::limits::{BODY_TIMEOUT, MESSAGE_BYTES_MAX};
+use crate::line::pace;
 use crate::node::Node;
 use crate::peers::Place;
 use crate::witness::hearing;
@@ -55,6 +56,10 @@ pub struct Promise(pub LogPromise);
 #[derive(Debug, Clone, Copy)]
 pub struct BodyDigest(pub [u8; 32]);
 
+/// Marks an answer as data: it goes no faster than the caps allow.
+#[derive(Debug, Clone, Copy)]
+pub struct Data;
+
 /// The layer.
 pub async fn layer(
     State(node): State<Arc<Node>>,
@@ -71,8 +76,9 @@ pub async fn layer(
         Ok(Opened::Signed(request, caller)) => {
             node.outbox.kick(&node, caller.participant.as_str());
             let context = caller.message.context.clone();
+            let peer = caller.participant.clone();
             let answer = next.run(request).await;
-            match seal(&node, answer, &context).await {
+            match seal(&node, answer, &context, peer.as_str()).await {
                 Ok(response) => response.map(|body| held(body, place)),
                 Err(error) => error.into_response(),
             }
@@ -129,6 +135,7 @@ async fn open(node: &Node, participant: ParticipantId, request: Request, arrived
         .map_err(refused)?;
     remember(node, message.created).await?;
     hearing::listen(node, &participant, &head.headers);
+    node.lines.heard(participant.as_str(), &head.headers);
     let caller = Caller { participant, message };
     head.extensions.insert(caller.clone());
     Ok(Opened::Signed(Request::from_parts(head, Body::from(body)), Box::new(caller)))
@@ -178,12 +185,17 @@ async fn remember(node: &Node, created: i64) -> Result<()> {
     Ok(())
 }
 
-async fn seal(node: &Node, response: Response, context: &certs::message::RequestContext) -> Result<Response> {
+async fn seal(
+    node: &Arc<Node>,
+    response: Response,
+    context: &certs::message::RequestContext,
+    peer: &str,
+) -> Result<Response> {
     let (mut head, body) = response.into_parts();
     if let Some(Promise(promise)) = head.extensions.remove::<Promise>() {
         promise.write(&mut head.headers).map_err(Error::internal)?;
     }
-    hearing::say(node, &mut head.headers);
+    hearing::say(node, peer, &mut head.headers);
     head.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     // What was hashed before passes through; the rest is small and hashed here.
     let (digest, body) = match head.extensions.remove::<BodyDigest>() {
@@ -200,7 +212,9 @@ async fn seal(node: &Node, response: Response, context: &certs::message::Request
     let outgoing = OutgoingResponse { status, headers: &mut head.headers, content };
     sign_response(&node.signer, outgoing, context, node.clock.now()).map_err(Error::internal)?;
     head.status = status;
-    Ok(Response::from_parts(head, body))
+    let is_data = head.extensions.remove::<Data>().is_some();
+    let response = Response::from_parts(head, body);
+    Ok(if is_data { pace::served(node, peer, response) } else { response })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use super::{conflicts, log_keys};
 use crate::error::{Error, Result};
+use crate::line::Spared;
 use crate::node::Node;
 use crate::operation::stopped;
 use crate::outbound::Call;
@@ -58,8 +59,13 @@ impl Default for Ears {
     }
 }
 
-/// Puts this node's newest checkpoint into a message.
-pub fn say(node: &Node, headers: &mut HeaderMap) {
+/// Puts this node's newest checkpoint into a message to a peer; rarely where every byte counts.
+pub fn say(node: &Node, peer: &str, headers: &mut HeaderMap) {
+    let now = node.clock.now();
+    if !node.lines.may(Spared::Checkpoint, peer, now) {
+        return;
+    }
+    node.lines.went(Spared::Checkpoint, peer, now);
     let Ok(published) = node.ledger.checkpoint() else { return };
     if let Ok(value) = HeaderValue::from_str(&BASE64.encode(published.signed.to_bytes())) {
         headers.insert(HEADER, value);
