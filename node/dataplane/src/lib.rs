@@ -22,6 +22,7 @@
 
 mod calendar;
 mod disclosure;
+pub mod changes;
 mod encode;
 mod engine;
 mod error;

@@ -54,6 +54,12 @@ pub const CHUNK_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Most chunks of one transfer: 8 TiB at the largest size, and a manifest of about 70 MB.
 pub const CHUNKS_MAX: u64 = 1_048_576;
 
+/// Memory that sorting one copy may hold, in bytes; what is beyond lies in sorted runs on the disk. Two copies are made one
+/// after the other, so a question for changes costs no more than a sorted answer does.
+pub const SORT_BYTES: usize = 32 * 1024 * 1024;
+/// Most sorted runs of one copy before they are merged into one: each is an open file with a buffer.
+pub const SORT_RUNS_MAX: usize = 256;
+
 /// What one answer may cost this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
