@@ -21,8 +21,8 @@
 //! Arrow, and no type of theirs appears in its public face.
 
 mod calendar;
-mod disclosure;
 pub mod changes;
+mod disclosure;
 mod encode;
 mod engine;
 mod error;

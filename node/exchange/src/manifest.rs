@@ -8,12 +8,14 @@
 //! Leaves are over digests, so data is hashed once. The root of no chunks is the SHA-256 of nothing.
 
 mod check;
+mod copy;
 mod root;
 mod sealed;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use copy::{CHANGE_COLUMN, CopyKind, CopyRef, Superseded, Why};
 pub use root::merkle_root;
 pub use sealed::{Bound, Escrow, EscrowSuite, Fixed, Sealed, Sealing};
 
@@ -158,6 +160,12 @@ pub struct Manifest {
     /// How the chunks are sealed; absent where they travel as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
+    /// What becomes of the copy that the consumer keeps; absent where none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyRef>,
+    /// That the rows are of an older version of the contract; absent where they are of the one in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded: Option<Superseded>,
     /// When the manifest was made.
     pub created: Timestamp,
 }
@@ -190,6 +198,8 @@ pub struct Draft {
     pub chunks: Vec<Chunk>,
     pub sha256: Digest,
     pub sealed: Option<Sealed>,
+    pub copy: Option<CopyRef>,
+    pub superseded: Option<Superseded>,
     /// Unix seconds.
     pub created: i64,
 }
@@ -271,6 +281,8 @@ impl Manifest {
             chunks: draft.chunks,
             sha256: draft.sha256,
             sealed: draft.sealed,
+            copy: draft.copy,
+            superseded: draft.superseded,
             created: Timestamp::from_unix(draft.created)?,
         };
         manifest.check()?;

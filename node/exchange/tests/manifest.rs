@@ -31,6 +31,8 @@ fn draft(chunks: Vec<Chunk>) -> Draft {
         chunks,
         sha256: Digest::of(b"whole"),
         sealed: None,
+        copy: None,
+        superseded: None,
         created: 1_790_000_000,
     }
 }
@@ -272,5 +274,54 @@ fn the_parser_is_strict() {
         assert_ne!(altered, text);
         let error = SignedManifest::parse(altered.as_bytes()).unwrap_err();
         assert!(matches!(error, ManifestError::Json(_)), "{error}");
+    }
+}
+
+fn copied(kind: CopyKind) -> Draft {
+    let mut draft = draft(chunks(1, 17));
+    let changes = kind == CopyKind::Changes;
+    if changes {
+        draft.columns.push(Column { name: CHANGE_COLUMN.into(), kind: ColumnKind::String });
+    }
+    draft.copy = Some(CopyRef {
+        kind,
+        from_version: changes.then(|| "01J9ZQ3V6T8W4X5Y6Z7A8B9CDF".to_owned()),
+        to_version: draft.exchange_id.clone(),
+        why: (!changes).then_some(Why::First),
+        key: vec![draft.columns[0].name.clone()],
+        rows: draft.rows,
+        sha256: draft.sha256,
+    });
+    draft
+}
+
+#[test]
+fn a_copy_is_a_whole_or_changes_and_never_both() {
+    type Change = fn(&mut Draft, &mut CopyRef);
+    for kind in [CopyKind::Whole, CopyKind::Changes] {
+        let manifest = Manifest::seal(copied(kind)).unwrap();
+        let text = serde_json::to_string(&manifest).unwrap();
+        assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+    }
+    let bad: &[(CopyKind, Change)] = &[
+        (CopyKind::Whole, |_, copy| copy.to_version = "01J9ZQ3V6T8W4X5Y6Z7A8B9CDF".into()),
+        (CopyKind::Whole, |_, copy| copy.from_version = Some(copy.to_version.clone())),
+        (CopyKind::Whole, |_, copy| copy.why = None),
+        (CopyKind::Whole, |_, copy| copy.rows += 1),
+        (CopyKind::Whole, |_, copy| copy.sha256 = Digest::of(b"another")),
+        (CopyKind::Whole, |_, copy| copy.key = vec!["hidden".into()]),
+        (CopyKind::Whole, |_, copy| copy.kind = CopyKind::Changes),
+        (CopyKind::Changes, |_, copy| copy.from_version = None),
+        (CopyKind::Changes, |_, copy| copy.from_version = Some("yesterday".into())),
+        (CopyKind::Changes, |_, copy| copy.why = Some(Why::Gone)),
+        (CopyKind::Changes, |draft, _| _ = draft.columns.pop()),
+        (CopyKind::Changes, |_, copy| copy.rows = 1 << 53),
+    ];
+    for (number, (kind, change)) in bad.iter().enumerate() {
+        let mut draft = copied(*kind);
+        let mut copy = draft.copy.take().unwrap();
+        change(&mut draft, &mut copy);
+        draft.copy = Some(copy);
+        assert!(Manifest::seal(draft).is_err(), "{number}");
     }
 }

@@ -123,6 +123,7 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         crate::questions::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
         keep(&node, tokio::spawn(crate::sources::run(node.clone())));
+        keep(&node, tokio::spawn(crate::subscriptions::run(node.clone())));
         keep(&node, tokio::spawn(witness::hearing::run(node.clone())));
         keep(&node, tokio::spawn(witness::promises::run(node.clone())));
         if node.config.peer.outbound_only {

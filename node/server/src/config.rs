@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::escrow::key::Recipient;
+use crate::versions::settings::VersionSection;
 
 /// Name of the file inside a node's folder.
 pub const FILE: &str = "tram.toml";
@@ -26,6 +27,9 @@ pub struct Config {
     /// The ledger.
     #[serde(default)]
     pub ledger: LedgerSection,
+    /// Versions of datasets.
+    #[serde(default, skip_serializing_if = "VersionSection::is_default")]
+    pub versions: VersionSection,
 }
 
 /// `[node]`

@@ -456,7 +456,8 @@ async fn checked(source: dataplane::Source, schema: dataplane::Schema, now: i64)
     })
 }
 
-fn changed_ns(path: &Path) -> Result<u64> {
+/// Time of a file's last change, nanoseconds since 1970.
+pub fn changed_ns(path: &Path) -> Result<u64> {
     let changed = std::fs::metadata(path).and_then(|m| m.modified()).map_err(|e| Error::io(path, e))?;
     let since = changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
@@ -464,13 +465,16 @@ fn changed_ns(path: &Path) -> Result<u64> {
 
 async fn store_checked(node: &Node, checked: Dataset, report: Report) -> Result<Dataset> {
     let name = checked.record.id.as_str().to_owned();
-    records::update::<Dataset, Dataset>(&node.store, Space::Dataset, name.as_bytes(), |stored| {
-        let status = stored.record.status;
-        *stored = Dataset { report: Some(report.clone()), ..checked.clone() };
-        stored.record.status = status;
-        Ok((stored.clone(), Tx::new()))
-    })
-    .await
+    let stored =
+        records::update::<Dataset, Dataset>(&node.store, Space::Dataset, name.as_bytes(), |stored| {
+            let status = stored.record.status;
+            *stored = Dataset { report: Some(report.clone()), ..checked.clone() };
+            stored.record.status = status;
+            Ok((stored.clone(), Tx::new()))
+        })
+        .await?;
+    crate::versions::keep_or_tell(node, &stored).await;
+    Ok(stored)
 }
 
 /// Remembers what was found of rows that are about to take the place of the file.

@@ -47,10 +47,12 @@ pub mod rules;
 pub mod sources;
 pub mod stamping;
 pub mod statement_view;
+pub mod subscriptions;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod usage;
+pub mod versions;
 pub mod web;
 pub mod witness;
 

@@ -146,5 +146,7 @@ pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 pub const SAMPLE_ROWS: u64 = 10_000;
 /// Longest reading of a live source for one question, seconds: it keeps one of the few places for views.
 pub const LIVE_SECONDS: u64 = 900;
+/// Subscriptions of one node: each is looked at whenever an exchange changes.
+pub const SUBSCRIPTIONS_MAX: usize = 200;
 /// Most remarks on a source that are kept.
 pub const REMARKS_MAX: usize = 50;

@@ -50,7 +50,13 @@ pub struct QueryDoc {
     /// At most so many rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// A copy to be kept current: what changed since the copy that this exchange brought, or [`SINCE_NONE`] for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
+
+/// There is no copy yet: the whole, in the order of copies.
+pub const SINCE_NONE: &str = "none";
 
 /// A column by which rows are sorted; missing values come last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +179,7 @@ impl QueryDoc {
         if !self.format.is_empty() && !FORMATS.contains(&self.format.as_str()) {
             return Err(format!("format `{}` is unknown; use one of {}", self.format, FORMATS.join(", ")));
         }
+        self.check_since()?;
         if self.filter.len() > FILTERS_MAX {
             return Err(format!("{} conditions are too many; at most {FILTERS_MAX}", self.filter.len()));
         }
@@ -232,6 +239,21 @@ impl QueryDoc {
             }
         }
         self
+    }
+
+    fn check_since(&self) -> Result<(), String> {
+        let Some(since) = &self.since else { return Ok(()) };
+        let exchange = since.len() == 26 && ulid::Ulid::from_string(since).is_ok();
+        if !exchange && since != SINCE_NONE {
+            return Err("`since` takes the id of the exchange that brought the copy, or `none`".to_owned());
+        }
+        if !["", "csv"].contains(&self.format.as_str()) {
+            return Err(format!("copies that are kept current are CSV, not `{}`", self.format));
+        }
+        if self.limit.is_some() || !self.order_by.is_empty() {
+            return Err("a copy that is kept current has no `limit` and an order of its own".to_owned());
+        }
+        Ok(())
     }
 
     /// Whether it asks for anything but all that is visible.

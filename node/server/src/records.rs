@@ -127,6 +127,9 @@ pub struct Exchange {
     /// Whether the consumer wants to wait for an unreachable peer.
     #[serde(default)]
     pub queue: bool,
+    /// Whether the consumer wants a new agreement although one stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renew: bool,
     /// This node's pid of the negotiation.
     pub negotiation: Option<String>,
     /// Id of the agreement.
@@ -173,6 +176,12 @@ pub struct Exchange {
     /// decided; a consumer learns it from the manifest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipt_first: bool,
+    /// What becomes of the copy that is kept of the dataset, as the manifest says (consumer).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<exchange::manifest::CopyRef>,
+    /// That the rows are of an older version of the contract, as the manifest says (consumer).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded: Option<exchange::manifest::Superseded>,
     /// When its answer was counted against quotas, Unix seconds (provider).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<i64>,
@@ -219,6 +228,7 @@ impl Exchange {
             ask,
             stage: Stage::Negotiating,
             queue: true,
+            renew: false,
             negotiation: None,
             agreement: None,
             transfer: None,
@@ -238,6 +248,8 @@ impl Exchange {
             erasure: None,
             receipts: Vec::new(),
             receipt_first: false,
+            copy: None,
+            superseded: None,
             counted: None,
             created: now,
             updated: now,

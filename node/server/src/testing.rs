@@ -25,6 +25,7 @@ pub(crate) async fn node() -> (TempDir, Arc<Node>) {
         peer: PeerSection::new("127.0.0.1:1".parse().unwrap(), "https://127.0.0.1:1".into()),
         local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
         ledger: LedgerSection::default(),
+        versions: Default::default(),
     };
     let folder = dir.path().join("node");
     boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();
@@ -92,6 +93,8 @@ pub(crate) fn manifest(sealed: exchange::manifest::Sealed) -> exchange::Manifest
         chunks: vec![Chunk { len: 40, sha256: Digest::of(&[1; 40]) }],
         sha256: Digest::of(b"rows"),
         sealed: Some(sealed),
+        copy: None,
+        superseded: None,
         created: 2_000_000,
     };
     exchange::Manifest::seal(draft).unwrap()

@@ -62,6 +62,16 @@ fn items(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
+/// An older version of the contract that the reader agreed on, and until when it is served.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OlderVersion {
+    /// The version.
+    pub version: u32,
+    /// Its end.
+    pub until: super::Timestamp,
+}
+
 /// What a dataset says about itself beyond the protocol: DCAT terms, and ours under `urn:tram:ns:`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetDescription {
@@ -81,6 +91,8 @@ pub struct DatasetDescription {
     pub columns: Vec<Column>,
     /// `urn:tram:ns:purposes`: for which purposes an offer is meant.
     pub purposes: Vec<String>,
+    /// `urn:tram:ns:olderVersions`: those that the reader holds an agreement on and that the one in force breaks.
+    pub older: Vec<OlderVersion>,
 }
 
 impl DatasetDescription {
@@ -89,6 +101,7 @@ impl DatasetDescription {
         let mut extra = Extra::none();
         let strings = |list: &[String]| list.iter().cloned().map(Value::String).collect::<Vec<_>>();
         let columns = json!({ "@type": "@json", "@value": self.columns });
+        let older = json!({ "@type": "@json", "@value": self.older });
         let properties = [
             ("dct:title".to_owned(), self.title.to_value()),
             ("dct:description".to_owned(), self.description.to_value()),
@@ -98,6 +111,7 @@ impl DatasetDescription {
             (ours("classification"), self.classification.map(Value::from)),
             (ours("schema"), Some(columns).filter(|_| !self.columns.is_empty())),
             (ours("purposes"), filled(strings(&self.purposes))),
+            (ours("olderVersions"), Some(older).filter(|_| !self.older.is_empty())),
         ];
         for (key, value) in properties {
             if let Some(value) = value {
@@ -116,6 +130,7 @@ impl DatasetDescription {
         };
         let number = |name: &str| extra.get(&ours(name)).and_then(Value::as_u64);
         let columns = extra.get(&ours("schema")).cloned().map(json_literal);
+        let older = extra.get(&ours("olderVersions")).cloned().map(json_literal);
         DatasetDescription {
             title: LangText::from_value(extra.get("dct:title")),
             description: LangText::from_value(extra.get("dct:description")),
@@ -127,6 +142,7 @@ impl DatasetDescription {
                 .filter(|c| *c <= 9),
             columns: columns.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
             purposes: strings(&ours("purposes")),
+            older: older.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
         }
     }
 }
@@ -148,6 +164,7 @@ mod tests {
             version: Some(7),
             classification: Some(1),
             columns: vec![Column { name: "PM 2.5".into(), kind: crate::manifest::ColumnKind::Number }],
+            older: vec![OlderVersion { version: 6, until: crate::dsp::Timestamp::from_unix(9).unwrap() }],
             ..DatasetDescription::default()
         };
         let extra = description.to_extra().unwrap();

@@ -23,7 +23,7 @@ pub use catalog::{
     AccessService, Catalog, CatalogContent, CatalogError, CatalogRequestMessage, DataService, Dataset,
     DatasetRequestMessage, Distribution, RootDataset,
 };
-pub use description::{DatasetDescription, LangText};
+pub use description::{DatasetDescription, LangText, OlderVersion};
 pub(crate) use error::short;
 pub use error::{IdError, MessageError};
 pub use id::{Address, Extra, Id, NonEmpty, Timestamp};

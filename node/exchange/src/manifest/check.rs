@@ -15,6 +15,7 @@ pub(super) fn all(manifest: &Manifest) -> Result<(), ManifestError> {
     columns(manifest)?;
     numbers(manifest)?;
     chunks(manifest)?;
+    super::copy::check(manifest)?;
     same("schema.sha256", manifest.schema.sha256, json::digest(&manifest.schema.columns)?)?;
     same("obligations.sha256", manifest.obligations.sha256, json::digest(&manifest.obligations.applied)?)?;
     manifest.verify_root()
@@ -24,12 +25,12 @@ pub(super) fn same(field: &'static str, stated: Digest, computed: Digest) -> Res
     if stated == computed { Ok(()) } else { Err(ManifestError::Digest { field, stated, computed }) }
 }
 
-fn value(field: &'static str, found: impl ToString, expected: impl ToString) -> ManifestError {
+pub(super) fn value(field: &'static str, found: impl ToString, expected: impl ToString) -> ManifestError {
     ManifestError::Value { field, found: found.to_string(), expected: expected.to_string() }
 }
 
 /// 26 digits of Crockford's base 32, at most 128 bits.
-fn ulid(text: &str) -> Result<(), ManifestError> {
+pub(super) fn ulid(text: &str) -> Result<(), ManifestError> {
     let digit = |c: u8| c.is_ascii_digit() || (c.is_ascii_uppercase() && !b"ILOU".contains(&c));
     let first = text.as_bytes().first().copied().unwrap_or(b'Z');
     if text.len() == 26 && first <= b'7' && text.bytes().all(digit) {

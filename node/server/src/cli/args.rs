@@ -61,6 +61,9 @@ pub enum Command {
     /// Questions to several sources at once, joined here.
     #[command(subcommand)]
     Question(QuestionCommand),
+    /// Copies of peers' datasets that the node keeps current by itself.
+    #[command(subcommand)]
+    Subscription(super::subscription::SubscriptionCommand),
     /// Receipts, verified without a node or a network.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
@@ -193,6 +196,22 @@ pub enum DatasetCommand {
     Withdraw {
         /// Dataset name.
         dataset: String,
+    },
+    /// Show which versions of its rows and contract are kept, how large they are and who needs each.
+    Versions {
+        /// Dataset name.
+        dataset: String,
+    },
+    /// Let an older version of the contract end on a day: agreements on it are served until then.
+    End {
+        /// Dataset name.
+        dataset: String,
+        /// The older version of the contract.
+        #[arg(long, value_name = "N")]
+        contract: u32,
+        /// The first day on which it is served no more, UTC.
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        on: String,
     },
 }
 
@@ -406,6 +425,14 @@ pub enum ExchangeCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Bring a copy up by what an exchange brought (`get --since`), and hold it against the digest that the provider signed.
+    Apply {
+        /// Exchange id.
+        exchange: String,
+        /// The copy.
+        #[arg(long, value_name = "FILE")]
+        copy: PathBuf,
+    },
     /// Go on with an exchange that waits for the network.
     Resume {
         /// Exchange id.
@@ -463,6 +490,13 @@ pub struct ExchangeGetArgs {
     /// The same as one text in a small part of SQL: "select district, sum(cases) from this_dataset group by district".
     #[arg(long, conflicts_with_all = ["columns", "filter", "group_by", "measure", "limit", "distinct", "order_by"])]
     pub sql: Option<String>,
+    /// Ask for a copy to be kept current: `none` for the first one, `last` (or the id of the exchange that brought the copy)
+    /// for what changed since; `tram exchange apply` brings the copy up.
+    #[arg(long, value_name = "none|last|EXCHANGE")]
+    pub since: Option<String>,
+    /// Make a new agreement although one stands: on the version of the contract that is in force.
+    #[arg(long)]
+    pub renew: bool,
     /// Ask for a copy of the whole dataset (action `download`) instead of an answer (action `query`).
     #[arg(long)]
     pub download: bool,

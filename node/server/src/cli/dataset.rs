@@ -37,6 +37,17 @@ async fn verb_on(client: &Client, verb: DatasetCommand, out: Out) -> Result<()> 
             out.result(&answer, valid_text);
             Ok(())
         }
+        DatasetCommand::Versions { dataset } => {
+            let answer = client.get(&format!("/v1/datasets/{}/versions", segment(&dataset))).await?;
+            out.result(&answer, super::subscription::versions_text);
+            Ok(())
+        }
+        DatasetCommand::End { dataset, contract, on } => {
+            let path = format!("/v1/datasets/{}/end", segment(&dataset));
+            let answer = client.post(&path, &json!({"contract": contract, "on": on})).await?;
+            out.result(&answer, super::subscription::versions_text);
+            Ok(())
+        }
         DatasetCommand::Publish { dataset } => turn(client, &dataset, "publish", out).await,
         DatasetCommand::Withdraw { dataset } => turn(client, &dataset, "withdraw", out).await,
     }

@@ -23,6 +23,7 @@ pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
         ExchangeCommand::Get(_) | ExchangeCommand::Resume { .. } => Doors::Peer,
         ExchangeCommand::List
         | ExchangeCommand::Show { .. }
+        | ExchangeCommand::Apply { .. }
         | ExchangeCommand::Decisions { .. }
         | ExchangeCommand::Handover { .. }
         | ExchangeCommand::Erase { .. } => Doors::Closed,
@@ -65,6 +66,9 @@ async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -
         }
         ExchangeCommand::Handover { exchange, says, out: file } => {
             super::escrow::hand_over(client, dir, (&exchange, says), &file, out).await
+        }
+        ExchangeCommand::Apply { exchange, copy } => {
+            super::subscription::apply(client, &exchange, &copy, out).await
         }
         ExchangeCommand::Resume { exchange, out: file } => {
             client.post(&format!("/v1/exchanges/{}/resume", segment(&exchange)), &json!({})).await?;
@@ -155,6 +159,8 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
         "sql": args.sql,
         "format": args.format.word(),
         "queue": args.queue,
+        "renew": args.renew,
+        "since": args.since,
         "committed": {"user": args.user, "subject": args.subject, "case": args.case},
     });
     can_write(args.out.as_deref())?;
@@ -239,6 +245,7 @@ fn queued(id: &str, why: &str) -> Error {
 
 /// Takes the rows and both receipts of a completed exchange home, verified.
 async fn bring_home(client: &Client, exchange: Value, wanted: &Wanted, out: Out) -> Result<u8> {
+    super::subscription::tell_copy(&exchange);
     let data = format!("/v1/exchanges/{}/data", segment(&text(&exchange, "id")));
     if let Some(file) = &wanted.out {
         let part = file.with_extension("part");

@@ -64,6 +64,7 @@ fn configured(args: InitArgs) -> Result<Config> {
         peer: PeerSection::new(args.listen, endpoint),
         local: LocalSection { listen: args.local },
         ledger: LedgerSection::default(),
+        versions: Default::default(),
     })
 }
 

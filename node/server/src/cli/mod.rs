@@ -28,6 +28,7 @@ mod policy_odrl;
 mod question;
 mod receipt;
 mod source;
+mod subscription;
 mod witness;
 
 use std::path::Path;
@@ -77,6 +78,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Catalog(verb) => peer::catalog(dir, verb, out).await,
         Command::Exchange(verb) => exchange::run(dir, verb, out).await,
         Command::Question(verb) => question::run(dir, verb, out).await,
+        Command::Subscription(verb) => subscription::run(dir, verb, out).await,
         Command::Receipt(verb) => receipt::run(verb, out),
         Command::Escrow(verb) => escrow::run(verb, out).await,
         Command::Ledger(verb) => ledger::run(dir, verb, out).await,

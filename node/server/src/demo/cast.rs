@@ -200,6 +200,7 @@ async fn stage(folder: &Path, role: &Role, talk: Talk) -> Result<Agency> {
         peer: PeerSection::new(peer, format!("https://{peer}")),
         local: LocalSection { listen: free_port()? },
         ledger: LedgerSection::default(),
+        versions: Default::default(),
     };
     boot::init(&dir, &config, crate::operation::Clock::system().now())?;
     let node = boot::open(&dir, Doors::All).await?;

@@ -53,6 +53,9 @@ pub struct Standing {
     /// What both agreed must be done; none where the terms name no duty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duties: Option<policy::Obligations>,
+    /// Version of the dataset's contract in the offer that it was made on; none where that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<u32>,
     /// The agreement itself with both signatures; none while it is only thought of.
     pub record: Option<AgreementRecord>,
 }
@@ -86,6 +89,7 @@ impl Standing {
             deed: None,
             stated: Stated::default(),
             duties: None,
+            contract: None,
             record: None,
         }
     }
@@ -246,8 +250,10 @@ pub fn standing(
     let target = agreement.target.as_str();
     let dataset =
         target.strip_prefix(parties.provider.as_str()).and_then(|t| t.strip_prefix('/')).unwrap_or(target);
+    let offer = negotiation.offer().id.as_str();
     Ok(Standing {
         id: agreement.id.to_string(),
+        contract: crate::versions::contracts::version_in(offer, parties.provider.as_str(), dataset),
         side,
         provider: parties.provider.to_string(),
         consumer: parties.consumer.to_string(),
@@ -277,7 +283,7 @@ pub fn find(node: &Node, id: &str) -> Result<Option<Standing>> {
 /// A standing agreement of this consumer that covers what is wanted, with a minute to spare.
 pub fn reusable(node: &Node, provider: &str, dataset: &str, ask: &Ask, now: i64) -> Result<Option<Standing>> {
     let all = records::all::<Standing>(&node.store, Space::Agreement, b"")?;
-    Ok(all.into_iter().map(|(_, s)| s).find(|s| {
+    let fits = all.into_iter().map(|(_, s)| s).filter(|s| {
         s.side == Side::Consumer
             && s.provider == provider
             && s.dataset == dataset
@@ -287,5 +293,7 @@ pub fn reusable(node: &Node, provider: &str, dataset: &str, ask: &Ask, now: i64)
             && s.stated == ask.stated
             && s.holds_at(now)
             && s.holds_at(now + 60)
-    }))
+    });
+    // Of several the one on the newest contract: who agreed anew wants what is new.
+    Ok(fits.max_by_key(|s| (s.contract, s.valid_from)))
 }

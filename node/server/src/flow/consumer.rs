@@ -29,6 +29,17 @@ pub fn received_file(node: &Node, id: &str) -> PathBuf {
     node.dir.join("received").join(id)
 }
 
+/// How an exchange is begun.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// Whether to wait for a peer that cannot be reached.
+    pub queue: bool,
+    /// Whether to make a new agreement although one stands.
+    pub renew: bool,
+    /// The id, where it was chosen and kept before; an exchange that has it already is the one that was begun.
+    pub id: Option<String>,
+}
+
 /// Begins an exchange: checks the words, keeps the wish, and lets the flow go.
 pub async fn begin(
     node: &Arc<Node>,
@@ -37,11 +48,15 @@ pub async fn begin(
     dataset: &str,
     ask: Ask,
     committed: &CommittedValues,
-    queue: bool,
+    how: How,
 ) -> Result<Exchange> {
     committed.check()?;
     let mut exchange = wish(node, operation, participant, dataset, ask)?;
-    exchange.queue = queue;
+    if let Some(id) = how.id {
+        exchange.id = id;
+    }
+    exchange.queue = how.queue;
+    exchange.renew = how.renew;
     evidence::keep_wish(node, &exchange.id, committed)?;
     let key = exchange.key();
     let tx = Tx::new().absent(Space::Exchange, key.clone()).put_json(Space::Exchange, key.clone(), &exchange);
@@ -122,7 +137,7 @@ fn callback(node: &Node) -> Result<Address> {
 async fn open(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<bool> {
     let (purpose, basis) = (exchange.ask.purpose.as_deref(), exchange.ask.basis.as_deref());
     // The values of committed fields are told once the provider knows the exchange, so such an exchange negotiates.
-    let standing = if evidence::wish(node, &exchange.id)?.is_empty() {
+    let standing = if evidence::wish(node, &exchange.id)?.is_empty() && !exchange.renew {
         agreement::reusable(node, &exchange.peer, &exchange.dataset, &exchange.ask, operation.now)?
     } else {
         None
@@ -375,6 +390,12 @@ pub async fn ended_before_ack(node: &Arc<Node>, exchange: &Exchange) -> Result<(
 async fn ended(node: &Arc<Node>, exchange: &Exchange, cause: Option<&Cause>) -> Result<bool> {
     let key = exchange.key();
     let Some(refusal) = cause.and_then(|c| c.refusals().into_iter().next()) else {
+        let ended = cause.and_then(|c| c.code.as_deref()) == Some(super::provider::CONTRACT_ENDED);
+        if let (true, Some(agreement)) = (ended, &exchange.agreement) {
+            // Nothing comes of this agreement any more; the next exchange makes another one.
+            let tx = Tx::new().delete(Space::Agreement, agreement.clone().into_bytes());
+            node.store.commit(tx).await.map_err(Error::from)?;
+        }
         fail(node, &key, &cause_text(cause)).await?;
         return Ok(false);
     };

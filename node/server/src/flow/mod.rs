@@ -11,6 +11,7 @@
 
 pub mod agreement;
 pub mod consumer;
+pub mod copies;
 pub mod delivery;
 pub mod erasure;
 pub mod escrow;

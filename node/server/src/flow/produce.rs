@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use dataplane::sealing::Sealer;
 use dataplane::{ChunkFile, ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
 use exchange::dsp::{Cause, Id};
-use exchange::manifest::{Chunk, Column, ColumnKind, DatasetRef, DecisionRef, Draft, RuleSetRef, Sealed};
+use exchange::manifest::{
+    Chunk, Column, ColumnKind, CopyRef, DatasetRef, DecisionRef, Draft, RuleSetRef, Sealed, Superseded,
+};
 use exchange::transfer::Transfer;
 use exchange::{DetachedSignature, Digest, Manifest, SignedManifest};
 use store::Space;
@@ -19,7 +21,7 @@ use store::Space;
 use super::delivery::terminate;
 use super::protocol::known;
 use super::shared::{self, Shapes};
-use super::{change, escrow, provider, sealing, statement};
+use super::{change, copies, escrow, provider, sealing, statement};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::node::Node;
@@ -28,6 +30,7 @@ use crate::query::QueryDoc;
 use crate::records::{self, Exchange};
 use crate::sources::live;
 use crate::usage::{self, Made};
+use crate::versions::contracts;
 use crate::{datasets, enforce, files, limits};
 
 /// Views that are being computed, and the readers of spools that are served.
@@ -172,7 +175,7 @@ async fn sealed(node: &Node, exchange: &Exchange, permit: &Permit) -> Result<Opt
     let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
     let Ok(signed) = SignedManifest::parse(&bytes) else { return Ok(None) };
     let whole = whole(node, exchange).await?;
-    let version = datasets::demand(node, &exchange.dataset)?.record.version;
+    let version = contracts::served_to(node, exchange)?.dataset.record.version;
     let fits =
         signed.manifest.dataset.version == version && keeps(&signed.manifest.obligations.applied, permit);
     let rows = signed.manifest.rows;
@@ -218,11 +221,13 @@ async fn compute(
     permit: &Permit,
     query: &QueryDoc,
 ) -> Result<(SignedManifest, u64)> {
-    let dataset = datasets::demand(node, &exchange.dataset)?;
-    datasets::unchanged(&dataset)?;
-    let (mut job, columns) = job(node, operation, exchange, permit, &dataset, query)?;
-    let live = live::read(node, &dataset, &job, live_folder(node, exchange)).await?;
+    let served = contracts::served_to(node, exchange)?;
+    let dataset = &served.dataset;
+    datasets::unchanged(dataset)?;
+    let (mut job, mut columns) = job(node, operation.now, exchange, permit, dataset, query)?;
+    let live = live_rows(node, exchange, &served, &job).await?;
     if let Some(live) = &live {
+        no_changes(query)?;
         job.source = live.source();
     }
     let format = job.format;
@@ -238,12 +243,27 @@ async fn compute(
     files::make_private_dir(&folder)?;
     let chunk_bytes = node.lines.chunk_bytes(&exchange.peer);
     let key = exchange.receipt_first.then(|| sealing::draw(node, exchange)).transpose()?;
-    let (summary, reader) = match &key {
-        Some(key) => {
-            let sealer = Sealer::new(key, &exchange.id).map_err(broken)?;
-            view(node, job, &folder, chunk_bytes, |writer| writer.sealed(sealer), |_| ()).await?
+    let sealer = key.as_ref().map(|key| Sealer::new(key, &exchange.id).map_err(broken)).transpose()?;
+    let mut copy = None;
+    let (summary, reader) = match sealer {
+        sealer if query.since.is_some() => {
+            let _place = node.views.acquire().await.map_err(Error::internal)?;
+            let (writer, reader) = ChunkWriter::create(&folder, chunk_bytes).map_err(broken)?;
+            let writer = match sealer {
+                Some(sealer) => writer.sealed(sealer),
+                None => {
+                    node.productions.opened(&exchange.key(), reader.clone());
+                    writer
+                }
+            };
+            let asked = (query, &served);
+            let made = copies::make(node, operation.now, exchange, permit, asked, &folder).await?;
+            let summary = copies::spool(&made, writer).await?;
+            (columns, copy) = (made.columns, Some(made.copy));
+            (summary, reader)
         }
-        None => clear(node, exchange, &dataset, job, &folder, chunk_bytes).await?,
+        Some(sealer) => view(node, job, &folder, chunk_bytes, |writer| writer.sealed(sealer), |_| ()).await?,
+        None => clear(node, exchange, dataset, job, &folder, chunk_bytes).await?,
     };
     let bytes = summary.chunks.iter().map(|chunk| chunk.len).fold(0, u64::saturating_add);
     if permit.left().bytes.is_some_and(|left| bytes > left) {
@@ -251,11 +271,12 @@ async fn compute(
     }
     // What was described must be what was read: a file that changed under the view makes no manifest.
     if live.is_none() {
-        datasets::unchanged(&dataset)?;
+        datasets::unchanged(dataset)?;
     }
     let sealed = key.as_ref().map(|key| escrow::announce(node, exchange, key)).transpose()?;
     let is_sealed = sealed.is_some();
-    let signed = sign(node, operation, exchange, permit, &dataset, format, columns, &summary, sealed)?;
+    let more = (sealed, copy, served.superseded.clone());
+    let signed = sign(node, operation, exchange, permit, dataset, format, columns, &summary, more)?;
     let signed = before.and_then(|bytes| the_same(&bytes, &signed)).unwrap_or(signed);
     files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
     if let Some(live) = &live {
@@ -265,6 +286,32 @@ async fn compute(
         node.productions.opened(&exchange.key(), reader);
     }
     Ok((signed, summary.rows))
+}
+
+/// What a live source gives for this answer. Rows of an older contract are kept ones.
+async fn live_rows(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    served: &contracts::Served,
+    job: &Job,
+) -> Result<Option<live::Reading>> {
+    if served.number.is_some() || live::described(node, &served.dataset)?.is_none() {
+        return Ok(None);
+    }
+    // Logins to origins are bounded by the places for views.
+    let _place = node.views.acquire().await.map_err(Error::internal)?;
+    live::read(node, &served.dataset, job, live_folder(node, exchange)).await
+}
+
+/// Changes are told between kept versions, and of a live source none are kept.
+fn no_changes(query: &QueryDoc) -> Result<()> {
+    match query.since {
+        Some(_) => Err(Error::usage(
+            "this dataset is read from its source at each question and has no versions to tell changes between; \
+             ask without `since`, and subscribe to a dataset that is fetched on a schedule",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The rows in clear: those of an earlier transfer if they are the same, else made now. One of a shape is made at a
@@ -336,7 +383,7 @@ fn the_same(before: &[u8], now: &SignedManifest) -> Option<SignedManifest> {
 }
 
 /// What the engine says, as the consumer may hear it: its texts are made so that they tell nothing of hidden data.
-fn broken(error: DataError) -> Error {
+pub(super) fn broken(error: DataError) -> Error {
     match error {
         // What does not fit between rules and dataset is the provider's affair: its text names columns.
         DataError::Query(_) | DataError::NotVisible { .. } | DataError::Quota { .. } => {
@@ -354,22 +401,25 @@ pub fn check(
     permit: &Permit,
     query: &QueryDoc,
 ) -> Result<()> {
-    let dataset = datasets::demand(node, &exchange.dataset)?;
+    let served = contracts::served_to(node, exchange)?;
+    let dataset = served.dataset;
     datasets::unchanged(&dataset)?;
-    job(node, operation, exchange, permit, &dataset, query).map(|_| ())
+    if served.number.is_none() && live::described(node, &dataset)?.is_some() {
+        no_changes(query)?;
+    }
+    job(node, operation.now, exchange, permit, &dataset, query).map(|_| ())
 }
 
-fn job(
+pub(super) fn job(
     node: &Node,
-    operation: &Operation,
+    now: i64,
     exchange: &Exchange,
     permit: &Permit,
     dataset: &datasets::Dataset,
     query: &QueryDoc,
 ) -> Result<(Job, Vec<Column>)> {
     let agreement = exchange.agreement.as_deref().unwrap_or_default();
-    let copy =
-        enforce::Copy { exchange: &exchange.id, consumer: &exchange.peer, agreement, now: operation.now };
+    let copy = enforce::Copy { exchange: &exchange.id, consumer: &exchange.peer, agreement, now };
     let restriction = enforce::restriction(permit, dataset, &node.mask_secret, &copy)?;
     let schema = dataset.schema()?;
     let visible = dataplane::visible_schema(&schema, &restriction).map_err(broken)?;
@@ -434,7 +484,7 @@ fn sign(
     format: OutputFormat,
     columns: Vec<Column>,
     summary: &SpoolSummary,
-    sealed: Option<Sealed>,
+    (sealed, copy, superseded): (Option<Sealed>, Option<CopyRef>, Option<Superseded>),
 ) -> Result<SignedManifest> {
     use ed25519_dalek::Signer;
     let id = |text: &str| Id::new(text).map_err(Error::internal);
@@ -463,6 +513,8 @@ fn sign(
         chunks: chunks.collect(),
         sha256: Digest::from_bytes(summary.sha256.0),
         sealed,
+        copy,
+        superseded,
         created: operation.now,
     };
     let manifest = Manifest::seal(draft).map_err(Error::internal)?;

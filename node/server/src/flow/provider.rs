@@ -21,6 +21,8 @@ use crate::operation::Operation;
 use crate::query::QueryDoc;
 use crate::records::{self, Exchange, Stage};
 
+/// Code of a transfer that ends because the version of the contract that was agreed on is served no more.
+pub const CONTRACT_ENDED: &str = "CONTRACT-ENDED";
 /// Kind of our data endpoint in a data address.
 const ENDPOINT_TYPE: &str = "urn:tram:ns:http-pull";
 
@@ -426,6 +428,11 @@ fn under_agreement(
         Some(s) if s.consumer == exchange.peer && s.side == records::Side::Provider => s,
         _ => return Ok(Err(No::Request("AGREEMENT", format!("no agreement `{id}` with this consumer")))),
     };
+    if let Err(Error::Conflict(why)) =
+        crate::versions::contracts::served(node, &standing.dataset, Some(&standing))
+    {
+        return Ok(Err(No::Request(CONTRACT_ENDED, why)));
+    }
     let query = match QueryDoc::from_wire(row.process.query()) {
         Ok(query) => query,
         Err(why) => return Ok(Err(No::Request("QUERY", why))),

@@ -242,6 +242,8 @@ impl Line {
             e.sha256 = Some(sha256.clone());
             e.obligations = obligations.clone();
             e.receipt_first = sealed;
+            e.copy = manifest.copy.clone();
+            e.superseded = manifest.superseded.clone();
         })
         .await
     }
@@ -319,6 +321,7 @@ impl Line {
             && m.provider.as_str() == self.exchange.peer
             && Some(m.agreement_id.as_str()) == self.exchange.agreement.as_deref()
             && m.dataset.id.as_str() == dataset;
+        super::copies::fits(&self.exchange.ask.query, &m).map_err(wrong)?;
         if ours { Ok(m) } else { Err(wrong("it is about another exchange".to_owned())) }
     }
 

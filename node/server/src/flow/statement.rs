@@ -129,7 +129,11 @@ pub fn seconds(now: i64) -> Result<Seconds> {
 }
 
 fn question(node: &Node, operation: &Operation, exchange: &Exchange) -> Result<Question> {
-    let version = crate::datasets::find(node, &exchange.dataset)?.map_or(0, |d| d.version);
+    let version = match crate::versions::contracts::served_to(node, exchange) {
+        Ok(served) => served.dataset.version,
+        // What cannot be served is refused in the words of the version in force.
+        Err(_) => crate::datasets::find(node, &exchange.dataset)?.map_or(0, |d| d.version),
+    };
     let optional = |text: &Option<String>| text.as_deref().map(word).transpose();
     Ok(Question {
         id: ExchangeId::new(&exchange.id).map_err(|e| Error::usage(e.to_string()))?,

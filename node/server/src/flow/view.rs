@@ -41,6 +41,8 @@ pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
         "rows": exchange.rows,
         "bytes": exchange.bytes,
         "sha256": exchange.sha256,
+        "copy": exchange.copy,
+        "superseded": exchange.superseded,
         "agreement": exchange.agreement,
         "transfer": exchange.transfer,
         "entries": {

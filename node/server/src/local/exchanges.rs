@@ -16,9 +16,10 @@ use tokio_util::io::ReaderStream;
 use super::body::{JsonBody, Params, Segments};
 use crate::decisions;
 use crate::error::{Error, Result};
+use crate::flow::consumer::How;
 use crate::flow::evidence::CommittedValues;
 use crate::flow::terms::Stated;
-use crate::flow::{self, consumer, erasure, view};
+use crate::flow::{self, consumer, copies, erasure, view};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::query::{QueryDoc, parse_condition, parse_measure, parse_order};
@@ -67,6 +68,12 @@ pub struct Start {
     format: Option<String>,
     #[serde(default)]
     queue: bool,
+    /// Make a new agreement although one stands, for example on a newer version of the contract.
+    #[serde(default)]
+    renew: bool,
+    /// Rows of a copy that is kept current: `none` for the first, the id of the exchange that brought the copy, or `last`.
+    #[serde(default)]
+    since: Option<String>,
     /// What both ledgers hold commitments to: who asks, about whom, in which case.
     #[serde(default)]
     committed: CommittedValues,
@@ -108,9 +115,21 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
         }
         Some(sql) => doc.with_sql(sql, &body.dataset).map_err(Error::Usage)?,
     };
+    let mut doc = doc;
+    doc.since = body.since.clone();
+    let mut ask = Ask {
+        action,
+        purpose: body.purpose,
+        basis: body.basis,
+        query: serde_json::to_value(&doc).map_err(Error::internal)?,
+        stated,
+    };
+    if doc.since.as_deref() == Some("last") {
+        doc.since = Some(copies::last(&node, &body.participant, &body.dataset, &ask)?);
+    }
     doc.check().map_err(Error::Usage)?;
     let query = serde_json::to_value(&doc).map_err(Error::internal)?;
-    let ask = Ask { action, purpose: body.purpose, basis: body.basis, query, stated };
+    ask.query = query;
     let exchange = consumer::begin(
         &node,
         &operation,
@@ -118,7 +137,7 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
         &body.dataset,
         ask,
         &body.committed,
-        body.queue,
+        How { queue: body.queue, renew: body.renew, id: None },
     )
     .await?;
     Ok(Json(view::exchange(&node, &exchange)?))

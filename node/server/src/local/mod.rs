@@ -23,7 +23,9 @@ mod policy_lint;
 mod policy_odrl;
 mod questions;
 mod sources;
+mod subscriptions;
 mod tlog;
+mod versions;
 
 use std::sync::Arc;
 
@@ -52,6 +54,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/datasets/{id}/validate"),
     ("POST", "/v1/datasets/{id}/publish"),
     ("POST", "/v1/datasets/{id}/withdraw"),
+    ("GET", "/v1/datasets/{id}/versions"),
+    ("POST", "/v1/datasets/{id}/end"),
     ("GET", "/v1/peers"),
     ("POST", "/v1/peers"),
     ("POST", "/v1/peers/invitations"),
@@ -72,6 +76,12 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/exchanges/{id}/decisions/{entry}"),
     ("GET", "/v1/line"),
     ("POST", "/v1/line"),
+    ("GET", "/v1/subscriptions"),
+    ("POST", "/v1/subscriptions"),
+    ("GET", "/v1/subscriptions/{id}"),
+    ("GET", "/v1/subscriptions/{id}/data"),
+    ("POST", "/v1/subscriptions/{id}/refresh"),
+    ("POST", "/v1/subscriptions/{id}/stop"),
     ("GET", "/v1/ledger/checkpoint"),
     ("GET", "/v1/ledger/entries"),
     ("GET", "/v1/ledger/witnesses"),
@@ -136,6 +146,8 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/datasets/{id}/validate") => post(datasets::validate),
         ("POST", "/v1/datasets/{id}/publish") => post(datasets::publish),
         ("POST", "/v1/datasets/{id}/withdraw") => post(datasets::withdraw),
+        ("GET", "/v1/datasets/{id}/versions") => get(versions::list),
+        ("POST", "/v1/datasets/{id}/end") => post(versions::end),
         ("GET", "/v1/peers") => get(peers::list),
         ("POST", "/v1/peers") => post(peers::accept),
         ("POST", "/v1/peers/invitations") => post(peers::invite),
@@ -156,6 +168,12 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/exchanges/{id}/decisions/{entry}") => get(exchanges::decision),
         ("GET", "/v1/line") => get(line::show),
         ("POST", "/v1/line") => post(line::set),
+        ("GET", "/v1/subscriptions") => get(subscriptions::list),
+        ("POST", "/v1/subscriptions") => post(subscriptions::add),
+        ("GET", "/v1/subscriptions/{id}") => get(subscriptions::show),
+        ("GET", "/v1/subscriptions/{id}/data") => get(subscriptions::data),
+        ("POST", "/v1/subscriptions/{id}/refresh") => post(subscriptions::refresh),
+        ("POST", "/v1/subscriptions/{id}/stop") => post(subscriptions::stop),
         ("GET", "/v1/ledger/checkpoint") => get(ledger::checkpoint),
         ("GET", "/v1/ledger/entries") => get(ledger::entries),
         ("GET", "/v1/ledger/witnesses") => get(ledger::witnesses),

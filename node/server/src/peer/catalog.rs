@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use certs::ParticipantId;
 use exchange::dsp::{
     self, Address, Catalog, CatalogContent, CatalogRequestMessage, DataService, Dataset, DatasetDescription,
-    Distribution, Extra, Id, LangText, NonEmpty, RootDataset,
+    Distribution, Extra, Id, LangText, NonEmpty, OlderVersion, RootDataset,
 };
 use policy::Action;
 use serde::Deserialize;
@@ -160,6 +160,7 @@ fn describe(
         classification: Some(record.classification.get()),
         columns: columns.collect(),
         purposes: record.purposes.clone(),
+        older: older(node, dataset, permit.subject())?,
     };
     let base = datasets::offer_id(node, record);
     let name = record.id.as_str();
@@ -171,6 +172,16 @@ fn describe(
         distributions: NonEmpty::one(Distribution::new(format, service(node)?)),
         extra: description.to_extra().map_err(Error::internal)?,
     })
+}
+
+/// The older versions of the contract that the caller holds agreements on, each with its end.
+fn older(node: &Node, dataset: &datasets::Dataset, caller: &str) -> Result<Vec<OlderVersion>> {
+    let held = crate::versions::contracts::held(node, dataset, Some(caller))?;
+    let told = held.into_iter().map(|held| {
+        let until = exchange::Timestamp::from_unix(held.until).map_err(Error::internal)?;
+        Ok(OlderVersion { version: held.contract, until })
+    });
+    told.collect()
 }
 
 fn service(node: &Node) -> Result<DataService> {

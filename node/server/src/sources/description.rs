@@ -171,7 +171,7 @@ fn at(path: &Path, error: &intake::IntakeError) -> Error {
 }
 
 /// `15m`, `1h`, `7d`.
-fn period(text: &str) -> Result<Duration> {
+pub fn period(text: &str) -> Result<Duration> {
     let bad = || {
         Error::usage(format!(
             "`every = \"{}\"` is no period from 1m to 366d; write a number and m, h or d, such as \"15m\"",

@@ -29,7 +29,7 @@ use intake::{Delimiter, Encoding, Origin, Remark, Rows, TextOrigin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use self::description::Description;
+pub use self::description::{Description, period};
 pub use self::snapshot::refused;
 use crate::datasets::{self, Dataset, Report};
 use crate::error::{Error, Result};

@@ -114,6 +114,8 @@ impl House {
             chunks: vec![Chunk { len: chunk.len() as u64, sha256: Digest::of(&chunk) }],
             sha256: self.announced,
             sealed: Some(sealed),
+            copy: None,
+            superseded: None,
             created: 2_000_000,
         })
         .unwrap();

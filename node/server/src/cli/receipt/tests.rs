@@ -63,6 +63,8 @@ impl House {
             chunks: vec![Chunk { len: ROWS.len() as u64, sha256: Digest::of(ROWS) }],
             sha256: Digest::of(ROWS),
             sealed: None,
+            copy: None,
+            superseded: None,
             created: 2_000_000,
         };
         Manifest::seal(draft).unwrap()
