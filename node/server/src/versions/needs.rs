@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::bases::{self, Base};
 use super::contracts::{self, Held};
+use super::settings::VersionSection;
 use super::{Version, all, entries, folder, number_of, rows, said, turn};
 use crate::datasets::{self, Dataset};
 use crate::error::Result;
@@ -50,25 +51,29 @@ fn needs(node: &Node, current: &Dataset, kept: &[Version], bases: &[Base]) -> Re
 
 /// Keeps the present version of each dataset, and removes what nobody needs. On the monitor's tick.
 pub async fn sweep(node: &Node) -> Result<()> {
+    sweep_within(node, &node.config.versions).await
+}
+
+/// The same within these limits.
+pub(super) async fn sweep_within(node: &Node, settings: &VersionSection) -> Result<()> {
     let mut disk = 0;
     for dataset in datasets::readable(node)? {
         if dataset.report.is_some() && datasets::unchanged(&dataset).is_ok() {
             super::keep_or_tell(node, &dataset).await;
         }
-        disk += sweep_one(node, &dataset, disk).await?;
+        disk += sweep_one(node, settings, &dataset, disk).await?;
     }
     Ok(())
 }
 
 /// Sweeps one dataset; gives the bytes that its versions take beside what is served. `used` is what others take.
-async fn sweep_one(node: &Node, dataset: &Dataset, used: u64) -> Result<u64> {
+async fn sweep_one(node: &Node, settings: &VersionSection, dataset: &Dataset, used: u64) -> Result<u64> {
     let name = dataset.record.id.as_str();
     let _turn = node.locks.lock(&turn(name)).await;
     let folder = folder(node, name);
     if !folder.exists() {
         return Ok(0);
     }
-    let settings = &node.config.versions;
     let now = node.clock.now();
     let (old, live): (Vec<Base>, Vec<Base>) = bases::all(node, name)?
         .into_iter()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::bases::Base;
+use super::settings::VersionSection;
 use super::*;
 use crate::operation::{Actor, Operation};
 
@@ -66,55 +67,28 @@ async fn versions_stay_while_somebody_needs_them_and_go_then() {
 
 #[tokio::test]
 async fn limits_take_the_oldest_copies_versions_first_and_never_the_present_one() {
-    let (dir, node) = stage().await;
+    let (_dir, node) = stage().await;
+    for number in 1..=4 {
+        change(&node, &format!("a,b\n1,{}\n", 10 + number)).await;
+    }
+    let now = node.clock.now();
+    for number in numbers(&node) {
+        copy_of(&node, number, &format!("E{number}"), now).await;
+    }
+    assert_eq!(numbers(&node), [1, 2, 3, 4, 5]);
+    let defaults = VersionSection::default;
+    for (limits, left) in [
+        (VersionSection { per_dataset_max: 3, ..defaults() }, vec![3, 4, 5]),
+        (VersionSection { per_dataset_max: 2, ..defaults() }, vec![4, 5]),
+        (VersionSection { disk_max_mb: 0, ..defaults() }, vec![5]),
+        (VersionSection { per_dataset_max: 0, ..defaults() }, vec![5]),
+    ] {
+        needs::sweep_within(&node, &limits).await.unwrap();
+        assert_eq!(numbers(&node), left, "{limits:?}");
+        let kept: Vec<u64> = bases::all(&node, "x").unwrap().iter().filter_map(|base| base.version).collect();
+        assert_eq!(kept, left, "who lost its version gets the whole: {limits:?}");
+    }
     crate::boot::close(&node).await;
-    let path = node.dir.clone();
-    drop(node);
-    for (limit, left) in
-        [("per_dataset_max = 2", vec![3, 4]), ("per_dataset_max = 0", vec![4]), ("disk_max_mb = 0", vec![4])]
-    {
-        let folder = dir.path().join("again");
-        let _ = std::fs::remove_dir_all(&folder);
-        copy_folder(&path, &folder);
-        let text = std::fs::read_to_string(folder.join("tram.toml")).unwrap();
-        let node = crate::boot::open(&folder, crate::boot::Doors::Closed).await.unwrap();
-        // The paths in the records are those of the folder that was copied.
-        let mut dataset = datasets::demand(&node, "x").unwrap();
-        dataset.record.source.path = folder.join("data/x/x.csv").to_string_lossy().into_owned();
-        for number in 1..=4 {
-            let source = PathBuf::from(&dataset.record.source.path);
-            std::fs::write(&source, format!("a,b\n1,{number}\n")).unwrap();
-            let report = dataset.report.as_mut().unwrap();
-            (report.changed_ns, report.sha256) =
-                (datasets::changed_ns(&source).unwrap(), format!("{number}"));
-            std::fs::remove_file(said(&super::folder(&node, "x"), number)).unwrap_or_default();
-            put_aside(&node, dataset.clone(), number, None).await.unwrap();
-            copy_of(&node, number, &format!("E{number}"), node.clock.now()).await;
-        }
-        let tx = store::Tx::new().put_json(store::Space::Dataset, &b"x"[..], &dataset).unwrap();
-        node.store.commit(tx).await.unwrap();
-        crate::boot::close(&node).await;
-        drop(node);
-        std::fs::write(folder.join("tram.toml"), format!("{text}\n[versions]\n{limit}\n")).unwrap();
-        let node = crate::boot::open(&folder, crate::boot::Doors::Closed).await.unwrap();
-        needs::sweep(&node).await.unwrap();
-        assert_eq!(numbers(&node), left, "{limit}");
-        let kept: Vec<Option<u64>> =
-            bases::all(&node, "x").unwrap().iter().map(|base| base.version).collect();
-        assert!(kept.iter().all(|version| version.is_some_and(|v| left.contains(&v))), "{limit}: {kept:?}");
-        crate::boot::close(&node).await;
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy_folder(&entry.path(), &target),
-            false => std::fs::copy(entry.path(), target).map(|_| ()).unwrap(),
-        }
-    }
 }
 
 #[tokio::test]
