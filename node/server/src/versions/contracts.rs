@@ -57,6 +57,11 @@ pub(super) fn remember(node: &Node, dataset: &Dataset) -> Result<()> {
     files::write_atomic(&path, &serde_json::to_vec_pretty(dataset).map_err(Error::internal)?)
 }
 
+/// Which contract's file this is.
+fn contract_of(path: &std::path::Path) -> Option<u32> {
+    path.file_stem()?.to_str()?.strip_prefix("contract-")?.parse().ok()
+}
+
 /// The contract as it was in this version, while it is known.
 fn known(node: &Node, dataset: &str, contract: u32) -> Result<Option<Dataset>> {
     let path = path(node, dataset, contract);
@@ -72,7 +77,7 @@ fn known(node: &Node, dataset: &str, contract: u32) -> Result<Option<Dataset>> {
 /// Forgets contracts that no agreement is about any more.
 pub(super) fn forget(node: &Node, current: &Dataset, held: &[Held]) -> Result<()> {
     for path in super::entries(&folder(node, current.record.id.as_str()))? {
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.strip_prefix("contract-")?.parse().ok());
+        let number = contract_of(&path);
         let needed = |n: u32| n == current.record.version || held.iter().any(|held| held.contract == n);
         // Those that agreements follow from are needed as well: without them nobody could tell what was broken.
         let agreed = |n: u32| {
@@ -132,6 +137,11 @@ fn agreements(node: &Node, dataset: &str) -> Result<Vec<Standing>> {
 /// The older versions that agreements hold and that the one in force breaks; with a consumer, of that one alone.
 pub fn held(node: &Node, current: &Dataset, consumer: Option<&str>) -> Result<Vec<Held>> {
     let name = current.record.id.as_str();
+    // Most datasets have no older contract that anybody is known to hold; for them no agreement is read.
+    let older = |path: PathBuf| contract_of(&path).is_some_and(|number| number < current.record.version);
+    if !super::entries(&folder(node, name))?.into_iter().any(older) {
+        return Ok(Vec::new());
+    }
     let (ends, now) = (ends(node, name)?, node.clock.now());
     let mut found: BTreeMap<u32, Held> = BTreeMap::new();
     for standing in agreements(node, name)? {
