@@ -54,11 +54,14 @@ pub enum Way {
     Fetch,
 }
 
+/// Caps that are in force, for one peer or for all.
+type Pacers = HashMap<(Way, Option<String>), Arc<Pacer>>;
+
 /// All lines of a node.
 #[derive(Debug)]
 pub struct Lines {
     settings: ArcSwap<Settings>,
-    pacers: Mutex<HashMap<(Way, Option<String>), Arc<Pacer>>>,
+    pacers: Mutex<Pacers>,
     /// Bytes a second as measured.
     measured: Mutex<HashMap<(Way, String), u64>>,
     /// What each peer's newest request said of low data.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use certs::message::{RequestContext, SignatureEvidence};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use super::Call;
 use crate::limits;
@@ -90,6 +90,9 @@ pub async fn read(
     let peer = route.participant.as_str();
     let is_data = call.token.is_some();
     let begun = Instant::now();
+    // What the peer says of the length saves copying; it is believed as far as so much may come.
+    let said = body.size_hint().exact().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+    bytes.reserve(said.min(call.answer_bytes_max));
     loop {
         let patience = limits::ANSWER_QUIET.min(until.saturating_duration_since(Instant::now()));
         let frame = match tokio::time::timeout(patience, body.frame()).await {
