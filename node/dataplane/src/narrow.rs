@@ -11,11 +11,17 @@
 //! consumer's is pushed into an aggregate-only view.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::common::Result as Planned;
+use datafusion::physical_plan::ExecutionPlan;
 
 use crate::calendar::{MICROS_PER_DAY, civil_from_days, parse_date, parse_timestamp};
-use crate::engine::ask::{Ask, Shape};
+use crate::engine::ask::Ask;
+use crate::engine::file::FileTable;
 use crate::engine::view::View;
-use crate::{ColumnKind, DataError, Op, Predicate, Query, Restriction, Schema, Subject, Value};
+use crate::engine::{plan, session};
+use crate::{ColumnKind, DataError, Job, Op, Predicate, Schema, Value};
 
 /// How much of a table is enough.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,66 +36,59 @@ pub struct Narrowing {
     pub limit: Option<u64>,
 }
 
-/// What is enough to answer a query under a restriction. Days and times in its comparisons are written in one form:
+/// What is enough for a job; its source is not looked at. Days and times in the comparisons are written in one form:
 /// `2023-03-08` and `2023-03-08T01:00:00.000000`, offsets taken off.
 ///
 /// # Errors
-/// As [`crate::output_schema`].
-pub fn narrowing(schema: &Schema, restriction: &Restriction, query: &Query) -> Result<Narrowing, DataError> {
-    let view = View::new(schema, restriction)?.with_times(query)?;
-    let ask = Ask::new(&view, query)?;
-    let policy = restriction.row_filter.iter().filter_map(|p| pushable(p, schema)).collect();
+/// As [`crate::output_schema`]; [`DataError::Computation`].
+pub async fn narrowing(job: &Job) -> Result<Narrowing, DataError> {
+    let view = View::new(&job.schema, &job.restriction)?.with_times(&job.query)?;
+    let ask = Ask::new(&view, &job.query)?;
+    let plan = physical(job, &view, &ask).await.map_err(|_| {
+        tracing::error!(correlation = %job.correlation, "a question could not be planned");
+        DataError::Computation { correlation: job.correlation.clone() }
+    })?;
+    let filter = &job.restriction.row_filter;
+    let policy = filter.iter().filter_map(|p| pushable(p, &job.schema)).collect();
     let open = |p: &&Predicate| view.column(&p.column).is_some_and(|column| column.identity);
     let asked = match &view.aggregate_only {
         Some(_) => Vec::new(),
-        None => query.filter.iter().filter(open).filter_map(|p| pushable(p, schema)).collect(),
+        None => job.query.filter.iter().filter(open).filter_map(|p| pushable(p, &job.schema)).collect(),
     };
-    let plain = restriction.row_filter.is_empty() && query.filter.is_empty() && query.order_by.is_empty();
-    let limit = match ask.shape {
-        // One row more than may leave tells that there was more.
-        Shape::Rows(_) if plain => {
-            let capped = view.max_rows.map(|max| max.saturating_add(1));
-            query.limit.into_iter().chain(capped).min()
-        }
-        _ => None,
-    };
-    Ok(Narrowing { columns: needed(schema, restriction, &view, query, &ask), policy, asked, limit })
+    // One row more than may leave tells that there was more.
+    let capped = view.max_rows.map(|max| max.saturating_add(1));
+    let limit = job.query.limit.into_iter().chain(capped).min().filter(|_| is_bare(&plan));
+    Ok(Narrowing { columns: needed(&job.schema, &view, &plan), policy, asked, limit })
 }
 
-/// The raw columns behind all that the plan names.
-fn needed(schema: &Schema, restriction: &Restriction, view: &View, query: &Query, ask: &Ask) -> Vec<String> {
-    let mut shown: BTreeSet<&str> = query.filter.iter().map(|p| p.column.as_str()).collect();
-    match &ask.shape {
-        Shape::Rows(names) => shown.extend(names.iter().map(String::as_str)),
-        Shape::Groups { by, figures } => {
-            shown.extend(by.iter().map(String::as_str));
-            shown.extend(figures.iter().filter_map(|figure| figure.column.as_deref()));
-        }
-    }
-    let mut raw: BTreeSet<&str> = restriction.row_filter.iter().map(|p| p.column.as_str()).collect();
-    if let Some(aggregate) = &view.aggregate_only
-        && let Subject::Key(name) | Subject::Count(name) = &aggregate.subject
-    {
-        raw.insert(name);
-    }
-    // What a shown column is made of: itself, the column behind a mask or a part of a time; a constant is made of none.
-    for column in shown.iter().filter_map(|name| view.column(name)) {
-        raw.extend(
-            column
-                .expr
-                .column_refs()
-                .iter()
-                .filter_map(|of| schema.column(&of.name))
-                .map(|c| c.name.as_str()),
-        );
-    }
-    // Noise belongs to the whole record.
-    if view.aggregate_only.as_ref().is_some_and(|aggregate| aggregate.disclosure.noise.is_some()) {
-        raw.extend(schema.columns().iter().map(|column| column.name.as_str()));
-    }
+async fn physical(job: &Job, view: &View, ask: &Ask) -> Planned<Arc<dyn ExecutionPlan>> {
+    let state = session::sandbox(&job.limits)?;
+    let table = Arc::new(FileTable::new(job.source.clone(), job.schema.clone()));
+    state.create_physical_plan(&plan::request(table, view, ask, &state)?).await
+}
+
+/// Whether the plan takes rows as they come, one answered for each that is read.
+fn is_bare(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    BARE.contains(&plan.name()) && plan.children().into_iter().all(is_bare)
+}
+
+/// Nodes that neither choose rows by their values nor put them together.
+const BARE: [&str; 6] = [
+    "StreamingTableExec",
+    "PolicyBarrierExec",
+    "ProjectionExec",
+    "GlobalLimitExec",
+    "LocalLimitExec",
+    "CooperativeExec",
+];
+
+/// The raw columns that the plan reads. It is the engine that says so: whatever a question can ask for is in its plan.
+fn needed(schema: &Schema, view: &View, plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
+    let mut read = BTreeSet::new();
+    leaves(plan, &mut read);
     let columns = schema.columns().iter().map(|column| column.name.as_str());
     let mut names: Vec<String> =
-        columns.clone().filter(|name| raw.contains(name)).map(str::to_owned).collect();
+        columns.clone().filter(|name| read.contains(*name)).map(str::to_owned).collect();
     if names.is_empty() {
         // Rows are to be counted: any column will do that is no secret, if there is one.
         let open = |name: &&str| view.column(name).is_some_and(|c| c.identity);
@@ -97,6 +96,13 @@ fn needed(schema: &Schema, restriction: &Restriction, view: &View, query: &Query
         names.extend(any.map(str::to_owned));
     }
     names
+}
+
+fn leaves(node: &Arc<dyn ExecutionPlan>, into: &mut BTreeSet<String>) {
+    if node.children().is_empty() {
+        into.extend(node.schema().fields().iter().map(|field| field.name().clone()));
+    }
+    node.children().into_iter().for_each(|child| leaves(child, into));
 }
 
 /// The predicate in one form, if it is a single comparison of the allow-list.
@@ -115,7 +121,9 @@ fn pushable(predicate: &Predicate, schema: &Schema) -> Option<Predicate> {
             | Op::StartsWith
             | Op::Between
     );
-    if !allowed || !predicate.or.is_empty() {
+    // Nothing but these three, whatever else a predicate may come to say.
+    let plain = Predicate::new(&predicate.column, predicate.op, predicate.values.clone());
+    if !allowed || *predicate != plain {
         return None;
     }
     let kind = schema.column(&predicate.column)?.kind;
@@ -149,7 +157,23 @@ fn in_one_form(value: &Value, kind: ColumnKind) -> Option<Value> {
 mod tests {
     use super::*;
     use crate::engine::tests::{people, restriction};
-    use crate::{AggregateOnly, Function, Mask, Measure, Order, Test};
+    use crate::{
+        AggregateOnly, Format, Function, Limits, Mask, Measure, Order, OutputFormat, Query, Restriction,
+        Source, Subject, Test,
+    };
+
+    fn narrowing(schema: &Schema, restriction: &Restriction, query: &Query) -> Result<Narrowing, DataError> {
+        let job = Job {
+            source: Source { path: "nowhere".into(), format: Format::Parquet },
+            schema: schema.clone(),
+            restriction: restriction.clone(),
+            query: query.clone(),
+            format: OutputFormat::Csv,
+            limits: Limits::default(),
+            correlation: "ref-1".into(),
+        };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(super::narrowing(&job))
+    }
 
     fn text(text: &str) -> Value {
         Value::Text(text.into())

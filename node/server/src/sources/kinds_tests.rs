@@ -77,7 +77,7 @@ pub(super) async fn seen_live(
     job: &Job,
     folder: &Path,
 ) -> (String, Option<live::Written>) {
-    let narrowed = match narrowing(&job.schema, &job.restriction, &job.query) {
+    let narrowed = match narrowing(job).await {
         Ok(narrowed) => narrowed,
         Err(error) => return (format!("ERROR {error}"), None),
     };

@@ -100,8 +100,7 @@ fn whole(node: &Node, name: &str) -> Result<()> {
 /// that are computed at once: so many logins to origins there are at most.
 pub async fn read(node: &Node, dataset: &Dataset, job: &Job, folder: PathBuf) -> Result<Option<Reading>> {
     let Some(described) = described(node, dataset)? else { return Ok(None) };
-    let narrowed = dataplane::narrowing(&job.schema, &job.restriction, &job.query)
-        .map_err(|e| Error::usage(e.to_string()))?;
+    let narrowed = dataplane::narrowing(job).await.map_err(Error::internal)?;
     let asked = asked(&described, dataset, &narrowed)?;
     let reading = Reading { folder };
     if std::fs::read(reading.folder.join(ASKED)).is_ok_and(|bytes| bytes == asked) {

@@ -97,7 +97,7 @@ async fn the_same_with_and_without(described: &Description, expected: usize) {
     let folder = tempfile::tempdir().unwrap();
     let all = folder.path().join("all");
     let open = job(csv(all.join("rows.csv")), edges());
-    let whole = narrowing(&open.schema, &open.restriction, &open.query).unwrap();
+    let whole = narrowing(&open).await.unwrap();
     let everything = live::fetch(described, &record(&open.schema), &open, &whole, &all).await.unwrap();
     assert_eq!((everything.rows, everything.pushed), (10, (0, 0)));
     let (mut pushed, mut fewer, mut answered) = (0, 0, 0);
