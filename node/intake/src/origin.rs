@@ -8,7 +8,7 @@ use crate::http::Http;
 use crate::postgres::Postgresql;
 use crate::s3::S3;
 use crate::sqlite::Sqlite;
-use crate::{ExcelOrigin, FolderOrigin, Health, IntakeError, JsonOrigin, Rows, TextOrigin};
+use crate::{ExcelOrigin, FolderOrigin, Health, IntakeError, JsonOrigin, Rows, Secret, TextOrigin};
 
 /// Where the rows of a dataset are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,22 @@ impl Origin {
     /// # Errors
     /// As [`Self::open`].
     pub fn check(&self, base: &Path) -> Result<Health, IntakeError> {
+        let mut health = self.look(base)?;
+        health.remarks.extend(self.secrets().into_iter().filter_map(|secret| secret.remark(base)));
+        Ok(health)
+    }
+
+    /// The credentials that it names.
+    fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::Postgresql(it) => it.password.iter().collect(),
+            Self::Http(it) => it.bearer.iter().chain(it.headers.values()).collect(),
+            Self::S3(it) => vec![&it.access_key, &it.secret_key],
+            Self::Text(_) | Self::Json(_) | Self::Excel(_) | Self::Folder(_) | Self::Sqlite(_) => Vec::new(),
+        }
+    }
+
+    fn look(&self, base: &Path) -> Result<Health, IntakeError> {
         match self {
             Self::Text(it) => it.check(base),
             Self::Json(it) => it.check(base),

@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::limits::SECRET_BYTES_MAX;
-use crate::{IntakeError, Said};
+use crate::{IntakeError, Remark, Said};
+
+/// Bits of a file's mode that let the group or others read it.
+const OTHERS: u32 = 0o044;
 
 /// Where a secret is. Never the secret itself, so a description can be shown and kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,16 +83,36 @@ impl fmt::Display for Secret {
 }
 
 impl Secret {
-    /// Reads it.
+    /// The file, as seen from a description's folder.
+    fn path(&self, base: &Path) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => Some(base.join(path)),
+            Self::Env(_) => None,
+        }
+    }
+
+    /// What a person should know of the place: that others of the machine can read it.
+    pub(crate) fn remark(&self, base: &Path) -> Option<Remark> {
+        let mode = std::fs::metadata(self.path(base)?).ok()?.permissions().mode();
+        (mode & OTHERS != 0).then(|| {
+            Remark::new(
+                "secret-readable",
+                format!("người khác trên máy này đọc được {self}; hãy chạy `chmod 600` với tệp ấy"),
+                format!("others on this machine can read the {self}; run `chmod 600` on it"),
+            )
+        })
+    }
+
+    /// Reads it; a relative file from `base`.
     ///
     /// # Errors
     /// [`IntakeError::Secret`] when it is not there, empty, too long or not text.
-    pub fn read(&self) -> Result<Zeroizing<String>, IntakeError> {
+    pub fn read(&self, base: &Path) -> Result<Zeroizing<String>, IntakeError> {
         let text = match self {
             Self::Env(name) => std::env::var(name).ok().map(Zeroizing::new),
             Self::File(path) => {
                 let mut text = Zeroizing::new(String::new());
-                let file = std::fs::File::open(path).ok();
+                let file = std::fs::File::open(base.join(path)).ok();
                 let read = file.and_then(|file| file.take(SECRET_BYTES_MAX).read_to_string(&mut text).ok());
                 read.map(|_| text)
             }
@@ -113,13 +137,21 @@ mod tests {
         let path = dir.path().join("password");
         std::fs::write(&path, " mật-khẩu \n").unwrap();
         let secret = Secret::File(path.clone());
-        assert_eq!(secret.read().unwrap().as_str(), "mật-khẩu");
+        let elsewhere = Path::new("/nowhere");
+        assert_eq!(secret.read(elsewhere).unwrap().as_str(), "mật-khẩu");
+        let beside = Secret::File("password".into());
+        assert_eq!(beside.read(dir.path()).unwrap().as_str(), "mật-khẩu", "relative to the description");
+        assert!(beside.read(elsewhere).is_err());
+        for (mode, told) in [(0o600, false), (0o640, true), (0o644, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(beside.remark(dir.path()).is_some(), told, "{mode:o}");
+        }
         assert!(!format!("{secret:?} {secret}").contains("mật-khẩu"));
         for bad in ["", " \n"] {
             std::fs::write(&path, bad).unwrap();
-            assert!(matches!(secret.read(), Err(IntakeError::Secret(_))));
+            assert!(matches!(secret.read(elsewhere), Err(IntakeError::Secret(_))));
         }
-        assert!(Secret::Env("TRAM_NO_SUCH_VARIABLE".into()).read().is_err());
+        assert!(Secret::Env("TRAM_NO_SUCH_VARIABLE".into()).read(elsewhere).is_err());
     }
 
     #[test]

@@ -166,10 +166,14 @@ fn a_check_tells_version_columns_and_rows_and_warns_of_rights_to_write() {
     assert!(health.remarks.is_empty(), "{:?}", health.remarks);
     for (user, code) in [("clerk", "role-may-write"), ("admin", "role-above-rights")] {
         std::fs::write(server.path(user), user).unwrap();
+        std::fs::set_permissions(server.path(user), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .unwrap();
         let who = format!("user = {user:?}\npassword = {{ file = {:?} }}\n", server.path(user));
         for what in ["table = \"public.wards\"", "query = \"SELECT name FROM wards\""] {
             let health = origin(&server, &format!("{who}{what}")).check(Path::new("/")).unwrap();
-            assert!(health.remarks.iter().any(|remark| remark.code == code), "{:?}", health.remarks);
+            for code in [code, "secret-readable"] {
+                assert!(health.remarks.iter().any(|remark| remark.code == code), "{:?}", health.remarks);
+            }
         }
     }
 }
@@ -288,6 +292,8 @@ fn a_server_that_offers_no_tls_or_speaks_nonsense_is_not_told_who_asks() {
         );
         let e = Origin::parse(&text).unwrap().check(dir.path()).unwrap_err();
         assert!(matches!(e, IntakeError::Unreachable(_)), "{e}");
+        let refused = matches!(answer.first(), Some(b'N' | b'H'));
+        assert_eq!(e.to_string().contains("tls = \"off\""), refused, "{e}");
         let heard = String::from_utf8_lossy(&heard.join().unwrap()).into_owned();
         assert!(!heard.contains("nguoi-doc") && !heard.contains("4711"), "{heard:?}");
     }

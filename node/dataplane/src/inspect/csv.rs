@@ -139,6 +139,7 @@ fn warn(names: &[String], guesses: &[Guess], word: Option<&str>, warnings: &mut 
             warnings
                 .push(format!("column `{name}` is a text and holds `{word}`, which will be read as missing"));
         }
+        warnings.extend(guess.lost_digits().map(|what| format!("column `{name}` {what}")));
         if guess.may_be_thousands() {
             warnings.push(format!(
                 "column `{name}` is read as a number with a decimal point; where `1.234` means a thousand and more, describe the file as a source with a mapping that says thousands = \".\""

@@ -44,6 +44,22 @@ fn is_number(text: &str) -> bool {
         && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
+/// Whether the text is a whole number that no integer column holds.
+fn is_too_long(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_err()
+}
+
+/// Whether a number column shows other digits than the text has: it keeps about 15 of them (IEEE 754 binary64).
+fn is_rounded(text: &str) -> bool {
+    fn plain(text: &str) -> (&str, &str) {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        (whole.trim_start_matches(['-', '0']), fraction.trim_end_matches('0'))
+    }
+    let kept = || text.parse::<f64>().ok().map(|n| n.to_string());
+    is_number(text) && !text.contains(['e', 'E']) && kept().is_some_and(|kept| plain(&kept) != plain(text))
+}
+
 /// What the texts of one column have been so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guess {
@@ -56,6 +72,9 @@ pub(super) struct Guess {
     identifiers: bool,
     /// Values such as `1.234`, which may be a thousand and more.
     grouped: u64,
+    /// Whether a value is a whole number beyond 64 bits, and whether one has more digits than a number keeps.
+    too_long: bool,
+    rounded: bool,
 }
 
 /// Kinds from the narrowest to the widest; text is what remains.
@@ -85,6 +104,8 @@ impl Guess {
         self.grouped += u64::from(digits.split_once('.').is_some_and(|(whole, rest)| {
             whole.len() <= 3 && rest.len() == 3 && whole != "0" && rest.bytes().all(|b| b.is_ascii_digit())
         }));
+        self.too_long |= is_too_long(text);
+        self.rounded |= is_rounded(text);
         for (kind, out) in CANDIDATES.into_iter().zip(&mut self.ruled_out) {
             *out |= !is_of(kind, text);
         }
@@ -97,9 +118,24 @@ impl Guess {
         }
         let fits = CANDIDATES.into_iter().zip(&self.ruled_out).find(|(_, out)| !**out).map(|(kind, _)| kind);
         match fits {
-            Some(ColumnKind::Integer | ColumnKind::Number) if self.identifiers => ColumnKind::String,
+            Some(ColumnKind::Integer | ColumnKind::Number) if self.identifiers || self.too_long => {
+                ColumnKind::String
+            }
             Some(kind) => kind,
             None => ColumnKind::String,
+        }
+    }
+
+    /// What a person should know of digits that a kind would not keep.
+    pub(super) fn lost_digits(&self) -> Option<&'static str> {
+        match self.kind() {
+            ColumnKind::String if self.too_long && !self.identifiers => Some(
+                "holds whole numbers of more than 18 digits, which no number keeps, so it is taken as text",
+            ),
+            ColumnKind::Number if self.rounded => Some(
+                "holds numbers of more digits than are kept (about 15), so the last ones would be rounded; make it a `string` in the contract where they count",
+            ),
+            _ => None,
         }
     }
 
@@ -161,7 +197,7 @@ mod tests {
             kind(&[("2023-03-08 00:00:00", false), ("2023-03-07T17:00:00", false)]),
             ColumnKind::Timestamp
         );
-        assert_eq!(kind(&[("99999999999999999999", false)]), ColumnKind::Number);
+        assert_eq!(kind(&[("99999999999999999999", false), ("1", false)]), ColumnKind::String);
         assert_eq!(kind(&[("1,5", false)]), ColumnKind::String);
         assert_eq!(kind(&[("", false)]), ColumnKind::String);
     }
@@ -175,6 +211,22 @@ mod tests {
         };
         assert!(seen(&["1.234", "12.000", "-3.001", ""]));
         assert!(!seen(&["1.234", "12.5"]) && !seen(&["0.125", "0.250"]) && !seen(&["1234"]) && !seen(&[]));
+    }
+
+    #[test]
+    fn digits_that_would_be_lost_are_told() {
+        let told = |texts: &[&str]| {
+            let mut guess = Guess::default();
+            texts.iter().for_each(|text| guess.see(text, false));
+            guess.lost_digits().map(|_| guess.kind())
+        };
+        assert_eq!(told(&["12345678901234567890", "1"]), Some(ColumnKind::String));
+        assert_eq!(told(&["0.1234567890123456789"]), Some(ColumnKind::Number));
+        assert_eq!(told(&["9007199254740993.0"]), Some(ColumnKind::Number));
+        // What a program wrote of a binary64, and zeros at the end, lose nothing.
+        for kept in ["0.30000000000000004", "1.100", "-0.10", "007", "1e21", "9223372036854775807", "0.0"] {
+            assert_eq!(told(&[kept, "2"]), None, "{kept}");
+        }
     }
 
     #[test]

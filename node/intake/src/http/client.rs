@@ -67,7 +67,7 @@ fn private(ip: IpAddr) -> bool {
 }
 
 impl Client {
-    /// A client of the server of `url`. Credentials are read now.
+    /// A client of the server of `url`. Credentials are read now; files with them are taken from `base`.
     ///
     /// # Errors
     /// [`IntakeError::Secret`]; [`IntakeError::Origin`] when HTTP would leave the private network.
@@ -76,16 +76,17 @@ impl Client {
         headers: &BTreeMap<String, Secret>,
         bearer: Option<&Secret>,
         ca: Option<&Path>,
+        base: &Path,
         deadline: Deadline,
     ) -> Result<Self, IntakeError> {
         let mut sent = Vec::new();
         for (name, secret) in headers {
-            sent.push((name.clone(), secret.read()?));
+            sent.push((name.clone(), secret.read(base)?));
         }
         if let Some(secret) = bearer {
             sent.push((
                 "authorization".into(),
-                Zeroizing::new(format!("Bearer {}", secret.read()?.as_str())),
+                Zeroizing::new(format!("Bearer {}", secret.read(base)?.as_str())),
             ));
         }
         let mut config = ureq::Agent::config_builder()

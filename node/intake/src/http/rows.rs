@@ -43,7 +43,8 @@ impl HttpRows {
     pub(super) fn open(origin: &Http, base: &Path, deadline: Deadline) -> Result<Self, IntakeError> {
         let url = client::address(&origin.url, origin.allow_http)?;
         let ca = origin.ca.as_ref().map(|ca| base.join(ca));
-        let client = Client::new(&url, &origin.headers, origin.bearer.as_ref(), ca.as_deref(), deadline)?;
+        let client =
+            Client::new(&url, &origin.headers, origin.bearer.as_ref(), ca.as_deref(), base, deadline)?;
         let mut pager = Pager::new(origin.paging.clone(), url);
         let first = pager.start();
         let mut rows = Self {

@@ -56,7 +56,7 @@ pub(super) async fn connect(origin: &Postgresql, base: &Path, budget: Budget) ->
     let mut config = Config::new();
     config.dbname(&origin.database).user(&origin.user).application_name("tram");
     if let Some(password) = &origin.password {
-        config.password(password.read()?.as_bytes());
+        config.password(password.read(base)?.as_bytes());
     }
     match target {
         Target::Socket(path) => {

@@ -110,6 +110,9 @@ pub(super) fn failed(error: &tokio_postgres::Error, budget: &Budget) -> IntakeEr
     }
 }
 
+/// What the client library says of a server without TLS.
+const NO_TLS: &str = "does not support TLS";
+
 /// The connection failed, or could not be trusted.
 fn lost(error: &tokio_postgres::Error) -> IntakeError {
     let mut why = error.to_string();
@@ -120,8 +123,15 @@ fn lost(error: &tokio_postgres::Error) -> IntakeError {
         }
         source = next.source();
     }
+    let (hint_vi, hint_en) = match why.contains(NO_TLS) {
+        true => (
+            "; hãy bật TLS ở máy chủ, hoặc đặt `tls = \"off\"` nếu nó ở ngay trên máy này",
+            "; switch TLS on at the server, or set `tls = \"off\"` if it is on this very machine",
+        ),
+        false => ("", ""),
+    };
     IntakeError::unreachable(
-        format!("mất kết nối hoặc không tin được máy chủ PostgreSQL: {why}"),
-        format!("the PostgreSQL server was lost or cannot be trusted: {why}"),
+        format!("mất kết nối hoặc không tin được máy chủ PostgreSQL: {why}{hint_vi}"),
+        format!("the PostgreSQL server was lost or cannot be trusted: {why}{hint_en}"),
     )
 }

@@ -46,11 +46,11 @@ impl<'a> Store<'a> {
     pub(super) fn new(origin: &'a S3, base: &Path, deadline: Deadline) -> Result<Self, IntakeError> {
         let endpoint = address(&origin.endpoint, origin.allow_http)?;
         let ca = origin.ca.as_ref().map(|ca| base.join(ca));
-        let client = Client::new(&endpoint, &BTreeMap::new(), None, ca.as_deref(), deadline)?;
+        let client = Client::new(&endpoint, &BTreeMap::new(), None, ca.as_deref(), base, deadline)?;
         let bucket = Bucket::new(endpoint, UrlStyle::Path, origin.bucket.clone(), origin.region.clone());
         let bucket = bucket.map_err(|e| IntakeError::origin(e.to_string(), e.to_string()))?;
         let credentials =
-            Credentials::new(origin.access_key.read()?.as_str(), origin.secret_key.read()?.as_str());
+            Credentials::new(origin.access_key.read(base)?.as_str(), origin.secret_key.read(base)?.as_str());
         Ok(Self { origin, bucket, credentials, client })
     }
 

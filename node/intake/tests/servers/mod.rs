@@ -172,6 +172,7 @@ impl Server {
     /// A description: on the socket unless `more` says otherwise, as `reader`.
     pub fn origin(&self, more: &str) -> String {
         std::fs::write(self.path("reader"), PASSWORD).unwrap();
+        std::fs::set_permissions(self.path("reader"), PermissionsExt::from_mode(0o600)).unwrap();
         let mut text =
             format!("type = \"postgresql\"\nport = {}\ndatabase = \"postgres\"\n{more}\n", self.port);
         if !more.contains("host =") {
