@@ -38,7 +38,7 @@ pub struct Obligations {
     pub aggregate: Option<Aggregate>,
     /// Counts and sums carry Laplace noise, and what they tell is counted. Only with `aggregate`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub differential_privacy: Option<DifferentialPrivacy>,
+    pub differential_privacy: Option<Box<DifferentialPrivacy>>,
     /// Most rows in one answer or transfer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_rows: Option<NonZeroU64>,
@@ -213,7 +213,7 @@ impl Obligations {
             differential_privacy: disclosure::either(
                 &self.differential_privacy,
                 &other.differential_privacy,
-                DifferentialPrivacy::join,
+                |a, b| Box::new(a.join(b)),
             ),
             max_rows: least(self.max_rows, other.max_rows),
             rate_per_min: least(self.rate_per_min, other.rate_per_min),
@@ -236,13 +236,14 @@ impl Obligations {
     }
 
     /// False when nothing could leave under these: no column is left, the ways to count subjects disagree, or differential
-    /// privacy is asked of rows, of figures that carry other noise too, or within bounds that contain no value.
+    /// privacy is asked of figures that carry other noise too, or within bounds that contain no value. Differential privacy
+    /// without `aggregate` cannot be kept either; another rule may add it, so it is for the node to see.
     #[must_use]
     pub fn deliverable(&self) -> bool {
         let dropped = |column: &Column| self.mask.get(column) == Some(&Mask::Drop);
         let column_left = self.columns.as_ref().is_none_or(|columns| !columns.iter().all(dropped));
         let private = self.differential_privacy.as_ref().is_none_or(|private| {
-            private.deliverable() && self.aggregate.as_ref().is_some_and(|a| a.noise.is_none())
+            private.deliverable() && self.aggregate.as_ref().is_none_or(|a| a.noise.is_none())
         });
         column_left && private && self.aggregate.as_ref().is_none_or(|aggregate| aggregate.subject.len() <= 1)
     }
@@ -328,7 +329,7 @@ struct Wire {
     row_filter: Vec<Predicate>,
     aggregate: Option<Aggregate>,
     aggregate_k: Option<GroupSize>,
-    differential_privacy: Option<DifferentialPrivacy>,
+    differential_privacy: Option<Box<DifferentialPrivacy>>,
     max_rows: Option<NonZeroU64>,
     rate_per_min: Option<NonZeroU32>,
     quota: UniqueMap<Measure, NonZeroU64>,
@@ -394,6 +395,11 @@ impl Wire {
                 noise.counts(),
                 k.get()
             ));
+        }
+        if self.differential_privacy.as_ref().is_some_and(|private| private.budget.is_empty()) {
+            return Err(
+                "`differential_privacy.budget` is empty: give one for `day`, `month` or `year`".into()
+            );
         }
         match sizes.iter().find(|(_, size, max)| size > max) {
             Some((name, size, max)) => Err(format!("`{name}` has {size} entries, at most {max} are allowed")),

@@ -219,6 +219,12 @@ impl RuleSet {
         self.obligations.values().any(|set| !set.quota.is_empty())
     }
 
+    /// True when some obligation set asks for differential privacy.
+    #[must_use]
+    pub fn has_privacy_budgets(&self) -> bool {
+        self.obligations.values().any(|set| set.differential_privacy.is_some())
+    }
+
     /// The legal order that it is written for.
     #[must_use]
     pub fn invariants(&self) -> Invariants {

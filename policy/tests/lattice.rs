@@ -70,12 +70,12 @@ fn aggregate() -> impl Strategy<Value = Aggregate> {
     )
 }
 
-fn privacy() -> impl Strategy<Value = DifferentialPrivacy> {
+fn privacy() -> impl Strategy<Value = Box<DifferentialPrivacy>> {
     let period = prop_oneof![Just(Period::Day), Just(Period::Month), Just(Period::Year)];
     let epsilon = || (1u32..5).prop_map(|n| Epsilon::try_from(f64::from(n) / 10.0).unwrap());
     let bounds = (0i64..3, 2i64..5).prop_map(Bounds::from);
-    (epsilon(), btree_map(period, epsilon(), 0..3), btree_map(column(), bounds, 0..3))
-        .prop_map(|(epsilon, budget, bounds)| DifferentialPrivacy { epsilon, budget, bounds })
+    (epsilon(), btree_map(period, epsilon(), 1..3), btree_map(column(), bounds, 0..3))
+        .prop_map(|(epsilon, budget, bounds)| Box::new(DifferentialPrivacy { epsilon, budget, bounds }))
 }
 
 fn roles() -> impl Strategy<Value = BTreeSet<RoleName>> {
@@ -199,6 +199,7 @@ fn an_obligation_that_is_not_understood_is_refused() {
         r#"{"aggregate": {"k": 5, "dominance": {"1": 100}}}"#,
         r#"{"aggregate": {"k": 5, "dominance": {"1": 80, "1": 90}}}"#,
         r#"{"differential_privacy": {"epsilon": 1}}"#,
+        r#"{"differential_privacy": {"epsilon": 1, "budget": {}}}"#,
         r#"{"differential_privacy": {"epsilon": 0, "budget": {"month": 4}}}"#,
         r#"{"differential_privacy": {"epsilon": 0.0005, "budget": {"month": 4}}}"#,
         r#"{"differential_privacy": {"epsilon": 1, "budget": {"hour": 4}}}"#,
@@ -242,11 +243,11 @@ fn nothing_left_to_deliver_is_seen() {
     let people = read(r#"{"aggregate": {"k": 5, "subject": [{"key": "citizen_id"}]}}"#).unwrap();
     let cases = read(r#"{"aggregate": {"k": 9, "subject": [{"count": "cases"}]}}"#).unwrap();
     assert!(people.join(&people).deliverable() && !people.join(&cases).deliverable());
-    // Laplace noise is for figures, and for figures without other noise.
+    // Laplace noise is for figures without other noise.
     let private =
         r#"{"differential_privacy": {"epsilon": 0.5, "budget": {"month": 4}, "bounds": {"n": [0, 9]}}}"#;
     let private = read(private).unwrap();
-    assert!(!private.deliverable() && private.join(&people).deliverable());
+    assert!(private.join(&people).deliverable());
     let noisy = read(r#"{"aggregate": {"k": 5, "noise": {"counts": 2}}}"#).unwrap();
     assert!(!private.join(&noisy).deliverable());
     let apart =

@@ -18,9 +18,72 @@ pub struct Disclosure {
     /// (n,k)-dominance and p% rule.
     pub dominance: Dominance,
     /// What is added to the figures.
-    pub noise: Option<Noise>,
+    pub noise: Option<Added>,
     /// What the figures are rounded to.
     pub round_to: Option<RoundTo>,
+}
+
+/// What is added to figures. Never both: a figure that carries a noise of its cell is no figure of so many persons, and
+/// what a Laplace noise on top of it hides is not known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Added {
+    /// Noise that belongs to a cell.
+    Cell(Noise),
+    /// Noise that is drawn anew for each answer.
+    Laplace(Laplace),
+}
+
+/// Differential privacy for counts and sums: discrete Laplace noise (Dwork and others 2006; here by the library OpenDP),
+/// drawn anew for each answer from the randomness of the operating system.
+///
+/// What is protected is one row, or one person where rows count persons: whoever sees the answer can hardly tell whether
+/// it was there. An answer's epsilon is shared evenly by its figures. Cells are apart from each other, so each has all of
+/// it. That a cell is shown at all follows the threshold and dominance, and is not covered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Laplace {
+    epsilon: f64,
+    bounds: BTreeMap<String, (i64, i64)>,
+}
+
+/// Greatest bound of a column, in absolute value.
+pub const BOUND_MAX: i64 = 1_000_000_000_000;
+
+impl Laplace {
+    /// Whether this build draws such noise: it has the feature `dp`.
+    pub const AVAILABLE: bool = cfg!(feature = "dp");
+
+    /// An answer spends so many thousandths of epsilon (1 to 100,000). Columns may be added up that have bounds: what lies
+    /// beyond counts as the bound.
+    ///
+    /// # Errors
+    /// What is out of range, in words, or that this build has no such noise.
+    pub fn new(epsilon_milli: u32, bounds: BTreeMap<String, (i64, i64)>) -> Result<Self, String> {
+        if !Self::AVAILABLE {
+            return Err("this build has no differential privacy (feature `dp`)".to_owned());
+        }
+        if !(1..=100_000).contains(&epsilon_milli) {
+            return Err(format!("epsilon of {epsilon_milli} thousandths: give 1 to 100000"));
+        }
+        let size = |(least, greatest): (i64, i64)| least.unsigned_abs().max(greatest.unsigned_abs());
+        match bounds.iter().find(|(_, b)| b.0 > b.1 || size(**b) > BOUND_MAX.unsigned_abs() || size(**b) == 0)
+        {
+            Some((column, (least, greatest))) => Err(format!(
+                "column `{column}` has bounds {least} and {greatest}: give the lower first, not both 0, and at most {BOUND_MAX}"
+            )),
+            None => Ok(Self { epsilon: f64::from(epsilon_milli) / 1_000.0, bounds }),
+        }
+    }
+
+    /// The bounds within which a column may be added up.
+    pub(crate) fn bounds(&self, column: &str) -> Option<(i64, i64)> {
+        self.bounds.get(column).copied()
+    }
+
+    /// Scale of the noise in a figure that one row changes by at most `sensitivity`, in an answer of so many figures.
+    #[expect(clippy::cast_precision_loss, reason = "at most 10^15, and a few figures")]
+    pub(crate) fn scale(&self, sensitivity: u64, figures: usize) -> f64 {
+        sensitivity as f64 * figures.max(1) as f64 / self.epsilon
+    }
 }
 
 /// Which cells are dominated by too few contributors. A contributor is a person where the view has a key of persons, a

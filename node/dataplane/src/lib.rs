@@ -47,7 +47,7 @@ mod source;
 mod spool;
 mod sql;
 
-pub use disclosure::{DOMINANCE_N_MAX, Disclosure, Dominance, Noise, RoundTo};
+pub use disclosure::{Added, BOUND_MAX, DOMINANCE_N_MAX, Disclosure, Dominance, Laplace, Noise, RoundTo};
 pub use encode::OutputFormat;
 pub use error::{DataError, Problem};
 pub use inbox::{Accepted, Inbox};

@@ -268,7 +268,8 @@ mod tests {
             ..Restriction::default()
         };
         assert_eq!(needed(&only(&aggregate)), ["born"]);
-        aggregate.disclosure.noise = crate::Noise::new(crate::HashKey::new([7; 32]), 2, 0).ok();
+        aggregate.disclosure.noise =
+            crate::Noise::new(crate::HashKey::new([7; 32]), 2, 0).ok().map(crate::Added::Cell);
         assert_eq!(needed(&only(&aggregate)).len(), people().columns().len());
     }
 

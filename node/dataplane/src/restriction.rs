@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Disclosure, Predicate};
+use crate::{Added, Disclosure, Function, Predicate};
 
 /// Key of the hash mask: 32 secret bytes. It never prints.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -92,6 +92,20 @@ pub struct AggregateOnly {
     pub group_by: Vec<String>,
     /// What protects figures beyond the number of subjects.
     pub disclosure: Disclosure,
+}
+
+impl AggregateOnly {
+    /// Why this figure cannot be had: under differential privacy what is added up needs bounds.
+    pub(crate) fn refuses_sum(&self, function: Function, column: Option<&str>) -> Option<String> {
+        let (Some(Added::Laplace(laplace)), Some(column)) = (&self.disclosure.noise, column) else {
+            return None;
+        };
+        let persons = matches!(&self.subject, Subject::Count(persons) if persons == column);
+        let bare = function != Function::Count && !persons && laplace.bounds(column).is_none();
+        bare.then(|| {
+            format!("the rules give no bounds for column `{column}`, so it can be counted and not added up")
+        })
+    }
 }
 
 /// The view that a decision allows. `Default` shows every column of every row: build one only from a decision.

@@ -7,12 +7,19 @@
 use sha2::Digest as _;
 
 use crate::merkle::Sha256;
-use crate::{Job, Mask};
+use crate::{Added, Job, Mask};
 
 /// Raised when the bytes of an answer change for the same job.
 const VERSION: &str = concat!("tram/shape@v1 ", env!("CARGO_PKG_VERSION"));
 
 impl Job {
+    /// Whether it gives the same bytes each time: noise that is drawn anew for each answer does not.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        let noise = self.restriction.aggregate_only.as_ref().and_then(|only| only.disclosure.noise.as_ref());
+        !matches!(noise, Some(Added::Laplace(_)))
+    }
+
     /// The shape of this job over the file that `version` names: its digest, or whatever else changes with it.
     #[must_use]
     pub fn shape(&self, version: &[&str]) -> Sha256 {
@@ -29,9 +36,8 @@ impl Job {
                 hash.update(key.bytes());
             }
         }
-        if let Some(noise) =
-            restriction.aggregate_only.as_ref().and_then(|only| only.disclosure.noise.as_ref())
-        {
+        let noise = restriction.aggregate_only.as_ref().and_then(|only| only.disclosure.noise.as_ref());
+        if let Some(Added::Cell(noise)) = noise {
             hash.update(noise.key().bytes());
         }
         Sha256(hash.finalize().into())

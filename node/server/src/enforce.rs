@@ -189,9 +189,17 @@ fn aggregate_only(
     record: &DatasetRecord,
     secret: &[u8; 32],
 ) -> Result<Option<AggregateOnly>> {
-    let Some(rule) = &obligations.aggregate else { return Ok(None) };
+    let private = obligations.differential_privacy.as_deref();
+    let Some(rule) = &obligations.aggregate else {
+        return match private {
+            None => Ok(None),
+            Some(_) => Err(Error::conflict(
+                "the rules ask for differential privacy without `aggregate`; only figures can have it",
+            )),
+        };
+    };
     let (subject, group_by) = (subject(rule, record)?, group_by(rule, record)?);
-    let disclosure = disclosure::disclosure(rule, record.id.as_str(), secret)?;
+    let disclosure = disclosure::disclosure(rule, private, record.id.as_str(), secret)?;
     Ok(Some(AggregateOnly { k: u64::from(rule.k.get()), subject, group_by, disclosure }))
 }
 

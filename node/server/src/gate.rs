@@ -398,7 +398,10 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
                 let unfit = || Ok::<_, Error>(fit(node, operation.now, asked, owed)?.err().map(|_| misfit()));
                 match unsupported(owed) {
                     Some(refusal) => Some(refusal),
-                    None => unfit()?.or_else(|| used_up(owed, asked, &facts)),
+                    None => match unfit()?.or_else(|| used_up(owed, asked, &facts)) {
+                        None => spent(node, operation, asked, owed)?,
+                        some => some,
+                    },
                 }
             }
             State::Open(roles) => {
@@ -460,6 +463,19 @@ fn used_up(owed: &Obligations, asked: &Asked<'_>, facts: &Facts) -> Option<Refus
     Some(refusal_info(&code.refusal()))
 }
 
+/// The refusal where the privacy budget holds no further answer.
+fn spent(
+    node: &Node,
+    operation: &Operation,
+    asked: &Asked<'_>,
+    owed: &Obligations,
+) -> Result<Option<RefusalInfo>> {
+    if !asked.action.moves_content() {
+        return Ok(None);
+    }
+    crate::privacy::refusal(node, asked.subject, asked.dataset, asked.exchange, owed, operation.now)
+}
+
 /// What must be done under an agreement: rules that became looser do not loosen what both signed.
 fn owed(obligations: &Obligations, asked: &Asked<'_>) -> Obligations {
     let agreed = asked.agreement.filter(|_| asked.action.moves_content()).and_then(|a| a.duties.as_ref());
@@ -493,6 +509,12 @@ pub fn unsupported(obligations: &Obligations) -> Option<RefusalInfo> {
         return Some(undeliverable(
             "the rules demand encryption to the recipient's key, which this node cannot do yet",
             "quy tắc đòi mã hoá bằng khoá của bên nhận, nút này chưa làm được",
+        ));
+    }
+    if obligations.differential_privacy.is_some() && !dataplane::Laplace::AVAILABLE {
+        return Some(undeliverable(
+            "the rules demand differential privacy, which this build of the node does not have (feature `dp`)",
+            "quy tắc đòi riêng tư vi phân, bản dựng này của nút không có (tính năng `dp`)",
         ));
     }
     None

@@ -39,6 +39,7 @@ pub mod outbound;
 pub mod outbox;
 pub mod peer;
 pub mod peers;
+pub mod privacy;
 pub mod query;
 pub mod questions;
 pub mod rate;

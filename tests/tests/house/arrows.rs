@@ -12,7 +12,7 @@ const LEAVES: [&str; 6] = ["certs", "catalog", "policy", "exchange", "dataplane"
 
 /// Heavy things, and the only crate that may name them.
 const OWNERS: [(&str, &[&str]); 3] = [
-    ("dataplane", &["datafusion", "arrow", "parquet", "object_store"]),
+    ("dataplane", &["datafusion", "arrow", "parquet", "object_store", "opendp"]),
     ("store", &["sled"]),
     ("policy", &["casbin"]),
 ];

@@ -209,6 +209,11 @@ fn figure(view: &View, measure: &Measure) -> Result<(Figure, Column), DataError>
         let what = "`min` and `max` are values of single rows; this view gives `count`, `sum` and `avg`";
         return Err(DataError::Query(what.to_owned()));
     }
+    if let Some(why) =
+        view.aggregate_only.as_ref().and_then(|a| a.refuses_sum(function, measure.column.as_deref()))
+    {
+        return Err(DataError::Query(why));
+    }
     let numeric = matches!(kind, Some(ColumnKind::Integer | ColumnKind::Number));
     let (out, nullable) = match (function, kind) {
         (Function::Count, _) => (ColumnKind::Integer, false),

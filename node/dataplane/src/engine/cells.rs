@@ -5,15 +5,17 @@
 //! many has a value at all is the value of that one. A cell that does not leave is not there.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit, try_cast, when};
 
 use super::ask::Figure;
 use super::column;
+use super::laplace::Draws;
 use super::largest::is_safe;
-use super::perturb::{Figures, WIDE, record_number, released};
-use crate::{AggregateOnly, Function, Subject};
+use super::perturb::{FigureNoise, Figures, WIDE, record_number, released};
+use crate::disclosure::{Added, Laplace};
+use crate::{AggregateOnly, Function, HashKey, Subject};
 
 /// Names inside the plan that no column can have (`schema::RESERVED_PREFIX`).
 pub(crate) const SUBJECT: &str = "__tram_subject";
@@ -61,17 +63,27 @@ impl Measured<'_> {
 }
 
 /// The columns that the rows must carry besides the visible ones: who is counted, and the number of the record.
-pub(crate) fn extra_columns(aggregate: &AggregateOnly, raw: &[String]) -> Vec<Expr> {
+pub(crate) fn extra_columns(aggregate: &AggregateOnly, raw: &[String]) -> Result<Vec<Expr>> {
     let subject = match &aggregate.subject {
         Subject::Key(name) | Subject::Count(name) => Some(column(name).alias(SUBJECT)),
         Subject::Rows => None,
     };
-    let record = aggregate
-        .disclosure
-        .noise
-        .as_ref()
-        .map(|noise| record_number(noise.key(), raw.iter().map(|n| column(n)).collect()).alias(RECORD));
-    subject.into_iter().chain(record).collect()
+    let key = match &aggregate.disclosure.noise {
+        Some(Added::Cell(noise)) => Some(noise.key().clone()),
+        // Cells are told apart within one answer only.
+        Some(Added::Laplace(_)) => Some(random_key()?),
+        None => None,
+    };
+    let record = key.map(|key| record_number(&key, raw.iter().map(|n| column(n)).collect()).alias(RECORD));
+    Ok(subject.into_iter().chain(record).collect())
+}
+
+fn random_key() -> Result<HashKey> {
+    let mut bytes = [0; 32];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => Ok(HashKey::new(bytes)),
+        Err(_) => internal_err!("the system gives no random bytes"),
+    }
 }
 
 /// From rows to cells that may leave, with columns `by` and the figures.
@@ -159,8 +171,7 @@ impl Cells<'_> {
             let has = column(m.column).is_not_null();
             parts.push((m.name("n"), case(has.clone(), wide(1), wide(0))?));
             if m.summed {
-                let added = if m.adds == Adds::Numbers { DataType::Float64 } else { WIDE };
-                parts.push((m.name("sum"), cast(column(m.column), added)));
+                parts.push((m.name("sum"), self.addend(m)?));
             }
             if self.noisy() {
                 parts.push((m.name("cell"), case(has, column(RECORD), wide(0))?));
@@ -175,6 +186,49 @@ impl Cells<'_> {
         }
         let subject = matches!(self.aggregate.subject, Subject::Count(_)).then(|| column(SUBJECT));
         rows.project(self.by().chain(subject).chain(parts.into_iter().map(|(n, e)| e.alias(n))))
+    }
+
+    fn laplace(&self) -> Option<&Laplace> {
+        match &self.aggregate.disclosure.noise {
+            Some(Added::Laplace(laplace)) => Some(laplace),
+            _ => None,
+        }
+    }
+
+    /// What a row adds to a sum: within the bounds, and numbers in thousandths, where Laplace noise is added.
+    fn addend(&self, m: &Measured<'_>) -> Result<Expr> {
+        let raw = column(m.column);
+        let bounds = self.laplace().filter(|_| m.adds != Adds::Persons).map(|l| l.bounds(m.column));
+        let Some(bounds) = bounds else {
+            return Ok(cast(raw, if m.adds == Adds::Numbers { DataType::Float64 } else { WIDE }));
+        };
+        let Some((least, greatest)) = bounds else {
+            return internal_err!("a sum without bounds was asked for");
+        };
+        let within = |value: Expr, least: Expr, greatest: Expr| {
+            when(value.clone().lt(least.clone()), least)
+                .when(value.clone().gt(greatest.clone()), greatest)
+                .otherwise(value)
+        };
+        if m.adds == Adds::Numbers {
+            #[expect(clippy::cast_precision_loss, reason = "at most 10^12")]
+            let bound = |n: i64| lit(n as f64);
+            return Ok(try_cast(within(raw, bound(least), bound(greatest))? * lit(1_000.0), WIDE));
+        }
+        within(cast(raw, WIDE), wide(least.into()), wide(greatest.into()))
+    }
+
+    /// What one row changes a figure by, at most.
+    fn sensitivity(&self, m: &Measured<'_>) -> u64 {
+        let bounds = self.laplace().and_then(|l| l.bounds(m.column)).filter(|_| m.adds != Adds::Persons);
+        let unit = if m.adds == Adds::Numbers { 1_000 } else { 1 };
+        bounds.map_or(1, |(least, greatest)| least.unsigned_abs().max(greatest.unsigned_abs()) * unit)
+    }
+
+    /// How many figures share an answer's epsilon.
+    fn released_figures(&self, figures: &[Figure]) -> usize {
+        let parts = self.measured.iter().map(|m| usize::from(m.summed) + usize::from(m.counted));
+        parts.sum::<usize>() + usize::from(figures.iter().any(|f| f.column.is_none()))
     }
 
     /// How many subjects a contributor is.
@@ -255,33 +309,42 @@ impl Cells<'_> {
 
     /// Counts and sums as they leave; means are quotients of these.
     fn released_parts(&self, figures: &[Figure]) -> Vec<Expr> {
+        let share = self.released_figures(figures);
+        let release = |kind: Figures, label: &str, sensitivity: u64, args: [Expr; 3]| {
+            let disclosure = &self.aggregate.disclosure;
+            let noise = match &disclosure.noise {
+                Some(Added::Cell(noise)) => FigureNoise::of_cell(noise, kind, label),
+                Some(Added::Laplace(laplace)) => {
+                    Some(FigureNoise::Laplace(Draws::new(laplace.scale(sensitivity, share))))
+                }
+                None => None,
+            };
+            let [value, size, cell] = args;
+            if noise.is_none() && disclosure.round_to.is_none() {
+                // A sum too large for its column is missing: not a wrong number, and no error that tells of a withheld cell.
+                return if kind == Figures::Numbers { value } else { try_cast(value, DataType::Int64) };
+            }
+            let cell = if self.noisy() { cell } else { wide(0) };
+            let size = if self.noisy() { size } else { lit(0.0) };
+            released(kind, noise, disclosure.round_to, [value, size, cell])
+        };
         let mut parts = Vec::new();
         if figures.iter().any(|f| f.column.is_none()) {
-            parts.push(
-                self.released(Figures::Counts, "count", column(ROWS), lit(0.0), column(RECORD)).alias(ROWS),
-            );
+            let args = [column(ROWS), lit(0.0), column(RECORD)];
+            parts.push(release(Figures::Counts, "count", 1, args).alias(ROWS));
         }
         for m in &self.measured {
-            let count = self.released(Figures::Counts, "count", m.of("n"), lit(0.0), m.of("cell"));
-            parts.push(count.alias(m.name("n")));
+            if m.counted {
+                let args = [m.of("n"), lit(0.0), m.of("cell")];
+                parts.push(release(Figures::Counts, "count", 1, args).alias(m.name("n")));
+            }
             if m.summed {
+                let args = [m.of("sum"), m.of("size"), m.of("cell")];
                 let label = format!("sum {}", m.column);
-                let size = if self.noisy() { m.of("size") } else { lit(0.0) };
-                let sum = self.released(m.figures(), &label, m.of("sum"), size, m.of("cell"));
-                parts.push(sum.alias(m.name("sum")));
+                parts.push(release(m.figures(), &label, self.sensitivity(m), args).alias(m.name("sum")));
             }
         }
         parts
-    }
-
-    fn released(&self, figures: Figures, label: &str, value: Expr, size: Expr, cell: Expr) -> Expr {
-        let disclosure = &self.aggregate.disclosure;
-        if disclosure.noise.is_none() && disclosure.round_to.is_none() {
-            // A sum too large for its column is missing: not a wrong number, and not an error that tells of a withheld cell.
-            return if figures == Figures::Numbers { value } else { try_cast(value, DataType::Int64) };
-        }
-        let cell = if self.noisy() { cell } else { wide(0) };
-        released(disclosure, figures, label, [value, size, cell])
     }
 
     fn finished(&self, figure: &Figure) -> Expr {

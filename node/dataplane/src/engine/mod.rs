@@ -9,6 +9,7 @@ pub(crate) mod cells;
 pub(crate) mod compare;
 pub(crate) mod file;
 pub(crate) mod governed;
+pub(crate) mod laplace;
 pub(crate) mod largest;
 pub(crate) mod mask;
 pub(crate) mod period;

@@ -12,8 +12,9 @@ use datafusion::logical_expr::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 
+use super::laplace::Draws;
 use crate::HashKey;
-use crate::disclosure::{Disclosure, RoundTo};
+use crate::disclosure::{Noise, RoundTo};
 
 /// Whole numbers of 38 digits: sums of records' numbers and of cells never wrap around.
 pub(crate) const WIDE: DataType = DataType::Decimal128(38, 0);
@@ -38,21 +39,41 @@ pub(crate) enum Figures {
     Numbers,
 }
 
-/// What is released of a figure: noise added, then rounded. `value` is wide (a number for [`Figures::Numbers`]), `size`
-/// what the contributors add up to in absolute value, `cell` the sum of its records' numbers, `label` what is measured: two
-/// figures of one cell that differ in it have noise of their own.
+/// The noise of one figure.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum FigureNoise {
+    /// Of its cell; the label says what is measured: two figures of one cell that differ in it have noise of their own.
+    Cell {
+        key: HashKey,
+        label: String,
+        /// Whole steps for counts, percent for sums.
+        most: u8,
+    },
+    /// Drawn for this answer. Sums of numbers come and are moved in thousandths.
+    Laplace(Draws),
+}
+
+impl FigureNoise {
+    /// What belongs to the cell, if this kind of figure moves at all.
+    pub(crate) fn of_cell(noise: &Noise, figures: Figures, label: &str) -> Option<Self> {
+        let most = if figures == Figures::Counts { noise.counts() } else { noise.sums_percent() };
+        (most > 0).then(|| Self::Cell { key: noise.key().clone(), label: label.to_owned(), most })
+    }
+}
+
+/// What is released of a figure: noise added, then rounded. `value` is wide (a number for [`Figures::Numbers`], unless
+/// Laplace noise is added), `size` what the contributors add up to in absolute value, `cell` the sum of its records'
+/// numbers.
 pub(crate) fn released(
-    disclosure: &Disclosure,
     figures: Figures,
-    label: &str,
+    noise: Option<FigureNoise>,
+    round_to: Option<RoundTo>,
     [value, size, cell]: [Expr; 3],
 ) -> Expr {
-    let noise = disclosure.noise.as_ref().and_then(|noise| {
-        let most = if figures == Figures::Counts { noise.counts() } else { noise.sums_percent() };
-        (most > 0).then(|| CellNoise { key: noise.key().clone(), label: label.to_owned(), most })
-    });
-    let kernel = Kernel::Release { figures, noise, round_to: disclosure.round_to };
-    let value_type = if figures == Figures::Numbers { DataType::Float64 } else { WIDE };
+    let thousandths = matches!(noise, Some(FigureNoise::Laplace(_)));
+    let number = figures == Figures::Numbers && !thousandths;
+    let value_type = if number { DataType::Float64 } else { WIDE };
+    let kernel = Kernel::Release { figures, noise, round_to };
     let signature = Signature::exact(vec![value_type, DataType::Float64, WIDE], Volatility::Immutable);
     ScalarUDF::new_from_impl(Function { kernel, signature }).call(vec![value, size, cell])
 }
@@ -60,15 +81,7 @@ pub(crate) fn released(
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Kernel {
     Record(HashKey),
-    Release { figures: Figures, noise: Option<CellNoise>, round_to: Option<RoundTo> },
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct CellNoise {
-    key: HashKey,
-    label: String,
-    /// Whole steps for counts, percent for sums.
-    most: u8,
+    Release { figures: Figures, noise: Option<FigureNoise>, round_to: Option<RoundTo> },
 }
 
 /// One function as the engine calls it. Its `Debug` has no parameters, since plans are printed in logs.
@@ -156,27 +169,33 @@ fn first_u64(digest: &[u8; 32]) -> u64 {
 
 fn release(
     figures: Figures,
-    noise: Option<&CellNoise>,
+    noise: Option<&FigureNoise>,
     round_to: Option<RoundTo>,
     args: &[ArrayRef],
 ) -> Result<ArrayRef> {
     let [values, sizes, cells] = args else { return internal_err!("a release takes value, size and cell") };
-    let sizes = sizes.as_primitive::<Float64Type>();
     let cells = cells.as_primitive::<Decimal128Type>();
-    let drawn =
-        noise.map(|n| keyed(&n.key, format!("tram/cell@v1\0{}\0", n.label).as_bytes())).transpose()?;
-    let draw = |row: usize| {
-        let mut mac = drawn.clone()?;
+    if let Some(FigureNoise::Laplace(draws)) = noise {
+        return drawn(figures, draws, round_to, values.as_primitive(), cells);
+    }
+    let (start, most) = match noise {
+        Some(FigureNoise::Cell { key, label, most }) => {
+            (Some(keyed(key, format!("tram/cell@v1\0{label}\0").as_bytes())?), f64::from(*most))
+        }
+        _ => (None, 0.0),
+    };
+    let bits = |row: usize| {
+        let mut mac = start.clone()?;
         mac.update(&cells.value(row).to_le_bytes());
         let digest: [u8; 32] = mac.finalize().into_bytes().into();
         Some(first_u64(&digest))
     };
-    let most = f64::from(noise.map_or(0, |n| n.most));
+    let sizes = sizes.as_primitive::<Float64Type>();
     let size = |row: usize| if sizes.is_null(row) { 0.0 } else { sizes.value(row) * most / 100.0 };
     if figures == Figures::Numbers {
         let values = values.as_primitive::<Float64Type>();
         let one = |(row, value): (usize, Option<f64>)| {
-            let value = value? + draw(row).map_or(0.0, |bits| unit(bits) * size(row));
+            let value = value? + bits(row).map_or(0.0, |bits| unit(bits) * size(row));
             Some(round_number(value, round_to))
         };
         return Ok(Arc::new(values.iter().enumerate().map(one).collect::<Float64Array>()));
@@ -188,12 +207,35 @@ fn release(
             // At least a step, or small sums would leave as they are.
             _ => size(row).ceil().clamp(1.0, NOISE_MAX),
         };
-        let value = value?;
-        let noisy = value + draw(row).map_or(0, |bits| step(bits, most));
-        let noisy = if figures == Figures::Counts { noisy.max(0) } else { noisy };
-        i64::try_from(round_integer(noisy, round_to)).ok()
+        whole(figures, value? + bits(row).map_or(0, |bits| step(bits, most)), round_to)
     };
     Ok(Arc::new(values.iter().enumerate().map(one).collect::<Int64Array>()))
+}
+
+/// A whole figure as it leaves: no count below 0; one that no column holds is missing.
+fn whole(figures: Figures, noisy: i128, round_to: Option<RoundTo>) -> Option<i64> {
+    let noisy = if figures == Figures::Counts { noisy.max(0) } else { noisy };
+    i64::try_from(round_integer(noisy, round_to)).ok()
+}
+
+fn drawn(
+    figures: Figures,
+    draws: &Draws,
+    round_to: Option<RoundTo>,
+    values: &Decimal128Array,
+    cells: &Decimal128Array,
+) -> Result<ArrayRef> {
+    let noisy = values.iter().enumerate().map(|(row, value)| match value {
+        Some(value) => Ok(Some(value + i128::from(draws.of(cells.value(row))?))),
+        None => Ok(None),
+    });
+    let noisy: Vec<Option<i128>> = noisy.collect::<Result<_>>()?;
+    if figures == Figures::Numbers {
+        #[expect(clippy::cast_precision_loss, reason = "a sum of numbers holds no more digits either")]
+        let number = |thousandths: i128| round_number(thousandths as f64 / 1_000.0, round_to);
+        return Ok(Arc::new(noisy.into_iter().map(|n| n.map(number)).collect::<Float64Array>()));
+    }
+    Ok(Arc::new(noisy.into_iter().map(|n| whole(figures, n?, round_to)).collect::<Int64Array>()))
 }
 
 /// Uniform between -1 and 1.

@@ -127,7 +127,7 @@ fn groups(
 ) -> Result<GovernedTable> {
     let mut shown: Vec<Expr> = view.columns.iter().map(|c| c.expr.clone().alias(&c.name)).collect();
     let raw: Vec<String> = table.schema().fields().iter().map(|f| f.name().clone()).collect();
-    shown.extend(extra_columns(aggregate, &raw));
+    shown.extend(extra_columns(aggregate, &raw)?);
     let mut plan = shown_rows(table, view)?.project(shown)?;
     for predicate in &ask.filter {
         plan = plan.filter(predicate.clone())?;

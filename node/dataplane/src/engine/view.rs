@@ -10,7 +10,9 @@ use super::period::part_of;
 use crate::limits::{COLUMNS_MAX, GROUP_BY_MAX, TEXT_BYTES_MAX};
 use crate::restriction::WATERMARK;
 use crate::schema::check_name;
-use crate::{AggregateOnly, Column, ColumnKind, DataError, Query, Restriction, Schema, Subject, TimePart};
+use crate::{
+    Added, AggregateOnly, Column, ColumnKind, DataError, Query, Restriction, Schema, Subject, TimePart,
+};
 
 /// One column that may be seen.
 #[derive(Debug, Clone)]
@@ -159,6 +161,15 @@ impl View {
                     return Err(format!("it sums subjects over column `{name}`, which is no integer"));
                 }
             }
+        }
+        if matches!(
+            (&aggregate.disclosure.noise, &aggregate.subject),
+            (Some(Added::Laplace(_)), Subject::Key(_))
+        ) {
+            // How many cells one person is in is not known, and so not how much noise would hide it.
+            return Err(
+                "it protects rows by differential privacy, and here a person has several rows (a key)".into(),
+            );
         }
         let named = |n: &&String| self.columns.iter().any(|c| c.part.as_ref().unwrap_or(&c.name) == *n);
         match aggregate.group_by.iter().find(|n| !named(n)) {

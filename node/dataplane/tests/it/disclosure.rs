@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use dataplane::{
-    AggregateOnly, Column, ColumnKind, Disclosure, Dominance, Function, HashKey, Job, Measure, Noise, Op,
-    Order, Predicate, Query, RoundTo, Schema, Subject, Value,
+    Added, AggregateOnly, Column, ColumnKind, Disclosure, Dominance, Function, HashKey, Job, Measure, Noise,
+    Op, Order, Predicate, Query, RoundTo, Schema, Subject, Value,
 };
 
 use crate::common::{csv, job, text};
@@ -25,7 +25,7 @@ fn dominance(largest: &[(u8, u8)], p: Option<u8>) -> Disclosure {
 
 fn noise(key: u8, counts: u8, sums: u8) -> Disclosure {
     let noise = Noise::new(HashKey::new([key; 32]), counts, sums).unwrap();
-    Disclosure { noise: Some(noise), ..Disclosure::default() }
+    Disclosure { noise: Some(Added::Cell(noise)), ..Disclosure::default() }
 }
 
 /// A table of these columns, shown as aggregates by `by`.
@@ -409,4 +409,91 @@ async fn rows_that_the_policy_hides_change_no_figure_noise_or_withholding() {
         seen.push(answers);
     }
     assert!(seen.iter().all(|answers| answers == &seen[0]));
+}
+
+#[cfg(not(feature = "dp"))]
+#[test]
+fn a_build_without_laplace_noise_makes_no_promise_of_it() {
+    assert!(!dataplane::Laplace::AVAILABLE);
+    let error = dataplane::Laplace::new(1_000, BTreeMap::new()).unwrap_err();
+    assert!(error.contains("feature `dp`"), "{error}");
+}
+
+#[cfg(feature = "dp")]
+mod laplace {
+    use super::*;
+    use dataplane::{DataError, Laplace};
+
+    const ROWS: &str = "a,1,0.5\na,2,1.5\na,900,99.0\na,,\nb,-900,-7.25\nb,1,1.125\nb,1,1.0\n";
+    const COLUMNS: [(&str, ColumnKind); 3] = [("g", Text), ("n", Integer), ("x", Number)];
+
+    fn private(epsilon_milli: u32, bounds: &[(&str, i64, i64)]) -> Disclosure {
+        let bounds = bounds.iter().map(|(c, low, high)| ((*c).to_owned(), (*low, *high))).collect();
+        let laplace = Laplace::new(epsilon_milli, bounds).unwrap();
+        Disclosure { noise: Some(Added::Laplace(laplace)), ..Disclosure::default() }
+    }
+
+    /// At this epsilon whole figures hardly ever move (once in 10^10 times), so what else is done to them is seen.
+    #[tokio::test]
+    async fn values_beyond_their_bounds_count_as_the_bounds() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = view(dir.path(), &COLUMNS, ROWS, &["g"], 2, Subject::Rows);
+        let job = under(&base, &private(100_000, &[("n", -2, 2)]));
+        let query = by(&["g"], &[(Count, None), (Sum, Some("n"))]);
+        assert_eq!(ask(&job, query).await, ["a,4,5", "b,3,0"]);
+        let job = under(&base, &private(100_000, &[("x", -1, 2)]));
+        // 0.5 + 1.5 + 2 and -1 + 1.125 + 1, moved by some thousandths.
+        for (row, exact) in ask(&job, by(&["g"], &[(Sum, Some("x"))])).await.iter().zip([4.0, 1.125]) {
+            let sum: f64 = row[2..].parse().unwrap();
+            assert!((sum - exact).abs() < 1.0, "{row}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_answer_has_noise_of_its_own_and_a_mean_is_of_what_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = view(dir.path(), &COLUMNS, ROWS, &["g"], 2, Subject::Rows);
+        let job = under(&base, &private(1, &[("n", 0, 900)]));
+        let query = || by(&["g"], &[(Count, Some("n")), (Sum, Some("n")), (Avg, Some("n"))]);
+        let mut answers = std::collections::BTreeSet::new();
+        for _ in 0..4 {
+            let rows = ask(&job, only(query(), "g", "b")).await;
+            let cells: Vec<&str> = rows[0].split(',').collect();
+            let number = |at: usize| cells[at].parse::<f64>().unwrap();
+            assert!(number(1) >= 0.0);
+            match number(1) == 0.0 {
+                true => assert_eq!(cells[3], ""),
+                false => assert_eq!(
+                    number(3).to_bits(),
+                    (number(2) / number(1)).to_bits(),
+                    "one draw a figure: {rows:?}"
+                ),
+            }
+            answers.insert(rows);
+        }
+        assert!(answers.len() > 1, "{answers:?}");
+        // The threshold is about true figures.
+        let alone = view(dir.path(), &COLUMNS, "a,1,1\n", &["g"], 2, Subject::Rows);
+        assert!(ask(&under(&alone, &private(1, &[])), by(&["g"], &[(Count, None)])).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_has_no_bounds_or_many_rows_of_one_person_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = view(dir.path(), &COLUMNS, ROWS, &["g"], 2, Subject::Rows);
+        let job = under(&base, &private(500, &[("n", 0, 9)]));
+        for function in [Sum, Avg] {
+            let job = Job { query: by(&["g"], &[(function, Some("x"))]), ..job.clone() };
+            let error = text(job).await.unwrap_err();
+            assert!(
+                matches!(&error, DataError::Query(why) if why.contains("no bounds for column `x`")),
+                "{error}"
+            );
+        }
+        let keyed = view(dir.path(), &COLUMNS, ROWS, &["g"], 2, Subject::Key("n".into()));
+        let job = Job { query: by(&["g"], &[(Count, None)]), ..under(&keyed, &private(500, &[])) };
+        assert!(matches!(text(job).await.unwrap_err(), DataError::Restriction(_)));
+        assert!(Laplace::new(500, [("n".to_owned(), (5, 1))].into()).is_err());
+        assert!(Laplace::new(0, BTreeMap::new()).is_err());
+    }
 }

@@ -160,6 +160,7 @@ fn explain_text(answer: &Value) -> String {
     let decision = &explanation["decision"];
     let mut lines = vec![decision_text(decision)];
     lines.extend(outcome_text(&answer["outcome"], decision));
+    lines.extend(privacy_text(&answer["outcome"]["privacy"]));
     for help in list(explanation, "helps") {
         let changes = list(help, "changes").iter();
         let changes: Vec<String> = changes
@@ -173,6 +174,14 @@ fn explain_text(answer: &Value) -> String {
         lines.push(table(&["rule", "tier", "says", "does not fit"], &rows));
     }
     lines.join("\n")
+}
+
+/// What an answer would spend of the privacy budget, and what is left.
+fn privacy_text(privacy: &Value) -> Option<String> {
+    let periods = privacy["periods"].as_object()?;
+    let left = periods.iter().map(|(period, of)| format!("{} of {} this {period}", of["left"], of["budget"]));
+    let left: Vec<String> = left.collect();
+    Some(format!("privacy budget: epsilon {} an answer; left: {}", privacy["epsilon"], left.join(", ")))
 }
 
 /// What the node makes of the rules' answer, where that is something else.

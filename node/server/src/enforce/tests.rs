@@ -100,3 +100,26 @@ fn a_mask_that_fits_keeps_its_word_and_the_coarsest_fits_every_kind() {
         fits(r#""drop""#, kind, Mask::Drop);
     }
 }
+
+#[test]
+fn disclosure_control_is_said_in_the_words_of_the_engine() {
+    let said = |json: &str, dataset: &str| {
+        let obligations: Obligations = serde_json::from_str(json).unwrap();
+        let mut record = record(None, &["phuong"]);
+        record.id = catalog::DatasetId::suggest(dataset).unwrap();
+        aggregate_only(&obligations, &record, &[7; 32]).map(|a| a.map(|a| a.disclosure))
+    };
+    let full = r#"{"aggregate": {"k": 9, "dominance": {"1": 80, "2": 90}, "p_percent": 10, "noise": {"counts": 2}, "round": 5}}"#;
+    let found = said(full, "ca-benh").unwrap().unwrap();
+    let dominance = dataplane::Dominance::default().and_largest(1, 80).and_then(|d| d.and_largest(2, 90));
+    assert_eq!(found.dominance, dominance.and_then(|d| d.and_p_percent(10)).unwrap());
+    assert_eq!(found.round_to, Some(dataplane::RoundTo::Five));
+    assert!(matches!(found.noise, Some(dataplane::Added::Cell(_))));
+    // The noise is the dataset's: the same under another rule, another one for another dataset.
+    let noisy = r#"{"aggregate": {"k": 5, "noise": {"counts": 2}}}"#;
+    assert_eq!(said(noisy, "ca-benh").unwrap().unwrap().noise, found.noise);
+    assert_ne!(said(noisy, "ca-khac").unwrap().unwrap().noise, found.noise);
+    let bare =
+        said(r#"{"differential_privacy": {"epsilon": 1, "budget": {"day": 2}}}"#, "ca-benh").unwrap_err();
+    says(&bare, &["without `aggregate`"]);
+}

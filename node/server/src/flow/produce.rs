@@ -31,7 +31,7 @@ use crate::records::{self, Exchange};
 use crate::sources::live;
 use crate::usage::{self, Made};
 use crate::versions::contracts;
-use crate::{datasets, enforce, files, limits};
+use crate::{datasets, enforce, files, limits, privacy};
 
 /// Views that are being computed, and the readers of spools that are served.
 #[derive(Default)]
@@ -127,8 +127,9 @@ async fn give_up(node: &Arc<Node>, exchange: &Exchange, error: &Error) {
 async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     // One answer to a consumer is made and counted before the next one of the same dataset is begun: two at once would
     // each get what the quota leaves for one.
-    let quota = exchange.obligations.get("quota").is_some();
-    let _turn = if quota || node.gate.engine().rule_set().has_quotas() {
+    let counted = ["quota", "differential_privacy"].iter().any(|o| exchange.obligations.get(*o).is_some());
+    let rules = node.gate.engine();
+    let _turn = if counted || rules.rule_set().has_quotas() || rules.rule_set().has_privacy_budgets() {
         Some(node.locks.lock(&usage::turn(&exchange.peer, &exchange.dataset)).await)
     } else {
         None
@@ -244,6 +245,9 @@ async fn compute(
     let chunk_bytes = node.lines.chunk_bytes(&exchange.peer);
     let key = exchange.receipt_first.then(|| sealing::draw(node, exchange)).transpose()?;
     let sealer = key.as_ref().map(|key| Sealer::new(key, &exchange.id).map_err(broken)).transpose()?;
+    if let Some(private) = &permit.obligations().differential_privacy {
+        privacy::spend(node, exchange, private, operation.now).await?;
+    }
     let mut copy = None;
     let (summary, reader) = match sealer {
         sealer if query.since.is_some() => {
@@ -549,9 +553,12 @@ pub async fn chunk(
     number: u64,
 ) -> Result<Option<ChunkFile>> {
     permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
+    // So is what carries noise that was paid for: made anew after a crash it would carry another.
+    let counted =
+        !permit.obligations().quota.is_empty() || permit.obligations().differential_privacy.is_some();
     // What a quota is on is served when all of it is made and counted: a reader that leaves in the middle must not come back
     // for the same rows.
-    if !permit.obligations().quota.is_empty() && exchange.counted.is_none() {
+    if counted && exchange.counted.is_none() {
         return Ok(None);
     }
     // Sealed rows are served when all of them are sealed under the key that the manifest names.

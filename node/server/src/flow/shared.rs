@@ -34,6 +34,9 @@ pub struct Shapes {
 
 /// The shape of a job over a dataset as it is now.
 pub fn shape(dataset: &Dataset, job: &Job, chunk_bytes: u64) -> Option<String> {
+    if !job.repeats() {
+        return None;
+    }
     let report = dataset.report.as_ref()?;
     let version = dataset.record.version.to_string();
     let file = format!("{} {} {}", report.sha256, report.bytes, report.changed_ns);

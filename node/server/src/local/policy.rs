@@ -16,6 +16,7 @@ use crate::flow::agreement::{self, Standing};
 use crate::gate::{self, Asked};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
+use crate::privacy;
 use crate::rules::act::SignedAct;
 use crate::rules::{self, direct};
 
@@ -117,6 +118,7 @@ fn outcome(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Valu
         "waits_for": verdict.waits_for(),
         "refusal": verdict.refusal(),
         "detail": fit,
+        "privacy": privacy::told(node, asked.subject, asked.dataset, verdict.owed(), operation.now)?,
     }))
 }
 
