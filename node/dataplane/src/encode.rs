@@ -30,6 +30,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use rust_xlsxwriter::XlsxError;
 use serde::{Deserialize, Serialize};
 
+use crate::csv_rows;
 use crate::sheet::Sheet;
 
 /// Rows of each batch that is encoded, but the last.
@@ -198,9 +199,11 @@ fn cleared_numbers<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
 
 fn csv(batch: &RecordBatch, header: bool, mark: bool) -> Result<Vec<u8>, EncodeError> {
     let mut out = if mark { "\u{feff}".as_bytes().to_vec() } else { Vec::new() };
-    let mut writer = CsvWriter::new().with_header(header).build(&mut out);
-    writer.write(batch)?;
-    drop(writer);
+    if header {
+        let mut writer = CsvWriter::new().with_header(true).build(&mut out);
+        writer.write(&RecordBatch::new_empty(batch.schema()))?;
+    }
+    csv_rows::write(batch, &mut out)?;
     Ok(out)
 }
 

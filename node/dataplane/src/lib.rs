@@ -23,6 +23,7 @@
 mod calendar;
 pub mod changes;
 mod disclosure;
+mod csv_rows;
 mod encode;
 mod engine;
 mod error;

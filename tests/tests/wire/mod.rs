@@ -352,11 +352,6 @@ pub fn connect(
     Ok(stream)
 }
 
-/// Writes a request and reads nothing.
-pub fn write(stream: &mut impl std::io::Write, target: &Target, request: &Request) -> std::io::Result<()> {
-    http_text::write_request(stream, &target.address, request)
-}
-
 /// One request over a connection of its own.
 pub fn send_over(config: Arc<ClientConfig>, target: &Target, request: &Request) -> Result<Reply, String> {
     let mut stream = connect(config, &target.address)?;

@@ -154,3 +154,46 @@ fn check(path: &Path, number: u64, digest: &ChunkDigest) -> Result<(), DataError
 fn damaged(number: u64) -> DataError {
     DataError::Spool(format!("chunk {number} is not what was written"))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+
+    use super::*;
+    use crate::ChunkWriter;
+    use crate::limits::CHUNK_BYTES_MIN;
+
+    #[tokio::test]
+    async fn a_chunk_is_read_a_piece_at_a_time_and_only_when_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, reader) = ChunkWriter::create(dir.path(), CHUNK_BYTES_MIN).unwrap();
+        let rows: Vec<u8> = (0..CHUNK_BYTES_MIN).map(|i| (i % 251) as u8).collect();
+        writer.write(&rows).unwrap();
+        writer.seal(1, false).unwrap();
+        let size = 100_000;
+        let mut pieces = Box::pin(reader.open_chunk(0).await.unwrap().unwrap().pieces(size));
+        assert_eq!(pieces.next().await.unwrap().unwrap(), rows[..size]);
+        // What is not asked for is not in memory: cut away on the disk, it cannot come any more.
+        let file = File::options().write(true).open(dir.path().join("0.chunk")).unwrap();
+        file.set_len(2 * size as u64).unwrap();
+        assert_eq!(pieces.next().await.unwrap().unwrap(), rows[size..2 * size]);
+        assert!(pieces.next().await.unwrap().is_err(), "a cut chunk was served as whole");
+        assert!(pieces.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_another_process_wrote_is_hashed_before_it_is_served_and_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, fresh) = ChunkWriter::create(dir.path(), CHUNK_BYTES_MIN).unwrap();
+        writer.write(&[7; 100]).unwrap();
+        writer.seal(1, false).unwrap();
+        let later = SpoolReader::open(dir.path()).unwrap();
+        later.open_chunk(0).await.unwrap().unwrap();
+        assert!(later.doubted().is_empty());
+        std::fs::write(dir.path().join("0.chunk"), [8; 100]).unwrap();
+        fresh.verify().unwrap();
+        let again = SpoolReader::open(dir.path()).unwrap();
+        assert!(matches!(again.open_chunk(0).await, Err(DataError::Spool(_))));
+        assert!(matches!(again.verify(), Err(DataError::Spool(_))));
+    }
+}

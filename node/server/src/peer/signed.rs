@@ -237,6 +237,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_chunk_that_nobody_reads_keeps_its_place_and_a_small_answer_does_not() {
+        let (_dir, node) = crate::testing::node().await;
+        let id = ParticipantId::parse("urn:agency:vn:b").unwrap();
+        let places = || (0..REQUESTS_PER_PEER_MAX).map(|_| node.peers.place(&id)).collect::<Result<Vec<_>>>();
+        let piece = Ok::<_, std::io::Error>(Bytes::from_static(b"a piece"));
+        let chunk = Body::from_stream(futures::stream::iter([piece]));
+        let mut unread = held(chunk, node.peers.place(&id).unwrap());
+        assert!(places().is_err(), "its place was given back before it was read");
+        assert_eq!(unread.frame().await.unwrap().unwrap().into_data().unwrap(), "a piece");
+        assert!(places().is_err(), "its place was given back before its end");
+        drop(unread);
+        let small = held(Body::from("an error"), node.peers.place(&id).unwrap());
+        assert_eq!(places().unwrap().len(), REQUESTS_PER_PEER_MAX);
+        drop(small);
+        crate::boot::close(&node).await;
+    }
+
+    #[tokio::test]
     async fn one_participant_has_so_many_requests_at_once_and_takes_none_from_others() {
         let (_dir, node) = crate::testing::node().await;
         let mut lines = Vec::new();
