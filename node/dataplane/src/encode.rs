@@ -36,9 +36,9 @@ use crate::sheet::Sheet;
 /// Rows of each batch that is encoded, but the last.
 pub(crate) const BATCH_ROWS: usize = 8_192;
 /// Rows of one Parquet row group: what the writer holds in memory at most.
-const PARQUET_ROW_GROUP_ROWS: usize = 128 * 1024;
+pub(crate) const PARQUET_ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Bytes of one Parquet row group before it is written out, for wide rows.
-const PARQUET_ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
+pub(crate) const PARQUET_ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

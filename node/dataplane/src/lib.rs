@@ -22,8 +22,8 @@
 
 mod calendar;
 pub mod changes;
-mod disclosure;
 mod csv_rows;
+mod disclosure;
 mod encode;
 mod engine;
 mod error;
@@ -34,6 +34,7 @@ mod landing;
 pub mod limits;
 pub mod merkle;
 mod narrow;
+mod parts;
 mod period;
 mod predicate;
 mod query;
@@ -57,6 +58,7 @@ pub use joining::{JoinKind, Joined, Joining, Step, Table, join};
 pub use landing::{Due, Landing};
 pub use limits::Limits;
 pub use narrow::{Narrowing, narrowing};
+pub use parts::{ColumnStats, Part, PartLimits, PartsSummary, write_parts};
 pub use period::{NoTimePart, Period, TimePart};
 pub use predicate::{Op, Predicate, Test, Value};
 pub use query::{Function, Measure, Order, Query};

@@ -22,6 +22,17 @@ pub const QUOTED_CHARS_MAX: usize = 40;
 pub const PARQUET_FOOTER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Largest row group of a Parquet source, uncompressed: a reader holds pages of it in memory.
 pub const PARQUET_ROW_GROUP_BYTES_MAX: i64 = 1024 * 1024 * 1024;
+/// Longest page of a Parquet source, packed or not: it is held in memory whole. Writers make pages of about 1 MiB, some of a
+/// whole row group.
+pub const PARQUET_PAGE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Deepest schema of a Parquet source: its reader follows it by calling itself. Tables are flat, so this is for the message.
+pub const PARQUET_SCHEMA_DEPTH_MAX: usize = 32;
+/// Most pieces (columns times row groups) of a Parquet source: each is a record in memory.
+pub const PARQUET_CHUNKS_MAX: u64 = 200_000;
+/// Most rows of a Parquet source: some bytes can say "a thousand million times the same", and reading them takes the time.
+pub const PARQUET_ROWS_MAX: i64 = 10_000_000_000;
+/// Texts of one batch of a Parquet source, written out.
+pub const PARQUET_BATCH_TEXT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Most predicates in one query or one restriction: each is evaluated on every row.
 pub const PREDICATES_MAX: usize = 64;
@@ -59,6 +70,14 @@ pub const CHUNKS_MAX: u64 = 1_048_576;
 pub const SORT_BYTES: usize = 32 * 1024 * 1024;
 /// Most sorted runs of one copy before they are merged into one: each is an open file with a buffer.
 pub const SORT_RUNS_MAX: usize = 256;
+/// Largest part of an answer as files: readers fetch parts side by side, and some hold one in memory.
+pub const PART_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Smallest limit of a part: as long as the longest record.
+pub const PART_BYTES_MIN: u64 = 1024 * 1024;
+/// Most rows of a part.
+pub const PART_ROWS_MAX: u64 = 10_000_000;
+/// Most parts of an answer: over a terabyte at the largest size.
+pub const PARTS_MAX: u64 = 10_000;
 
 /// What one answer may cost this node.
 #[derive(Debug, Clone, PartialEq, Eq)]

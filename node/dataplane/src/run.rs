@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::BatchCoalescer;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execute_stream;
@@ -193,8 +194,18 @@ impl Answer {
         Ok(None)
     }
 
+    /// The columns for the engine.
+    pub(crate) fn arrow_schema(&self) -> SchemaRef {
+        self.batches.schema()
+    }
+
+    /// A failure of whoever writes the rows, as it may be told.
+    pub(crate) fn not_encoded(&self, error: &EncodeError) -> DataError {
+        self.reporter.encoding(error)
+    }
+
     /// The next rows in batches of one size, whatever sizes they come in.
-    async fn next_rows(&mut self) -> Result<Option<RecordBatch>, DataError> {
+    pub(crate) async fn next_rows(&mut self) -> Result<Option<RecordBatch>, DataError> {
         loop {
             if let Some(batch) = self.gathered.next_completed_batch() {
                 return Ok(Some(batch));

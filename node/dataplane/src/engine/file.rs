@@ -28,7 +28,7 @@ use regex::Regex;
 use tokio::sync::mpsc::Sender;
 
 use super::arrow_schema;
-use crate::inspect::{check_header, header, open_parquet, rows_of};
+use crate::inspect::{check_header, check_texts, header, open_parquet, rows_of};
 use crate::records::{Framing, Records};
 use crate::{Format, Problem, Schema, Source};
 
@@ -229,6 +229,7 @@ impl FilePart {
         let mut rows = 0u64;
         for batch in reader {
             let batch = batch?;
+            check_texts(&batch).map_err(defect)?;
             rows += batch.num_rows() as u64;
             if !send(out, self.as_declared(&batch)?) {
                 return Ok(());

@@ -5,9 +5,13 @@
 //! their problems quote cells. Call them from a blocking thread.
 
 mod csv;
+mod footer;
 mod guess;
 mod json;
+mod page_header;
+mod pages;
 mod parquet;
+mod thrift;
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -18,7 +22,7 @@ use sha2::Digest as _;
 
 pub(crate) use csv::{check_header, header};
 pub(crate) use guess::is_of;
-pub(crate) use parquet::{open_checked as open_parquet, rows_of};
+pub(crate) use parquet::{check_texts, open_checked as open_parquet, rows_of};
 
 use crate::limits::{PROBLEMS_MAX, QUOTED_CHARS_MAX};
 use crate::merkle::Sha256;

@@ -1,16 +1,24 @@
-//! Parquet: its footer tells the schema; validation decodes every page.
+//! Parquet: its footer tells the schema; validation decodes every page. Footer ([`super::footer`]) and pages
+//! ([`super::pages`]) are looked at before the reader believes them, each time that a file is opened.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use datafusion::arrow::array::Array;
-use datafusion::arrow::datatypes::{DataType, Schema as ArrowSchema};
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Fields, Schema as ArrowSchema};
+use datafusion::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use super::{FileReport, Hashing, Inspection, Problems, schema_of};
-use crate::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_ROW_GROUP_BYTES_MAX};
+use crate::limits::{
+    PARQUET_BATCH_TEXT_BYTES_MAX, PARQUET_FOOTER_BYTES_MAX, PARQUET_ROW_GROUP_BYTES_MAX, PARQUET_ROWS_MAX,
+    RECORD_BYTES_MAX,
+};
 use crate::{Column, ColumnKind, DataError, Format, Problem, Schema};
 
 /// Rows decoded at once.
@@ -40,6 +48,7 @@ pub(super) fn validate(file: File, schema: &Schema) -> Result<FileReport, DataEr
     let mut rows = 0u64;
     for batch in reader {
         let batch = batch.map_err(|e| damaged(e.into()))?;
+        check_texts(&batch).map_err(DataError::problem)?;
         rows += batch.num_rows() as u64;
         for column in schema.columns().iter().filter(|c| !c.nullable) {
             let missing = batch.column_by_name(&column.name).map_or(0, |a| a.null_count());
@@ -80,16 +89,62 @@ pub(crate) fn open(mut file: File) -> Result<ParquetRecordBatchReaderBuilder<Fil
         return Err(Problem::file(what));
     }
     let length = file.seek(SeekFrom::End(0)).map_err(broken)?;
+    let footer = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let begin = length
+        .checked_sub(footer + 8)
+        .ok_or_else(|| Problem::file("its Parquet footer is longer than the file; copy or write it again"))?;
+    file.seek(SeekFrom::Start(begin)).map_err(broken)?;
+    let mut words = Vec::new();
+    (&file).take(footer).read_to_end(&mut words).map_err(broken)?;
+    super::footer::check(&words).map_err(Problem::file)?;
     file.rewind().map_err(broken)?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|e| Problem::file(format!("it cannot be read as Parquet ({e}); write it again")))?;
-    if builder.metadata().row_groups().iter().any(|g| g.total_byte_size() > PARQUET_ROW_GROUP_BYTES_MAX) {
+    let unread =
+        |e: ParquetError| Problem::file(format!("it cannot be read as Parquet ({e}); write it again"));
+    let known = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(unread)?;
+    if known.metadata().row_groups().iter().any(|g| g.total_byte_size() > PARQUET_ROW_GROUP_BYTES_MAX) {
         let what =
             format!("a row group is larger than {PARQUET_ROW_GROUP_BYTES_MAX} bytes; write smaller ones");
         return Err(Problem::file(what));
     }
-    check_claims(builder.metadata(), length)?;
-    Ok(builder)
+    check_claims(known.metadata(), length)?;
+    super::pages::check(&file, known.metadata()).map_err(Problem::file)?;
+    let options = ArrowReaderOptions::new().with_schema(with_views(known.schema()));
+    let known = ArrowReaderMetadata::try_new(Arc::clone(known.metadata()), options).map_err(unread)?;
+    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, known))
+}
+
+/// The same columns, their texts as views: a word that a million rows refer to is then in memory once.
+fn with_views(schema: &ArrowSchema) -> Arc<ArrowSchema> {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+        }
+        _ => Arc::clone(field),
+    });
+    Arc::new(ArrowSchema::new_with_metadata(fields.collect::<Fields>(), schema.metadata().clone()))
+}
+
+/// Whether the texts of a batch can be written out. A word of a dictionary takes its bytes once, its rows each time.
+pub(crate) fn check_texts(batch: &RecordBatch) -> Result<(), Problem> {
+    let mut bytes = 0u64;
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let Some(texts) = column.as_string_view_opt() else { continue };
+        for length in texts.lengths().map(u64::from) {
+            if length > RECORD_BYTES_MAX as u64 {
+                let what =
+                    format!("a text is longer than {RECORD_BYTES_MAX} bytes; shorten it or leave it out");
+                return Err(Problem { line: 0, column: Some(field.name().clone()), what });
+            }
+            bytes = bytes.saturating_add(length);
+        }
+    }
+    if bytes > PARQUET_BATCH_TEXT_BYTES_MAX {
+        let rows = batch.num_rows();
+        return Err(Problem::file(format!(
+            "{rows} of its rows have texts of over {PARQUET_BATCH_TEXT_BYTES_MAX} bytes; shorten them or leave columns out"
+        )));
+    }
+    Ok(())
 }
 
 /// Holds what the footer claims against itself and against the file's length, since the reader believes it: it sets
@@ -117,6 +172,11 @@ fn check_claims(metadata: &ParquetMetaData, length: u64) -> Result<(), Problem> 
         if bytes > PARQUET_ROW_GROUP_BYTES_MAX {
             return Err(lie("columns larger than their row group may be"));
         }
+    }
+    if rows > PARQUET_ROWS_MAX {
+        return Err(Problem::file(format!(
+            "it says that it has {rows} rows, at most {PARQUET_ROWS_MAX} can be taken"
+        )));
     }
     if rows != metadata.file_metadata().num_rows() {
         return Err(lie("another number of rows than its row groups have"));
