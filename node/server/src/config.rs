@@ -30,7 +30,13 @@ pub struct Config {
     /// Versions of datasets.
     #[serde(default, skip_serializing_if = "VersionSection::is_default")]
     pub versions: VersionSection,
+    /// Rows as files that lie ready.
+    #[serde(default, skip_serializing_if = "FilesSection::is_usual")]
+    pub files: FilesSection,
 }
+
+mod files_section;
+pub use files_section::FilesSection;
 
 /// `[node]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -282,6 +288,7 @@ impl Config {
         self.ledger.witnesses.as_ref().map_or(Ok(()), |section| section.check(&self.node.id))?;
         self.ledger.timestamps.as_ref().map_or(Ok(()), TimestampSection::check)?;
         self.peer.check()?;
+        self.files.check()?;
         self.ledger.escrow.as_ref().map_or(Ok(()), |section| section.check(&self.node.id))?;
         check_endpoint(&self.peer.endpoint)
     }

@@ -44,6 +44,8 @@ pub mod query;
 pub mod questions;
 pub mod rate;
 pub mod records;
+pub mod releases;
+pub mod represent;
 pub mod rules;
 pub mod sources;
 pub mod stamping;

@@ -96,8 +96,17 @@ pub const OUTBOX_AGE_SECONDS_MAX: i64 = 7 * 86_400;
 pub const INVITATION_SECONDS: i64 = 86_400;
 /// Unfinished exchanges that one consumer may hold open here.
 pub const OPEN_EXCHANGES_PER_PEER_MAX: usize = 1_000;
+/// Longest life of a signed address, seconds (an hour): an address is a credential that gets into logs and histories.
+pub const LINK_SECONDS_MAX: u32 = 3_600;
+/// How long files that lie ready are kept, seconds (one day).
+pub const RELEASE_SECONDS: i64 = 86_400;
+/// Lots of files that lie ready at once: each may be as large as its dataset.
+pub const RELEASES_MAX: usize = 200;
 /// Views that are computed at once: each may use the engine's memory limit.
 pub const VIEWS_AT_ONCE: usize = 2;
+/// Received rows that are written in another form at once, for programs of the agency. Apart from [`VIEWS_AT_ONCE`]: a slow
+/// reader here must not keep peers waiting.
+pub const CONVERSIONS_AT_ONCE: usize = 2;
 /// Long looks at rules (lint, impact, who, diff, many decisions, compliance) that the local door works on at once: each keeps
 /// a core busy for seconds.
 pub const LOOKS_AT_ONCE: usize = 2;

@@ -27,6 +27,7 @@ async fn tick(node: &Arc<Node>) {
     note("old invitations", peers::forget_expired(node).await);
     note("old spools", flow::produce::sweep(node));
     note("old versions", crate::versions::needs::sweep(node).await);
+    note("old files", crate::releases::sweep(node));
     note("reminders of retention", flow::retention::remind(node).await);
     for key in flow::unfinished(node) {
         if let Err(error) = look_at(node, &key).await {

@@ -71,6 +71,8 @@ pub struct Node {
     pub locks: Locks,
     /// Views at once.
     pub views: Arc<Semaphore>,
+    /// Received rows that are written in another form at once.
+    pub conversions: Arc<Semaphore>,
     /// Long looks at rules at once.
     pub looks: Arc<Semaphore>,
     /// Counts changes of exchanges, for those who wait for one.

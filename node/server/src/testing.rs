@@ -9,7 +9,7 @@ use certs::{NodeKeys, ParticipantId, Period};
 use tempfile::TempDir;
 
 use crate::boot::{self, Doors};
-use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
+use crate::config::{Config, FilesSection, LedgerSection, LocalSection, NodeSection, PeerSection};
 use crate::node::Node;
 
 /// A fresh node `urn:agency:vn:a` without open doors, in a folder that goes with the first value.
@@ -26,6 +26,7 @@ pub(crate) async fn node() -> (TempDir, Arc<Node>) {
         local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
         ledger: LedgerSection::default(),
         versions: Default::default(),
+        files: FilesSection::default(),
     };
     let folder = dir.path().join("node");
     boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();

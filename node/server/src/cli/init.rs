@@ -11,7 +11,7 @@ use super::args::InitArgs;
 use super::client::Client;
 use super::out::{Out, say, text};
 use crate::boot::{self, Doors};
-use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
+use crate::config::{Config, FilesSection, LedgerSection, LocalSection, NodeSection, PeerSection};
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::operation::Clock;
@@ -65,6 +65,7 @@ fn configured(args: InitArgs) -> Result<Config> {
         local: LocalSection { listen: args.local },
         ledger: LedgerSection::default(),
         versions: Default::default(),
+        files: FilesSection::default(),
     })
 }
 

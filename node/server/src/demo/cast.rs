@@ -10,7 +10,7 @@ use super::Talk;
 use super::generate::{self, DemoDataset};
 use crate::boot::{self, Doors};
 use crate::cli::client::Client;
-use crate::config::{Config, LedgerSection, LocalSection, NodeSection, PeerSection};
+use crate::config::{Config, FilesSection, LedgerSection, LocalSection, NodeSection, PeerSection};
 use crate::error::{Error, Result};
 use crate::node::Node;
 
@@ -201,6 +201,7 @@ async fn stage(folder: &Path, role: &Role, talk: Talk) -> Result<Agency> {
         local: LocalSection { listen: free_port()? },
         ledger: LedgerSection::default(),
         versions: Default::default(),
+        files: FilesSection::default(),
     };
     boot::init(&dir, &config, crate::operation::Clock::system().now())?;
     let node = boot::open(&dir, Doors::All).await?;

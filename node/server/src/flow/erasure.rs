@@ -42,6 +42,7 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
     if exchange.side == Side::Consumer {
         files::remove(&consumer::received_file(node, &exchange.id))?;
         crate::questions::forget(node, &exchange.id).await?;
+        super::described::forget(node, exchange)?;
     }
     forget_contents(node, exchange).await?;
     // An exchange that ended without a statement has nothing in the ledger that could be opened.

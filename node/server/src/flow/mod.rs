@@ -13,6 +13,7 @@ pub mod agreement;
 pub mod consumer;
 pub mod copies;
 pub mod delivery;
+pub mod described;
 pub mod erasure;
 pub mod escrow;
 pub mod evidence;

@@ -204,7 +204,7 @@ async fn whole(node: &Node, exchange: &Exchange) -> Result<bool> {
 }
 
 /// Whether rows that were made under these obligations keep what is demanded now.
-fn keeps(made_under: &serde_json::Value, permit: &Permit) -> bool {
+pub(crate) fn keeps(made_under: &serde_json::Value, permit: &Permit) -> bool {
     let made: std::result::Result<policy::Obligations, _> = serde_json::from_value(made_under.clone());
     made.is_ok_and(|made| made.at_least(permit.obligations()))
 }
@@ -387,7 +387,7 @@ fn the_same(before: &[u8], now: &SignedManifest) -> Option<SignedManifest> {
 }
 
 /// What the engine says, as the consumer may hear it: its texts are made so that they tell nothing of hidden data.
-pub(super) fn broken(error: DataError) -> Error {
+pub(crate) fn broken(error: DataError) -> Error {
     match error {
         // What does not fit between rules and dataset is the provider's affair: its text names columns.
         DataError::Query(_) | DataError::NotVisible { .. } | DataError::Quota { .. } => {
@@ -414,7 +414,8 @@ pub fn check(
     job(node, operation.now, exchange, permit, &dataset, query).map(|_| ())
 }
 
-pub(super) fn job(
+/// What the engine is to do for an exchange, and the columns of its answer.
+pub(crate) fn job(
     node: &Node,
     now: i64,
     exchange: &Exchange,
@@ -437,15 +438,7 @@ pub(super) fn job(
         schema,
         restriction,
         query: query_doc,
-        format: match query.format.as_str() {
-            "ndjson" => OutputFormat::Ndjson,
-            "parquet" => OutputFormat::Parquet,
-            "arrow" => OutputFormat::ArrowStream,
-            "json" => OutputFormat::Json,
-            "xlsx" => OutputFormat::Xlsx,
-            "csv-bom" => OutputFormat::CsvBom,
-            _ => OutputFormat::Csv,
-        },
+        format: crate::represent::formats::output(&query.format),
         limits: dataplane::Limits { timeout: limits::VIEW_TIMEOUT, ..dataplane::Limits::default() },
         correlation: exchange.id.clone(),
     };

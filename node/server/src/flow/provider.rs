@@ -349,7 +349,8 @@ pub fn serving(
     }))
 }
 
-fn too_often(per_minute: u32) -> RefusalInfo {
+/// The refusal of one request too many.
+pub(crate) fn too_often(per_minute: u32) -> RefusalInfo {
     RefusalInfo {
         code: "RATE".to_owned(),
         legal_basis: "nghĩa vụ của quy tắc chia sẻ: số yêu cầu mỗi phút / obligation of the sharing rule: requests a minute".to_owned(),
@@ -358,7 +359,8 @@ fn too_often(per_minute: u32) -> RefusalInfo {
     }
 }
 
-fn rules_changed() -> RefusalInfo {
+/// The refusal of rows that were made under looser rules than those of now.
+pub(crate) fn rules_changed() -> RefusalInfo {
     RefusalInfo {
         code: "RULES-CHANGED".to_owned(),
         legal_basis: "Nghị định 194/2025/NĐ-CP, Điều 16 khoản 2 / Decree 194/2025/ND-CP, Art. 16(2)"

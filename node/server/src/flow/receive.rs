@@ -354,6 +354,7 @@ impl Line {
             (Ok(_), None) => {}
         }
         swap_receipts(&self.node, &self.route, &key).await?;
+        super::described::keep(&self.node, &self.exchange, manifest)?;
         self.complete().await?;
         change(&self.node, &key, |e| {
             e.stage = Stage::Completed;

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Space;
-use tokio_util::io::ReaderStream;
 
 use super::body::{JsonBody, Params, Segments};
 use crate::decisions;
@@ -23,7 +21,7 @@ use crate::flow::{self, consumer, copies, erasure, view};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::query::{QueryDoc, parse_condition, parse_measure, parse_order};
-use crate::records::{self, Ask, Exchange, Stage};
+use crate::records::{self, Ask, Exchange};
 
 /// Longest that one look may wait for a change, seconds.
 const WAIT_SECONDS_MAX: u64 = 30;
@@ -202,7 +200,8 @@ pub async fn show(
     }
 }
 
-fn find(node: &Node, id: &str) -> Result<Exchange> {
+/// An exchange of this node, on either side.
+pub fn find(node: &Node, id: &str) -> Result<Exchange> {
     if let Some((exchange, _)) =
         records::get::<Exchange>(&node.store, Space::Exchange, &records::consumer_key(id))?
     {
@@ -250,22 +249,6 @@ pub async fn handover(
     JsonBody(body): JsonBody<HandOver>,
 ) -> Result<Json<Value>> {
     flow::escrow::hand_over(&node, &find(&node, &id)?, body.says).await.map(Json)
-}
-
-/// `GET /v1/exchanges/{id}/data`: the rows, as received and verified.
-pub async fn data(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Response> {
-    let exchange = find(&node, &id)?;
-    if exchange.side != records::Side::Consumer || exchange.stage != Stage::Completed {
-        return Err(Error::conflict(format!(
-            "exchange `{id}` has no rows to take home: it is {} and this node is its {}",
-            exchange.stage.word(),
-            if exchange.side == records::Side::Consumer { "consumer" } else { "provider" }
-        )));
-    }
-    let path = consumer::received_file(&node, &id);
-    let file = tokio::fs::File::open(&path).await.map_err(|e| Error::io(&path, e))?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file, 1 << 16));
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
 }
 
 /// `GET /v1/exchanges/{id}/receipts/{side}`: a receipt as a tlog-proof file.

@@ -9,6 +9,7 @@ mod body;
 mod catalog;
 mod datasets;
 mod exchanges;
+mod files;
 mod ledger;
 mod line;
 mod listener;
@@ -22,6 +23,7 @@ mod policy_life;
 mod policy_lint;
 mod policy_odrl;
 mod questions;
+mod received;
 mod sources;
 mod subscriptions;
 mod tlog;
@@ -45,7 +47,8 @@ use crate::error::{self, Error, Result};
 use crate::limits::LOCAL_BODY_BYTES_MAX;
 use crate::node::Node;
 
-/// The door's table of contents: method, path, what answers. Every route asks for the token.
+/// The door's table of contents: method, path, what answers. Every route asks for the token, but signed addresses of files,
+/// which are as good as one for their file.
 pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/node"),
     ("GET", "/v1/datasets"),
@@ -71,6 +74,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/exchanges/{id}/erase"),
     ("POST", "/v1/exchanges/{id}/handover"),
     ("GET", "/v1/exchanges/{id}/data"),
+    ("POST", "/v1/exchanges/{id}/files"),
+    ("GET", "/v1/files/{release}/{file}"),
     ("GET", "/v1/exchanges/{id}/receipts/{side}"),
     ("GET", "/v1/exchanges/{id}/decisions"),
     ("GET", "/v1/exchanges/{id}/decisions/{entry}"),
@@ -162,7 +167,9 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/exchanges/{id}/resume") => post(exchanges::resume),
         ("POST", "/v1/exchanges/{id}/erase") => post(exchanges::erase),
         ("POST", "/v1/exchanges/{id}/handover") => post(exchanges::handover),
-        ("GET", "/v1/exchanges/{id}/data") => get(exchanges::data),
+        ("GET", "/v1/exchanges/{id}/data") => get(received::data),
+        ("POST", "/v1/exchanges/{id}/files") => post(files::list),
+        ("GET", "/v1/files/{release}/{file}") => get(files::file),
         ("GET", "/v1/exchanges/{id}/receipts/{side}") => get(exchanges::receipt),
         ("GET", "/v1/exchanges/{id}/decisions") => get(exchanges::decisions),
         ("GET", "/v1/exchanges/{id}/decisions/{entry}") => get(exchanges::decision),
@@ -225,6 +232,10 @@ async fn authenticate(State(node): State<Arc<Node>>, request: Request, next: Nex
         return Err(Error::Unauthenticated(format!(
             "host `{host}` is not this machine; call the local door as http://127.0.0.1:PORT"
         )));
+    }
+    if request.uri().path().starts_with(crate::releases::PATH_BEGIN) {
+        // `files::file` asks for the signature.
+        return Ok(error::tell_locally(next.run(request).await));
     }
     let token = request
         .headers()

@@ -72,7 +72,11 @@ async fn every_route_of_the_table_answers_and_none_without_the_token_or_for_anot
     let token = house.node.local_token().to_owned();
     let here = "127.0.0.1:2";
     for (method, path) in ROUTES {
-        let path = path.replace("{id}", "x").replace("{side}", "provider");
+        let path = path
+            .replace("{id}", "x")
+            .replace("{side}", "provider")
+            .replace("{release}", "x")
+            .replace("{file}", "x");
         let (status, text) = house.answer(method, &path, &token, here).await;
         assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
         assert!(!text.contains("no such resource"), "{method} {path} is nobody's");
