@@ -50,6 +50,15 @@ fn every_corpus_has_something_that_is_read() {
     for (name, reads) in reads {
         assert!(corpus(name).iter().any(|data| reads(data)), "nothing in the corpus of `{name}` is read");
     }
+    let drafts: Vec<_> =
+        corpus("contract").iter().map(|data| catalog::contract::read(&text(data), 2_000_000_000)).collect();
+    assert!(drafts.iter().any(Result::is_ok), "{drafts:?}");
+    assert!(corpus("source").iter().any(|data| intake::Origin::parse(&text(data)).is_ok()));
+    assert!(corpus("mapping").iter().any(|data| intake::mapping::Mapping::parse(&text(data)).is_ok()));
+    for kind in ["text", "json", "excel"] {
+        let read = corpus(kind).iter().filter(|data| fuzz::data::row_count(kind, data) > 0).count();
+        assert!(read >= 2, "only {read} files in the corpus of `{kind}` are read");
+    }
     assert!(corpus("vkey").iter().any(|data| text(data).parse::<certs::note::Vkey>().is_ok()));
     assert!(corpus("tile").iter().any(|data| text(data).parse::<ledger::tile::Tile>().is_ok()));
 }
