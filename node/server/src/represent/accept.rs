@@ -37,13 +37,7 @@ fn like(entry: &ListEntry) -> Option<Like> {
     let BareItem::Token(range) = &item.bare_item else { return None };
     let q = match item.params.get("q") {
         None => 1.0,
-        Some(BareItem::Integer(whole)) => {
-            if i64::from(*whole) == 0 {
-                0.0
-            } else {
-                1.0
-            }
-        }
+        Some(BareItem::Integer(whole)) => (i64::from(*whole) as f64).clamp(0.0, 1.0),
         Some(BareItem::Decimal(part)) => f64::from(*part).clamp(0.0, 1.0),
         Some(_) => return None,
     };
