@@ -293,7 +293,7 @@ async fn compute(
 }
 
 /// What a live source gives for this answer. Rows of an older contract are kept ones.
-async fn live_rows(
+pub(crate) async fn live_rows(
     node: &Arc<Node>,
     exchange: &Exchange,
     served: &contracts::Served,

@@ -16,6 +16,7 @@ use crate::flow::{consumer, retention};
 use crate::node::Node;
 use crate::operation::{Actor, Operation, rfc3339};
 use crate::records::Exchange;
+use crate::sources::live;
 use crate::{datasets, enforce, files, limits};
 
 /// What came of a source: its exchange (none for a dataset of this node), or why it is missing.
@@ -158,7 +159,9 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
     let restriction = enforce::restriction(&permit, &dataset, &node.mask_secret, &copy)?;
     let schema = dataset.schema()?;
     let visible = dataplane::visible_schema(&schema, &restriction).map_err(Error::internal)?;
-    let job = dataplane::Job {
+    // Logins to origins are bounded by the places for views.
+    let _place = node.views.acquire().await.map_err(Error::internal)?;
+    let mut job = dataplane::Job {
         source: dataset.source(),
         schema,
         restriction,
@@ -168,6 +171,10 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
         correlation: question.id.clone(),
     };
     let path = file(node, &format!("{}-{}", question.id, source.name));
+    let live = live::read(node, &dataset, &job, path.with_extension("rows")).await?;
+    if let Some(live) = &live {
+        job.source = live.source();
+    }
     let mut answer = dataplane::run(job).await.map_err(|error| match error {
         dataplane::DataError::Query(_) | dataplane::DataError::NotVisible { .. } => {
             Error::usage(error.to_string())
@@ -175,6 +182,9 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
         other => Error::internal(other),
     })?;
     write(&path, &mut answer).await?;
+    if let Some(live) = live {
+        live.done();
+    }
     Ok(path)
 }
 

@@ -79,6 +79,11 @@ pub async fn make(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) 
     let permitted = provider::permitted(node, operation, exchange, &row).await?;
     let (permit, query) = permitted.map_err(told)?;
     fits(node, operation, exchange, &permit)?;
+    if query.since.is_some() {
+        return Err(Error::conflict(
+            "a copy that is kept current comes by exchanges; ask for files of one without `since`",
+        ));
+    }
     spool::find_or_make(node, operation, exchange, &permit, &query).await
 }
 
@@ -95,6 +100,11 @@ fn fits(node: &Node, operation: &Operation, exchange: &Exchange, permit: &Permit
     if !obligations.quota.is_empty() {
         return Err(Error::conflict(
             "rows under a quota are counted by transfer; ask for them by an exchange",
+        ));
+    }
+    if obligations.differential_privacy.is_some() {
+        return Err(Error::conflict(
+            "each answer of these rows is paid for from a privacy budget; ask for them by an exchange",
         ));
     }
     if exchange.receipt_first || crate::datasets::demand(node, &exchange.dataset)?.record.receipt_first {

@@ -17,6 +17,7 @@ use crate::node::Node;
 use crate::operation::Operation;
 use crate::query::QueryDoc;
 use crate::records::{self, Exchange};
+use crate::versions::contracts;
 use crate::{datasets, files, limits};
 
 /// The file that makes a folder a release; written last.
@@ -40,10 +41,11 @@ pub(super) async fn find_or_make(
     permit: &Permit,
     query: &QueryDoc,
 ) -> Result<Release> {
-    let dataset = datasets::demand(node, &exchange.dataset)?;
-    datasets::unchanged(&dataset)?;
+    let served = contracts::served_to(node, exchange)?;
+    let dataset = &served.dataset;
+    datasets::unchanged(dataset)?;
     let parts = part_limits(node)?;
-    let id = name(node, exchange, permit, query, &dataset, parts)?;
+    let id = name(node, exchange, permit, query, dataset, parts)?;
     let _turn = node.locks.lock(format!("release/{id}").as_bytes()).await;
     // One that expires within the life of a link is made again, so that no link outlives its file.
     let until = operation.now.saturating_add(i64::from(limits::LINK_SECONDS_MAX));
@@ -51,14 +53,21 @@ pub(super) async fn find_or_make(
         return Ok(release);
     }
     room(node)?;
+    let (mut job, _) = produce::job(node, operation.now, exchange, permit, dataset, query)?;
+    let live = produce::live_rows(node, exchange, &served, &job).await?;
+    if let Some(live) = &live {
+        job.source = live.source();
+    }
     let _place = node.views.acquire().await.map_err(Error::internal)?;
     let unfinished = folder(node).join(format!("{id}{UNFINISHED}"));
     remove(&unfinished)?;
     files::make_private_dir(&unfinished)?;
-    let (job, _) = produce::job(node, operation, exchange, permit, &dataset, query)?;
     let answer = dataplane::run(job).await.map_err(produce::broken)?;
     let made = dataplane::write_parts(answer, &unfinished, parts).await.map_err(produce::broken)?;
-    datasets::unchanged(&dataset)?;
+    match live {
+        Some(live) => live.done(),
+        None => datasets::unchanged(dataset)?,
+    }
     let release = Release {
         id: id.clone(),
         exchange: String::from_utf8_lossy(&exchange.key()).into_owned(),
