@@ -119,9 +119,10 @@ impl Scene {
         let mut seen = Vec::new();
         for folder in std::fs::read_dir(self.consumer.dir().join("inbox")).into_iter().flatten().flatten() {
             let exchange = folder.file_name().to_string_lossy().into_owned();
-            for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
-                let name = file.file_name().to_string_lossy().into_owned();
-                if let Some(number) = name.strip_suffix(".chunk").and_then(|n| n.parse().ok()) {
+            // The record of the rows: a line for each chunk that is held, its number first.
+            let record = std::fs::read_to_string(folder.path().join("rows.held")).unwrap_or_default();
+            for line in record.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+                if let Some(number) = line.split(' ').next().and_then(|n| n.parse().ok()) {
                     seen.push((exchange.clone(), number));
                 }
             }
