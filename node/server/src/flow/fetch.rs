@@ -197,7 +197,7 @@ impl Fetch {
     async fn synced(&mut self) -> Result<()> {
         match self.syncing.take() {
             Some(sync) => {
-                sync.await.map_err(Error::internal)?.map_err(|e| Error::Verification(e.to_string()))
+                sync.await.map_err(Error::internal)?.map_err(told)
             }
             None => Ok(()),
         }
@@ -295,7 +295,15 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::result::Result<T, DataError> + Send + 'static,
 ) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
-    done.map_err(|e| Error::Verification(e.to_string()))
+    done.map_err(told)
+}
+
+/// A disk that is full or fails passes, and the exchange waits for it; anything else is wrong about what came.
+fn told(error: DataError) -> Error {
+    match error {
+        DataError::Io { .. } => Error::internal(error),
+        other => Error::Verification(other.to_string()),
+    }
 }
 
 #[cfg(test)]
