@@ -196,9 +196,7 @@ impl Fetch {
     /// Waits for the sync that is under way.
     async fn synced(&mut self) -> Result<()> {
         match self.syncing.take() {
-            Some(sync) => {
-                sync.await.map_err(Error::internal)?.map_err(told)
-            }
+            Some(sync) => sync.await.map_err(Error::internal)?.map_err(told),
             None => Ok(()),
         }
     }
