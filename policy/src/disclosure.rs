@@ -255,14 +255,13 @@ impl DifferentialPrivacy {
         for (period, most) in &other.budget {
             budget.entry(*period).and_modify(|own| *own = (*own).min(*most)).or_insert(*most);
         }
-        let mut bounds = self.bounds.clone();
-        for (column, theirs) in &other.bounds {
-            let tighter = |own: &mut Bounds| {
-                own.least = own.least.max(theirs.least);
-                own.greatest = own.greatest.min(theirs.greatest);
-            };
-            bounds.entry(column.clone()).and_modify(tighter).or_insert(*theirs);
-        }
+        // A column without bounds may not be added up, so only those stay that both allow.
+        let both = self.bounds.iter().filter_map(|(column, own)| {
+            let theirs = other.bounds.get(column)?;
+            let least = own.least.max(theirs.least);
+            Some((column.clone(), Bounds { least, greatest: own.greatest.min(theirs.greatest) }))
+        });
+        let bounds = both.collect();
         Self { epsilon: self.epsilon.min(other.epsilon), budget, bounds }
     }
 

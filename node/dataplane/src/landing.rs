@@ -140,6 +140,12 @@ impl Landing {
         self.stride.is_some()
     }
 
+    /// Bytes that are here, to within the length of the last chunk.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.held.len() as u64 * self.stride.unwrap_or(0)
+    }
+
     /// Whether chunk `number` is here.
     #[must_use]
     pub fn holds(&self, number: u64) -> bool {

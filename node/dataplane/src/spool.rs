@@ -95,6 +95,8 @@ pub struct ChunkWriter {
     /// How much of a chunk is rows: all, or all but what sealing adds.
     room: usize,
     sealer: Option<Sealer>,
+    /// Whether its chunks are synced before it is sealed.
+    durable: bool,
     buffer: Vec<u8>,
     whole: sha2::Sha256,
     shared: Arc<Shared>,
@@ -121,12 +123,20 @@ impl ChunkWriter {
             chunk_size: size,
             room: size,
             sealer: None,
+            durable: false,
             buffer: Vec::with_capacity(size),
             whole: sha2::Sha256::new(),
             shared,
             progress: sender,
         };
         Ok((writer, reader))
+    }
+
+    /// Lets the chunks be synced before the spool counts as whole: for rows that could not be made a second time.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
     }
 
     /// Lets the chunks be sealed, of which `chunk_size` is then the size with what sealing adds. Before the first byte.
@@ -173,7 +183,7 @@ impl ChunkWriter {
             root: merkle::root(&chunks),
             chunks,
         });
-        if self.sealer.is_some() {
+        if self.durable || self.sealer.is_some() {
             for number in 0..summary.chunks.len() as u64 {
                 sync_file(&chunk_path(&self.dir, number))?;
             }

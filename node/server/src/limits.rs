@@ -149,6 +149,9 @@ pub const NAME_CHARS_MAX: usize = 100;
 /// How long an offer is taken after other rules came into force, seconds: reading the catalog and asking, each over a slow
 /// line. The rules that decide are those in force then.
 pub const OFFER_SECONDS: i64 = 120;
+/// Most rows of one exchange that are taken in, bytes: as much as the largest snapshot of a source. A provider that never ends
+/// its rows would fill the disk.
+pub const RECEIVED_BYTES_MAX: u64 = 64 << 30;
 /// Largest snapshot of a source, bytes: what one disk of an old machine still has room for.
 pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 /// Rows of a live source that lie in the node, for its contract and its profile.

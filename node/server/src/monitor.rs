@@ -26,6 +26,7 @@ pub async fn run(node: Arc<Node>) {
 async fn tick(node: &Arc<Node>) {
     note("old invitations", peers::forget_expired(node).await);
     note("old spools", flow::produce::sweep(node));
+    note("old inboxes", flow::receive::sweep(node));
     note("old versions", crate::versions::needs::sweep(node).await);
     note("old files", crate::releases::sweep(node));
     note("reminders of retention", flow::retention::remind(node).await);

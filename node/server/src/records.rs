@@ -176,6 +176,10 @@ pub struct Exchange {
     /// decided; a consumer learns it from the manifest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipt_first: bool,
+    /// At the provider: size in which its rows are cut. Rows that are made again are cut as before, or nothing that the consumer
+    /// holds would fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_bytes: Option<u64>,
     /// What becomes of the copy that is kept of the dataset, as the manifest says (consumer).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<exchange::manifest::CopyRef>,
@@ -248,6 +252,7 @@ impl Exchange {
             erasure: None,
             receipts: Vec::new(),
             receipt_first: false,
+            chunk_bytes: None,
             copy: None,
             superseded: None,
             counted: None,

@@ -213,16 +213,29 @@ impl Cells<'_> {
         if m.adds == Adds::Numbers {
             #[expect(clippy::cast_precision_loss, reason = "at most 10^12")]
             let bound = |n: i64| lit(n as f64);
-            return Ok(try_cast(within(raw, bound(least), bound(greatest))? * lit(1_000.0), WIDE));
+            let within = try_cast(within(raw.clone(), bound(least), bound(greatest))? * lit(1_000.0), WIDE);
+            return case(raw.is_not_null(), within, wide(0));
         }
-        within(cast(raw, WIDE), wide(least.into()), wide(greatest.into()))
+        // A sum of no values is none, and gets its noise like any other: a missing one would tell.
+        case(
+            raw.clone().is_not_null(),
+            within(cast(raw, WIDE), wide(least.into()), wide(greatest.into()))?,
+            wide(0),
+        )
     }
 
     /// What one row changes a figure by, at most.
     fn sensitivity(&self, m: &Measured<'_>) -> u64 {
         let bounds = self.laplace().and_then(|l| l.bounds(m.column)).filter(|_| m.adds != Adds::Persons);
         let unit = if m.adds == Adds::Numbers { 1_000 } else { 1 };
-        bounds.map_or(1, |(least, greatest)| least.unsigned_abs().max(greatest.unsigned_abs()) * unit)
+        // A row more or less changes a sum by one value; a person more in a row that counts persons may change its values too.
+        let moved = |least: i64, greatest: i64| match self.aggregate.subject {
+            Subject::Count(_) => greatest.abs_diff(least),
+            _ => 0,
+        };
+        bounds.map_or(1, |(least, greatest)| {
+            least.unsigned_abs().max(greatest.unsigned_abs()).max(moved(least, greatest)) * unit
+        })
     }
 
     /// How many figures share an answer's epsilon.
@@ -266,6 +279,9 @@ impl Cells<'_> {
             if self.judged(m) {
                 sums.push(is_safe(dominance, absolute(m.of("sum"))?).alias(m.name("safe")));
             }
+            if self.judged_by_number(m) {
+                sums.push(is_safe(dominance, cast(m.of("n"), DataType::Float64)).alias(m.name("safe_n")));
+            }
         }
         contributors.aggregate(self.by(), sums)
     }
@@ -275,11 +291,16 @@ impl Cells<'_> {
         m.summed && m.adds != Adds::Persons && !self.aggregate.disclosure.dominance.is_empty()
     }
 
+    /// Whether it concerns the number of its values: a mean tells that number as a count does.
+    fn judged_by_number(&self, m: &Measured<'_>) -> bool {
+        m.counted && self.is_by_key() && !self.aggregate.disclosure.dominance.is_empty()
+    }
+
     /// Where persons are told apart, a count of rows is a sum of what each person has.
     fn counts_rows_of_persons(&self, figures: &[Figure]) -> bool {
         self.is_by_key()
             && !self.aggregate.disclosure.dominance.is_empty()
-            && figures.iter().any(|f| f.function == Function::Count)
+            && figures.iter().any(|f| f.column.is_none())
     }
 
     /// Enough subjects behind the cell; behind each figure's values, unless there are none; and, where a figure tells their
@@ -304,7 +325,9 @@ impl Cells<'_> {
         let sums =
             self.measured.iter().filter(|m| self.judged(m)).map(|m| m.of("n").eq(wide(0)).or(m.of("safe")));
         let rows = self.counts_rows_of_persons(figures).then(|| column(ROWS_SAFE));
-        sums.chain(rows).reduce(Expr::and)
+        let numbers = self.measured.iter().filter(|m| self.judged_by_number(m));
+        let numbers = numbers.map(|m| m.of("n").eq(wide(0)).or(m.of("safe_n")));
+        sums.chain(numbers).chain(rows).reduce(Expr::and)
     }
 
     /// Counts and sums as they leave; means are quotients of these.
@@ -328,6 +351,11 @@ impl Cells<'_> {
             let size = if self.noisy() { size } else { lit(0.0) };
             released(kind, noise, disclosure.round_to, [value, size, cell])
         };
+        // What is drawn anew is drawn for each cell, also for those without a value, which would else be told by their draw.
+        let drawn_for = |m: &Measured<'_>| match self.laplace() {
+            Some(_) => column(RECORD),
+            None => m.of("cell"),
+        };
         let mut parts = Vec::new();
         if figures.iter().any(|f| f.column.is_none()) {
             let args = [column(ROWS), lit(0.0), column(RECORD)];
@@ -335,11 +363,11 @@ impl Cells<'_> {
         }
         for m in &self.measured {
             if m.counted {
-                let args = [m.of("n"), lit(0.0), m.of("cell")];
+                let args = [m.of("n"), lit(0.0), drawn_for(m)];
                 parts.push(release(Figures::Counts, "count", 1, args).alias(m.name("n")));
             }
             if m.summed {
-                let args = [m.of("sum"), m.of("size"), m.of("cell")];
+                let args = [m.of("sum"), m.of("size"), drawn_for(m)];
                 let label = format!("sum {}", m.column);
                 parts.push(release(m.figures(), &label, self.sensitivity(m), args).alias(m.name("sum")));
             }

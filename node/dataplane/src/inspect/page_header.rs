@@ -32,21 +32,34 @@ impl PageHeader {
     pub(crate) fn read(bytes: &[u8]) -> Result<(Self, usize), Stop> {
         let mut reader = Compact::new(bytes);
         let (mut last, mut outer) = (0, [None; 4]);
-        let (mut inner, mut is_packed, mut version_2) = ([None; INNER_FIELDS], true, false);
+        let (mut inner, mut is_packed, mut told) = ([None; INNER_FIELDS], true, None);
         while let Some((field, kind)) = reader.field(&mut last)? {
             match (field, kind) {
-                (1..=3, Kind::Number) => put(&mut outer, field, reader.number()?),
+                (1..=3, Kind::Number) => put(&mut outer, field, reader.number()?)?,
                 // One of a data page, a dictionary, a data page of version 2.
-                (5 | 7 | 8, Kind::Struct) => {
-                    version_2 |= field == 8;
-                    is_packed &= inside(&mut reader, &mut inner)?;
+                (5 | 7 | 8, Kind::Struct) if told.is_none() => {
+                    told = Some(field);
+                    is_packed = inside(&mut reader, &mut inner, field == 8)?;
                 }
+                // Another reader might believe the second of two, or read a number where none is.
+                (1..=3 | 5 | 7 | 8, _) => return Err(Stop::Bad),
                 _ => reader.skip(kind)?,
             }
         }
         let size = |value: Option<i64>| value.and_then(|n| u64::try_from(n).ok()).ok_or(Stop::Bad);
         let kind = outer[1].ok_or(Stop::Bad)?;
         let holds_values = matches!(kind, 0 | 2 | 3);
+        // The structure must be that of the page's kind: whoever reads the page goes by the kind.
+        let due = match kind {
+            0 => Some(5),
+            2 => Some(7),
+            3 => Some(8),
+            _ => None,
+        };
+        if holds_values && told != due || !holds_values && told.is_some() {
+            return Err(Stop::Bad);
+        }
+        let version_2 = told == Some(8);
         let values = if holds_values { size(inner[1])? } else { 0 };
         let levels = if version_2 { size(inner[5])?.saturating_add(size(inner[6])?) } else { 0 };
         let header = Self {
@@ -62,19 +75,27 @@ impl PageHeader {
     }
 }
 
-fn put<const N: usize>(fields: &mut [Option<i64>; N], field: i64, value: i64) {
-    if let Some(place) = usize::try_from(field).ok().and_then(|field| fields.get_mut(field)) {
-        *place = Some(value);
+fn put<const N: usize>(fields: &mut [Option<i64>; N], field: i64, value: i64) -> Result<(), Stop> {
+    match usize::try_from(field).ok().and_then(|field| fields.get_mut(field)) {
+        Some(place @ None) => *place = Some(value),
+        _ => return Err(Stop::Bad),
     }
+    Ok(())
 }
 
 /// The numbers of the structure of a page's kind; says whether the page is packed, which field 7 of version 2 can deny.
-fn inside(reader: &mut Compact<'_>, fields: &mut [Option<i64>; INNER_FIELDS]) -> Result<bool, Stop> {
+fn inside(
+    reader: &mut Compact<'_>,
+    fields: &mut [Option<i64>; INNER_FIELDS],
+    version_2: bool,
+) -> Result<bool, Stop> {
     let (mut last, mut is_packed) = (0, true);
     while let Some((field, kind)) = reader.field(&mut last)? {
         match (field, kind) {
-            (1..=6, Kind::Number) => put(fields, field, reader.number()?),
-            (7, Kind::Bool(said)) => is_packed = said,
+            (1..=6, Kind::Number) => put(fields, field, reader.number()?)?,
+            (7, Kind::Bool(said)) if version_2 => is_packed = said,
+            (1, _) => return Err(Stop::Bad),
+            (2..=7, _) if version_2 => return Err(Stop::Bad),
             _ => reader.skip(kind)?,
         }
     }
@@ -97,6 +118,23 @@ mod tests {
         for cut in 0..size {
             assert_eq!(PageHeader::read(&bytes[..cut]), Err(Stop::Short), "at {cut}");
         }
+    }
+
+    #[test]
+    fn what_two_readers_would_take_in_two_ways_is_no_header() {
+        // Field 7 of a page of version 1 says that it is not packed: no reader looks at it there.
+        let mut loose = PAGE[..PAGE.len() - 1].to_vec();
+        loose.extend([0x32, 0, 0]);
+        assert!(PageHeader::read(&loose).is_ok_and(|(header, _)| header.is_packed));
+        // A second size after the first, once by a step of none and once by another kind of value.
+        for again in [[0x05, 0x06, 0xD0], [0x03, 0x06, 0xD0]] {
+            let twice = [&PAGE[..7], &again[..], &PAGE[7..], &[0]].concat();
+            assert_eq!(PageHeader::read(&twice), Err(Stop::Bad), "{again:?}");
+        }
+        // The structure of version 2 in a page of version 1.
+        let mut other = [&PAGE[..], &[0]].concat();
+        other[7] = 0x5C;
+        assert_eq!(PageHeader::read(&other), Err(Stop::Bad));
     }
 
     #[test]

@@ -152,6 +152,12 @@ impl Asked<'_> {
         let Some(old) = bases::find(self.node, name, &self.exchange.peer, since)? else {
             return Ok(Err(Why::Gone));
         };
+        // Only a copy that arrived is held: of another the changes would tell rows that never left.
+        let key = records::provider_key(&self.exchange.peer, since);
+        let brought = records::get::<Exchange>(&self.node.store, Space::Exchange, &key)?;
+        if brought.is_none_or(|(exchange, _)| exchange.ack.is_none()) {
+            return Ok(Err(Why::Gone));
+        }
         if old.shape != self.base.shape {
             return Ok(Err(Why::Rules));
         }

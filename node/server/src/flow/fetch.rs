@@ -61,9 +61,9 @@ impl Fetch {
     /// Every chunk from the first that is not here to the last, while the provider writes them.
     pub async fn while_written(&mut self) -> Result<()> {
         let (mut next, mut end, mut pause, mut anew) = (0_u64, u64::MAX, POLL, 0);
-        let mut not_before = Instant::now();
+        let (mut not_before, mut failed) = (Instant::now(), None);
         loop {
-            if Instant::now() >= not_before {
+            if failed.is_none() && Instant::now() >= not_before {
                 while self.window.has_room() && (self.is_begun() || self.window.is_empty()) {
                     while next < end && (self.holds(next) || self.window.has(next)) {
                         next += 1;
@@ -75,6 +75,9 @@ impl Fetch {
                 }
             }
             let Some(came) = self.window.next().await? else {
+                if let Some(error) = failed {
+                    return Err(error);
+                }
                 if next >= end {
                     return Ok(());
                 }
@@ -96,7 +99,8 @@ impl Fetch {
                     self.window.narrow();
                 }
                 Err(Error::NotFound(_)) => end = end.min(came.number),
-                Err(error) => return Err(error),
+                // What is under way beside it is not thrown away.
+                Err(error) => failed = failed.or(Some(error)),
             }
             if anew > ANEW_MAX {
                 let who = &self.line.exchange.peer;
@@ -125,17 +129,22 @@ impl Fetch {
             Rows::Sealed(inbox) => inbox.missing(wanted),
             Rows::Away => return Err(away()),
         };
-        let mut rest = missing.into_iter().peekable();
+        let mut rest = missing.into_iter();
+        let mut failed = None;
         loop {
-            while self.window.has_room() {
+            while failed.is_none() && self.window.has_room() {
                 let Some(number) = rest.next() else { break };
                 self.window.ask(number);
             }
-            let Some(came) = self.window.next().await? else { return Ok(()) };
-            let answer = came
-                .answer?
-                .ok_or_else(|| Error::Unavailable("a chunk of a closed transfer is not there".to_owned()))?;
-            self.put(came.number, answer).await?;
+            let Some(came) = self.window.next().await? else { return failed.map_or(Ok(()), Err) };
+            match came.answer {
+                Ok(Some(answer)) => _ = self.put(came.number, answer).await?,
+                Ok(None) => {
+                    let gone = || Error::Unavailable("a chunk of a closed transfer is not there".to_owned());
+                    failed = failed.or_else(|| Some(gone()));
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
     }
 
@@ -165,6 +174,12 @@ impl Fetch {
         let digest = Sha256(held.answer.sha256);
         match std::mem::replace(&mut self.rows, Rows::Away) {
             Rows::Clear(mut landing) => {
+                if landing.bytes() > limits::RECEIVED_BYTES_MAX {
+                    return Err(Error::Verification(format!(
+                        "more than {} GiB came and no end; ask for less",
+                        limits::RECEIVED_BYTES_MAX >> 30
+                    )));
+                }
                 let (landing, accepted, due) = blocking(move || {
                     let accepted = landing.accept(number, digest, &held.answer.body)?;
                     drop(held);

@@ -111,6 +111,17 @@ pub fn unfinished(node: &Node) -> Vec<Vec<u8>> {
     node.open.lock().map(|open| open.iter().cloned().collect()).unwrap_or_default()
 }
 
+/// Whether an exchange of this dataset that this node provides is not at its end.
+pub fn provides(node: &Node, dataset: &str) -> bool {
+    let of = |key: &Vec<u8>| {
+        let found = records::get::<Exchange>(&node.store, Space::Exchange, key).ok().flatten();
+        found.is_none_or(|(exchange, _)| {
+            exchange.side == records::Side::Provider && exchange.dataset == dataset
+        })
+    };
+    unfinished(node).iter().any(of)
+}
+
 /// Takes up every unfinished exchange at start-up: the only time that all are read.
 pub fn take_up(node: &Arc<Node>) -> Result<()> {
     for (key, exchange) in records::all::<Exchange>(&node.store, Space::Exchange, b"")? {

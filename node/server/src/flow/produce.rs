@@ -75,9 +75,12 @@ fn folder(node: &Node, exchange: &Exchange) -> PathBuf {
     node.dir.join("spool").join(format!("{}-{}", records::short(&exchange.peer), exchange.id))
 }
 
+/// End of the name of such a folder.
+const LIVE_ROWS: &str = ".rows";
+
 /// Where the rows of a live source lie while the view is computed from them.
 fn live_folder(node: &Node, exchange: &Exchange) -> PathBuf {
-    node.dir.join("spool").join(format!("{}-{}.rows", records::short(&exchange.peer), exchange.id))
+    node.dir.join("spool").join(format!("{}-{}{LIVE_ROWS}", records::short(&exchange.peer), exchange.id))
 }
 
 fn manifest_path(node: &Node, exchange: &Exchange) -> PathBuf {
@@ -226,6 +229,7 @@ async fn compute(
     let dataset = &served.dataset;
     datasets::unchanged(dataset)?;
     let (mut job, mut columns) = job(node, operation.now, exchange, permit, dataset, query)?;
+    one_noise(&served, &job)?;
     let live = live_rows(node, exchange, &served, &job).await?;
     if let Some(live) = &live {
         no_changes(query)?;
@@ -234,7 +238,12 @@ async fn compute(
     let format = job.format;
     // What the rows are made under is kept before the first of them can be read.
     let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
-    change(node, &exchange.key(), |e| e.obligations = obligations.clone()).await?;
+    let chunk_bytes = exchange.chunk_bytes.unwrap_or_else(|| node.lines.chunk_bytes(&exchange.peer));
+    change(node, &exchange.key(), |e| {
+        e.obligations = obligations.clone();
+        e.chunk_bytes = Some(chunk_bytes);
+    })
+    .await?;
     // A manifest that a statement commits to stays the one of the same rows.
     let before = std::fs::read(manifest_path(node, exchange)).ok();
     let folder = folder(node, exchange);
@@ -242,7 +251,6 @@ async fn compute(
         std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     }
     files::make_private_dir(&folder)?;
-    let chunk_bytes = node.lines.chunk_bytes(&exchange.peer);
     let key = exchange.receipt_first.then(|| sealing::draw(node, exchange)).transpose()?;
     let sealer = key.as_ref().map(|key| Sealer::new(key, &exchange.id).map_err(broken)).transpose()?;
     if let Some(private) = &permit.obligations().differential_privacy {
@@ -267,7 +275,7 @@ async fn compute(
             (summary, reader)
         }
         Some(sealer) => view(node, job, &folder, chunk_bytes, |writer| writer.sealed(sealer), |_| ()).await?,
-        None => clear(node, exchange, dataset, job, &folder, chunk_bytes).await?,
+        None => clear(node, exchange, dataset, job, &folder, chunk_bytes, live.is_some()).await?,
     };
     let bytes = summary.chunks.iter().map(|chunk| chunk.len).fold(0, u64::saturating_add);
     if permit.left().bytes.is_some_and(|left| bytes > left) {
@@ -281,7 +289,16 @@ async fn compute(
     let is_sealed = sealed.is_some();
     let more = (sealed, copy, served.superseded.clone());
     let signed = sign(node, operation, exchange, permit, dataset, format, columns, &summary, more)?;
-    let signed = before.and_then(|bytes| the_same(&bytes, &signed)).unwrap_or(signed);
+    let signed = match before.and_then(|bytes| the_same(&bytes, &signed)) {
+        Some(before) => before,
+        // A statement commits to the rows from before, and the consumer could not open it with these.
+        None if exchange.statement.is_some() => {
+            return Err(Error::conflict(
+                "the rows of this exchange are not there any more, and other ones are; ask again",
+            ));
+        }
+        None => signed,
+    };
     files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
     if let Some(live) = &live {
         live.done();
@@ -290,6 +307,17 @@ async fn compute(
         node.productions.opened(&exchange.key(), reader);
     }
     Ok((signed, summary.rows))
+}
+
+/// Noise belongs to a record with all its columns, and an older contract has others: two noises of one cell could be averaged.
+pub(crate) fn one_noise(served: &contracts::Served, job: &Job) -> Result<()> {
+    let noise = job.restriction.aggregate_only.as_ref().and_then(|only| only.disclosure.noise.as_ref());
+    if served.number.is_some() && noise.is_some() {
+        return Err(Error::conflict(
+            "figures with noise are made of the contract in force alone; agree on it (tram exchange get --renew)",
+        ));
+    }
+    Ok(())
 }
 
 /// What a live source gives for this answer. Rows of an older contract are kept ones.
@@ -327,7 +355,10 @@ async fn clear(
     job: Job,
     folder: &Path,
     chunk_bytes: u64,
+    is_live: bool,
 ) -> Result<(Arc<SpoolSummary>, SpoolReader)> {
+    // What could not be made a second time outlives a power cut.
+    let durable = is_live || !job.repeats();
     let spool = node.dir.join("spool");
     let shape = shared::shape(dataset, &job, chunk_bytes);
     let _turn = match &shape {
@@ -349,7 +380,7 @@ async fn clear(
         job,
         folder,
         chunk_bytes,
-        |writer| writer,
+        |writer| if durable { writer.durable() } else { writer },
         |reader| {
             node.productions.opened(&exchange.key(), reader.clone());
         },
@@ -591,7 +622,8 @@ pub fn sweep(node: &Node) -> Result<()> {
     let spool = node.dir.join("spool");
     for entry in std::fs::read_dir(&spool).map_err(|e| Error::io(&spool, e))?.flatten() {
         let name = entry.file_name().to_string_lossy().replacen('-', "/", 1);
-        if open.contains(format!("p/{name}").as_bytes()) {
+        // Beside the folder of an exchange lies what was read of a live source for it.
+        if open.contains(format!("p/{}", name.strip_suffix(LIVE_ROWS).unwrap_or(&name)).as_bytes()) {
             continue;
         }
         let touched = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());

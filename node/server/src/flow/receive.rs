@@ -86,6 +86,19 @@ pub fn kept_manifest(node: &Node, exchange: &Exchange) -> Option<Manifest> {
     SignedManifest::parse(&bytes).ok().map(|signed| signed.manifest)
 }
 
+/// Removes what came of exchanges that ended without their rows. Sealed rows stay: an auditor may have their key.
+pub fn sweep(node: &Node) -> Result<()> {
+    let folder = node.dir.join("inbox");
+    for entry in std::fs::read_dir(&folder).map_err(|e| Error::io(&folder, e))?.flatten() {
+        let key = records::consumer_key(&entry.file_name().to_string_lossy());
+        let found = records::get::<Exchange>(&node.store, Space::Exchange, &key)?;
+        if found.is_some_and(|(exchange, _)| exchange.stage.is_final() && !exchange.receipt_first) {
+            std::fs::remove_dir_all(entry.path()).map_err(|e| Error::io(&entry.path(), e))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether trying again later may help.
 fn passes(error: &Error) -> bool {
     matches!(
@@ -179,10 +192,12 @@ impl Line {
             match answer.status.as_u16() {
                 425 => return Ok(None),
                 401 if attempt == 0 => address = self.new_token(&address).await?,
+                // Over a slow line a token may end while a chunk comes; what came of it is kept.
+                401 => break,
                 _ => return answer.success().map(Some),
             }
         }
-        Err(Error::Unauthenticated("the provider refuses its own new token".to_owned()))
+        Err(Error::Unavailable("the provider does not take its own new token yet".to_owned()))
     }
 
     /// Every chunk: against the manifest where it is there already, else while the provider writes them and the manifest

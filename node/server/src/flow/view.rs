@@ -151,9 +151,9 @@ fn line(node: &Node, exchange: &Exchange) -> Result<Option<Value>> {
     })))
 }
 
-/// Bytes of the chunks in an inbox. One that cannot be read has none.
+/// Bytes of the rows in an inbox. One that cannot be read has none.
 fn held(inbox: &std::path::Path) -> u64 {
     let files = std::fs::read_dir(inbox).into_iter().flatten().flatten();
-    let chunks = files.filter(|file| file.path().extension().is_some_and(|e| e == "chunk"));
+    let chunks = files.filter(|file| file.path().extension().is_some_and(|e| e == "chunk" || e == "part"));
     chunks.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }

@@ -173,6 +173,10 @@ impl Outbound {
             Some(kept) if broken::is_rest(&answer.head, kept.bytes.len()) => {
                 self.rest(node, route, call, until, kept, answer, body).await
             }
+            // It is cut otherwise now: the beginning is of no use.
+            Some(_) if answer.head.status == StatusCode::RANGE_NOT_SATISFIABLE => Err(Error::Unavailable(
+                "the beginning of an answer does not fit what is there now, it is asked for anew".to_owned(),
+            )),
             // Its own refusal: the beginning may still be of use. Anything else takes its place.
             Some(kept) if comes_again(answer.head.status) => {
                 self.broken.keep(&call.url, kept);

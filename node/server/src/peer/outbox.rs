@@ -73,7 +73,10 @@ pub async fn settled(
     if let Some(row) = row.filter(|row| row.kind != FIRST) {
         match outcome.refused {
             None => delivery::delivered(&node, &key, &row, &[]).await?,
-            Some(why) => delivery::rejected(&node, &key, &row, &Error::Usage(why)).await?,
+            Some(why) => {
+                let why = why.chars().take(500).collect();
+                delivery::rejected(&node, &key, &row, &Error::Usage(why)).await?;
+            }
         }
     }
     Ok(Json(json!({"settled": true})).into_response())

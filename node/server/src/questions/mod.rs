@@ -249,7 +249,9 @@ async fn step(node: &Arc<Node>, id: &str) -> Result<bool> {
     if waits {
         return Ok(false);
     }
-    match result::make(node, &question, parts).await {
+    let made = result::make(node, &question, parts).await;
+    result::clean(node, &question);
+    match made {
         Ok(report) => end(node, id, Ok(report)).await,
         // Full disks and the like pass; what is wrong with the question does not.
         Err(error @ (Error::Internal(_) | Error::Io { .. })) => Err(error),
@@ -284,7 +286,10 @@ pub async fn forget(node: &Node, exchange: &str) -> Result<()> {
     for question in
         records::readable::<Question>(&node.store, Space::Meta, PREFIX)?.iter().filter(|q| uses(q))
     {
+        // Not while its rows are being joined: what comes of that would take the place of this.
+        let _turn = node.locks.lock(&key(&question.id)).await;
         crate::files::remove(&file(node, &question.id))?;
+        result::clean(node, question);
         let now = node.clock.now();
         records::update::<Question, ()>(&node.store, Space::Meta, &key(&question.id), |q| {
             for (source, id) in q.doc.sources.iter_mut().zip(&q.exchanges) {

@@ -171,7 +171,9 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
         correlation: question.id.clone(),
     };
     let path = file(node, &format!("{}-{}", question.id, source.name));
-    let live = live::read(node, &dataset, &job, path.with_extension("rows")).await?;
+    // Told in `tram source show`; the question ends, since each look would read the source anew.
+    let live = live::read(node, &dataset, &job, path.with_extension("rows")).await;
+    let live = live.map_err(|error| Error::conflict(error.to_string()))?;
     if let Some(live) = &live {
         job.source = live.source();
     }
@@ -186,6 +188,16 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
         live.done();
     }
     Ok(path)
+}
+
+/// Removes what was read of own datasets for a question.
+pub fn clean(node: &Node, question: &Question) {
+    for source in &question.doc.sources {
+        let path = file(node, &format!("{}-{}", question.id, source.name));
+        let _ = std::fs::remove_file(path.with_extension("part"));
+        let _ = std::fs::remove_dir_all(path.with_extension("rows"));
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// Writes an answer beside its place and moves it there whole.

@@ -54,6 +54,7 @@ pub(super) async fn find_or_make(
     }
     room(node)?;
     let (mut job, _) = produce::job(node, operation.now, exchange, permit, dataset, query)?;
+    produce::one_noise(&served, &job)?;
     let live = produce::live_rows(node, exchange, &served, &job).await?;
     if let Some(live) = &live {
         job.source = live.source();

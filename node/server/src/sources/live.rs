@@ -235,13 +235,18 @@ fn write(
 ) -> Result<Written> {
     let mut live =
         described.within(LIVE_SECONDS).open_live(&described.base, wanted).map_err(|e| refused(&e))?;
+    let place = |name: &str| live.rows.columns().iter().position(|found| found == name);
+    // A column that is not there any more must not read as one without values: conditions of the rules may be over it.
+    if let Some(gone) = wanted.columns.iter().find(|name| place(name.as_str()).is_none()) {
+        return Err(Error::conflict(format!(
+            "the source has no column `{gone}` any more (it has {}); names are told apart by their letters' case",
+            live.rows.columns().join(", ")
+        )));
+    }
     let places: Vec<Option<usize>> = schema
         .columns()
         .iter()
-        .map(|column| {
-            let needed = wanted.columns.contains(&column.name);
-            needed.then(|| live.rows.columns().iter().position(|name| *name == column.name)).flatten()
-        })
+        .map(|column| wanted.columns.contains(&column.name).then(|| place(&column.name)).flatten())
         .collect();
     let (part, aside) = (folder.join(PART), folder.join(DEFECTS));
     let (mut rows, mut defects) = (writer(&part)?, writer(&aside)?);

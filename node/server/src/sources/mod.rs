@@ -71,6 +71,13 @@ pub struct State {
     pub sample: bool,
 }
 
+impl State {
+    fn unknown() -> Self {
+        let problem = Some("its state could not be read; run `tram source refresh`".to_owned());
+        Self { at: 0, good: None, rows: None, remarks: Vec::new(), problem, found: None, sample: true }
+    }
+}
+
 /// A remark as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,14 +271,20 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
         )));
     }
     let before = state(node, name)?;
+    // Said before the first rows of a live source can take the place of all rows, and until all are here again.
+    let live = Description::read(&path).is_ok_and(|described| described.live);
+    if let Some(before) = before.as_ref().filter(|before| live && !before.sample) {
+        keep_state(node, name, &State { sample: true, ..before.clone() })?;
+    }
     let done = renewed(node, operation, &dataset, &path).await;
     let (good, rows, found, sample) = match &done {
         Ok(done) => {
             let rows = done.dataset.report.as_ref().map(|report| report.rows);
             (Some(operation.now), rows, done.found.clone(), done.sample)
         }
-        Err(_) => before
-            .map_or((None, None, None, false), |state| (state.good, state.rows, state.found, state.sample)),
+        Err(_) => before.map_or((None, None, None, live), |state| {
+            (state.good, state.rows, state.found, state.sample || live)
+        }),
     };
     let state = State {
         at: operation.now,
@@ -352,7 +365,8 @@ async fn put_in_place(
 pub fn state(node: &Node, name: &str) -> Result<Option<State>> {
     let path = state_path(node, name);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        // Nobody knows then whether all rows are here.
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| State::unknown()))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::io(&path, e)),
     }

@@ -235,6 +235,21 @@ pub async fn stop(node: &Arc<Node>, name: &str) -> Result<Subscription> {
     Ok(subscription)
 }
 
+/// Removes the copies that the rows of an erased exchange went into. A subscription that goes on asks for the whole again.
+pub async fn forget(node: &Node, exchange: &Exchange) -> Result<()> {
+    let of = |s: &Subscription| s.participant == exchange.peer && s.dataset == exchange.dataset;
+    for name in all(node)?.into_iter().filter(of).map(|subscription| subscription.name) {
+        let _turn = node.locks.lock(&turn(&name)).await;
+        let mut subscription = demand(node, &name)?;
+        let copy = copy_path(node, &name);
+        files::remove(&copy)?;
+        files::remove(&copy.with_extension("csv.part"))?;
+        subscription.copy = None;
+        put(node, &subscription)?;
+    }
+    Ok(())
+}
+
 /// Looks after all subscriptions until the node stops: when an exchange changed, and on a slow tick.
 pub async fn run(node: Arc<Node>) {
     let (mut stop, mut changed) = (node.stop.subscribe(), node.changed.subscribe());

@@ -81,8 +81,14 @@ async fn sweep_one(node: &Node, settings: &VersionSection, dataset: &Dataset, us
     let mut gone: Vec<String> = old.into_iter().map(|base| base.exchange).collect();
     let kept = all(node, name)?;
     let needs = needs(node, dataset, &kept, &live)?;
+    // What a running exchange may be reading stays: one on an older contract reads a kept version.
+    let read = crate::flow::provides(node, name);
+    let older = |number: &u64| {
+        kept.iter().any(|v| v.number == *number && v.dataset.record.version != dataset.record.version)
+    };
     let hard = |number: &u64| {
-        needs.get(number).is_some_and(|all| all.iter().any(|n| !matches!(n, Need::Copies(..))))
+        read && older(number)
+            || needs.get(number).is_some_and(|all| all.iter().any(|n| !matches!(n, Need::Copies(..))))
     };
     // The newest first: where room ends, the oldest copies lose their version.
     let (mut count, mut bytes, mut counted) = (0, 0_u64, BTreeSet::new());
