@@ -396,7 +396,7 @@ async fn put_to(which: impl Fn(usize) -> bool, prefix: &str) {
             }
             answered += usize::from(!a[place * per_query].1.starts_with("ERROR"));
         }
-        assert!(answered > 5, "{answered} of {} answered, which proves little", queries.len());
+        assert!(answered > 3, "{answered} of {} answered, which proves little", queries.len());
     }
 }
 
