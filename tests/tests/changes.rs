@@ -123,6 +123,12 @@ fn a_copy_is_brought_up_by_what_changed_and_equals_the_whole() {
     // The same as the whole, byte by byte, as a stranger computes it.
     let whole = stage.since("none", "whole.csv");
     assert_eq!(whole.bytes, fs::read(&copy).unwrap());
+    // A whole takes no other file's place unless that is said.
+    let notes = stage.consumer.desk().join("notes.txt");
+    fs::write(&notes, "mine").unwrap();
+    let refused = stage.apply(&whole, &notes).expect_code(2);
+    assert!(refused.stderr.contains("--replace"), "{refused:?}");
+    assert_eq!(fs::read_to_string(&notes).unwrap(), "mine");
     // Applied once more it is found applied; a copy that was edited is not patched over.
     stage.apply(&second, &copy).expect_code(0);
     let edited = stage.consumer.desk().join("edited.csv");

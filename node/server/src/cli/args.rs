@@ -432,6 +432,9 @@ pub enum ExchangeCommand {
         /// The copy.
         #[arg(long, value_name = "FILE")]
         copy: PathBuf,
+        /// Let the whole take the place of a file that is there.
+        #[arg(long)]
+        replace: bool,
     },
     /// Go on with an exchange that waits for the network.
     Resume {

@@ -67,8 +67,8 @@ async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -
         ExchangeCommand::Handover { exchange, says, out: file } => {
             super::escrow::hand_over(client, dir, (&exchange, says), &file, out).await
         }
-        ExchangeCommand::Apply { exchange, copy } => {
-            super::subscription::apply(client, &exchange, &copy, out).await
+        ExchangeCommand::Apply { exchange, copy, replace } => {
+            super::subscription::apply(client, &exchange, &copy, replace, out).await
         }
         ExchangeCommand::Resume { exchange, out: file } => {
             client.post(&format!("/v1/exchanges/{}/resume", segment(&exchange)), &json!({})).await?;

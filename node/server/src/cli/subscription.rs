@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use exchange::manifest::CopyRef;
+use exchange::manifest::{CopyKind, CopyRef};
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
@@ -243,12 +243,19 @@ fn why_text(why: &str) -> &'static str {
 }
 
 /// Brings a copy up by what an exchange brought.
-pub async fn apply(client: &Client, id: &str, copy: &Path, out: Out) -> Result<u8> {
+pub async fn apply(client: &Client, id: &str, copy: &Path, replace: bool, out: Out) -> Result<u8> {
     let exchange = client.get(&format!("/v1/exchanges/{}", segment(id))).await?;
     let told: Option<CopyRef> = serde_json::from_value(exchange["copy"].clone()).map_err(Error::internal)?;
     let told = told.ok_or_else(|| {
         Error::usage(format!("exchange `{id}` brought no copy; ask with `tram exchange get … --since none`"))
     })?;
+    let is_whole = told.kind == CopyKind::Whole;
+    if is_whole && !replace && copy.exists() && crate::files::sha256_of(copy)? != told.sha256.to_string() {
+        return Err(Error::usage(format!(
+            "exchange `{id}` brought the whole, which would take the place of `{}`: say --replace if that is the copy, or name a new file",
+            copy.display()
+        )));
+    }
     let received = copy.with_extension("changes.part");
     download(client, &format!("/v1/exchanges/{}/data", segment(id)), &received).await?;
     let done = crate::subscriptions::copy::apply(copy, &received, &told, None);

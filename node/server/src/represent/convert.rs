@@ -3,7 +3,7 @@
 //! Nobody knows the length before the end, so there is no span to ask for; an answer that breaks off has no last chunk
 //! (RFC 9112 §7.1), by which a client tells it from a whole one.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use dataplane::{DataError, Job, OutputFormat};
@@ -29,7 +29,8 @@ pub async fn stream(job: Job, place: OwnedSemaphorePermit) -> Result<Response> {
 
 /// The answer to a HEAD: what a GET would begin with.
 pub fn head(format: OutputFormat) -> Response {
-    let mut response = Response::new(Body::empty());
+    // Of unknown length, as the body of the GET is: an empty one would be told as such.
+    let mut response = Response::new(Body::from_stream(futures::stream::empty::<Result<Bytes>>()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
@@ -41,5 +42,16 @@ fn told(error: DataError) -> Error {
     match error {
         DataError::Query(_) | DataError::Quota { .. } => Error::usage(error.to_string()),
         other => Error::internal(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataplane::OutputFormat;
+    use hyper::body::Body as _;
+
+    #[test]
+    fn a_head_does_not_say_that_the_rows_are_none() {
+        assert_eq!(super::head(OutputFormat::Json).body().size_hint().exact(), None);
     }
 }
