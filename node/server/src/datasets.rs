@@ -16,6 +16,7 @@ use store::{Space, Tx};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gate::Permit;
+use crate::kinds;
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::records;
@@ -82,37 +83,17 @@ impl Dataset {
 
     /// The columns for the engine.
     pub fn schema(&self) -> Result<dataplane::Schema> {
-        let columns =
-            self.record.columns.iter().map(|c| dataplane::Column::new(&c.name, kind(c.kind), c.nullable));
+        let columns = self
+            .record
+            .columns
+            .iter()
+            .map(|c| dataplane::Column::new(&c.name, kinds::to_engine(c.kind), c.nullable));
         dataplane::Schema::new(columns.collect()).map_err(|e| Error::usage(e.to_string()))
     }
 
     /// The contract's file.
     pub fn contract_path(&self, node: &Node) -> PathBuf {
         node.dir.join("contracts").join(format!("{}.yaml", self.record.id))
-    }
-}
-
-/// The engine's word for a kind of column.
-fn kind(kind: catalog::ColumnKind) -> dataplane::ColumnKind {
-    match kind {
-        catalog::ColumnKind::String => dataplane::ColumnKind::String,
-        catalog::ColumnKind::Integer => dataplane::ColumnKind::Integer,
-        catalog::ColumnKind::Number => dataplane::ColumnKind::Number,
-        catalog::ColumnKind::Boolean => dataplane::ColumnKind::Boolean,
-        catalog::ColumnKind::Date => dataplane::ColumnKind::Date,
-        catalog::ColumnKind::Timestamp => dataplane::ColumnKind::Timestamp,
-    }
-}
-
-fn catalog_kind(kind: dataplane::ColumnKind) -> catalog::ColumnKind {
-    match kind {
-        dataplane::ColumnKind::String => catalog::ColumnKind::String,
-        dataplane::ColumnKind::Integer => catalog::ColumnKind::Integer,
-        dataplane::ColumnKind::Number => catalog::ColumnKind::Number,
-        dataplane::ColumnKind::Boolean => catalog::ColumnKind::Boolean,
-        dataplane::ColumnKind::Date => catalog::ColumnKind::Date,
-        dataplane::ColumnKind::Timestamp => catalog::ColumnKind::Timestamp,
     }
 }
 
@@ -294,8 +275,9 @@ pub async fn add(node: &Node, operation: &Operation, new: New) -> Result<Added> 
     // The first rows of a live source promise nothing of the others.
     let sample = described && crate::sources::state(node, id.as_str())?.is_some_and(|state| state.sample);
     let columns = inspection.schema.columns().iter();
-    let columns =
-        columns.map(|c| catalog::Column::new(&c.name, catalog_kind(c.kind), sample || c.nullable)).collect();
+    let columns = columns
+        .map(|c| catalog::Column::new(&c.name, kinds::to_contract(c.kind), sample || c.nullable))
+        .collect();
     let mut record = DatasetRecord::draft(id, &node.config.node.id, source, columns, operation.now);
     let lowered = describe(&mut record, new)?;
     record.check().map_err(|e| Error::usage(e.to_string()))?;

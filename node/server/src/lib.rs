@@ -27,6 +27,7 @@ pub mod files;
 pub mod flow;
 pub mod gate;
 pub mod keybook;
+pub mod kinds;
 pub mod ledger_check;
 pub mod limits;
 pub mod line;

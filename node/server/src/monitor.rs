@@ -25,7 +25,7 @@ pub async fn run(node: Arc<Node>) {
 
 async fn tick(node: &Arc<Node>) {
     note("old invitations", peers::forget_expired(node).await);
-    note("old spools", flow::produce::sweep(node));
+    note("old spools", flow::serve::sweep(node));
     note("old inboxes", flow::receive::sweep(node));
     note("old versions", crate::versions::needs::sweep(node).await);
     note("old files", crate::releases::sweep(node));
@@ -83,7 +83,7 @@ mod tests {
         node.open.lock().unwrap().extend(keys.clone());
         assert!(records::all::<Invitation>(&node.store, Space::Invitation, b"").is_err());
         std::fs::remove_dir_all(dir.path().join("node/spool")).unwrap();
-        assert!(flow::produce::sweep(&node).is_err());
+        assert!(flow::serve::sweep(&node).is_err());
         assert!(look_at(&node, &keys[0]).await.is_err());
         let before = *node.changed.borrow();
         tick(&node).await;

@@ -16,7 +16,7 @@ use exchange::{Digest, Manifest};
 use serde::Deserialize;
 use store::Space;
 
-use super::produce::{broken, job};
+use super::job::{broken, job};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::node::Node;

@@ -9,19 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use dataplane::sealing::Sealer;
-use dataplane::{ChunkFile, ChunkWriter, DataError, Job, OutputFormat, SpoolReader, SpoolSummary};
-use exchange::dsp::{Cause, Id};
-use exchange::manifest::{
-    Chunk, Column, ColumnKind, CopyRef, DatasetRef, DecisionRef, Draft, RuleSetRef, Sealed, Superseded,
-};
+use dataplane::{ChunkWriter, Job, SpoolReader, SpoolSummary};
+use exchange::SignedManifest;
+use exchange::dsp::Cause;
 use exchange::transfer::Transfer;
-use exchange::{DetachedSignature, Digest, Manifest, SignedManifest};
 use store::Space;
 
 use super::delivery::terminate;
+use super::job::{self, broken};
 use super::protocol::known;
 use super::shared::{self, Shapes};
-use super::{change, copies, escrow, provider, sealing, statement};
+use super::{change, copies, escrow, manifest, provider, sealing, statement};
 use crate::error::{Error, Result};
 use crate::gate::Permit;
 use crate::node::Node;
@@ -31,7 +29,7 @@ use crate::records::{self, Exchange};
 use crate::sources::live;
 use crate::usage::{self, Made};
 use crate::versions::contracts;
-use crate::{datasets, enforce, files, limits, privacy};
+use crate::{datasets, files, privacy};
 
 /// Views that are being computed, and the readers of spools that are served.
 #[derive(Default)]
@@ -42,7 +40,7 @@ pub struct Productions {
 }
 
 impl Productions {
-    fn reader(&self, key: &[u8]) -> Option<SpoolReader> {
+    pub(super) fn reader(&self, key: &[u8]) -> Option<SpoolReader> {
         self.readers.lock().ok()?.get(key).cloned()
     }
 
@@ -50,7 +48,7 @@ impl Productions {
         self.running.lock().is_ok_and(|mut running| running.insert(key.to_vec()))
     }
 
-    fn opened(&self, key: &[u8], reader: SpoolReader) {
+    pub(super) fn opened(&self, key: &[u8], reader: SpoolReader) {
         if let Ok(mut readers) = self.readers.lock() {
             readers.insert(key.to_vec(), reader);
         }
@@ -63,7 +61,7 @@ impl Productions {
     }
 
     /// Lets go of the readers of exchanges that are at their end.
-    fn keep_only(&self, open: &HashSet<Vec<u8>>) {
+    pub(super) fn keep_only(&self, open: &HashSet<Vec<u8>>) {
         if let Ok(mut readers) = self.readers.lock() {
             readers.retain(|key, _| open.contains(key));
         }
@@ -71,20 +69,16 @@ impl Productions {
     }
 }
 
-fn folder(node: &Node, exchange: &Exchange) -> PathBuf {
+pub(super) fn folder(node: &Node, exchange: &Exchange) -> PathBuf {
     node.dir.join("spool").join(format!("{}-{}", records::short(&exchange.peer), exchange.id))
 }
 
 /// End of the name of such a folder.
-const LIVE_ROWS: &str = ".rows";
+pub(super) const LIVE_ROWS: &str = ".rows";
 
 /// Where the rows of a live source lie while the view is computed from them.
 fn live_folder(node: &Node, exchange: &Exchange) -> PathBuf {
     node.dir.join("spool").join(format!("{}-{}{LIVE_ROWS}", records::short(&exchange.peer), exchange.id))
-}
-
-fn manifest_path(node: &Node, exchange: &Exchange) -> PathBuf {
-    folder(node, exchange).join("manifest.json")
 }
 
 /// Makes sure that the rows are there or being made.
@@ -172,7 +166,7 @@ async fn produce(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
 
 /// A spool that was sealed and has its manifest, from before a restart, if it still fits what is permitted now.
 async fn sealed(node: &Node, exchange: &Exchange, permit: &Permit) -> Result<Option<(SignedManifest, u64)>> {
-    let path = manifest_path(node, exchange);
+    let path = manifest::path(node, exchange);
     if !path.exists() {
         return Ok(None);
     }
@@ -228,11 +222,11 @@ async fn compute(
     let served = contracts::served_to(node, exchange)?;
     let dataset = &served.dataset;
     datasets::unchanged(dataset)?;
-    let (mut job, mut columns) = job(node, operation.now, exchange, permit, dataset, query)?;
-    one_noise(&served, &job)?;
+    let (mut job, mut columns) = job::job(node, operation.now, exchange, permit, dataset, query)?;
+    job::one_noise(&served, &job)?;
     let live = live_rows(node, exchange, &served, &job).await?;
     if let Some(live) = &live {
-        no_changes(query)?;
+        job::no_changes(query)?;
         job.source = live.source();
     }
     let format = job.format;
@@ -245,7 +239,7 @@ async fn compute(
     })
     .await?;
     // A manifest that a statement commits to stays the one of the same rows.
-    let before = std::fs::read(manifest_path(node, exchange)).ok();
+    let before = std::fs::read(manifest::path(node, exchange)).ok();
     let folder = folder(node, exchange);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
@@ -260,19 +254,11 @@ async fn compute(
     let (summary, reader) = match sealer {
         sealer if query.since.is_some() => {
             let _place = node.views.acquire().await.map_err(Error::internal)?;
-            let (writer, reader) = ChunkWriter::create(&folder, chunk_bytes).map_err(broken)?;
-            let writer = match sealer {
-                Some(sealer) => writer.sealed(sealer),
-                None => {
-                    node.productions.opened(&exchange.key(), reader.clone());
-                    writer
-                }
-            };
             let asked = (query, &served);
             let made = copies::make(node, operation.now, exchange, permit, asked, &folder).await?;
-            let summary = copies::spool(&made, writer).await?;
+            let cut = copied(node, exchange, &made, &folder, chunk_bytes, sealer).await?;
             (columns, copy) = (made.columns, Some(made.copy));
-            (summary, reader)
+            cut
         }
         Some(sealer) => view(node, job, &folder, chunk_bytes, |writer| writer.sealed(sealer), |_| ()).await?,
         None => clear(node, exchange, dataset, job, &folder, chunk_bytes, live.is_some()).await?,
@@ -288,8 +274,8 @@ async fn compute(
     let sealed = key.as_ref().map(|key| escrow::announce(node, exchange, key)).transpose()?;
     let is_sealed = sealed.is_some();
     let more = (sealed, copy, served.superseded.clone());
-    let signed = sign(node, operation, exchange, permit, dataset, format, columns, &summary, more)?;
-    let signed = match before.and_then(|bytes| the_same(&bytes, &signed)) {
+    let signed = manifest::sign(node, operation, exchange, permit, dataset, format, columns, &summary, more)?;
+    let signed = match before.and_then(|bytes| manifest::again(&bytes, &signed)) {
         Some(before) => before,
         // A statement commits to the rows from before, and the consumer could not open it with these.
         None if exchange.statement.is_some() => {
@@ -299,7 +285,7 @@ async fn compute(
         }
         None => signed,
     };
-    files::write_atomic(&manifest_path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
+    files::write_atomic(&manifest::path(node, exchange), &signed.to_bytes().map_err(Error::internal)?)?;
     if let Some(live) = &live {
         live.done();
     }
@@ -307,17 +293,6 @@ async fn compute(
         node.productions.opened(&exchange.key(), reader);
     }
     Ok((signed, summary.rows))
-}
-
-/// Noise belongs to a record with all its columns, and an older contract has others: two noises of one cell could be averaged.
-pub(crate) fn one_noise(served: &contracts::Served, job: &Job) -> Result<()> {
-    let noise = job.restriction.aggregate_only.as_ref().and_then(|only| only.disclosure.noise.as_ref());
-    if served.number.is_some() && noise.is_some() {
-        return Err(Error::conflict(
-            "figures with noise are made of the contract in force alone; agree on it (tram exchange get --renew)",
-        ));
-    }
-    Ok(())
 }
 
 /// What a live source gives for this answer. Rows of an older contract are kept ones.
@@ -333,17 +308,6 @@ pub(crate) async fn live_rows(
     // Logins to origins are bounded by the places for views.
     let _place = node.views.acquire().await.map_err(Error::internal)?;
     live::read(node, &served.dataset, job, live_folder(node, exchange)).await
-}
-
-/// Changes are told between kept versions, and of a live source none are kept.
-fn no_changes(query: &QueryDoc) -> Result<()> {
-    match query.since {
-        Some(_) => Err(Error::usage(
-            "this dataset is read from its source at each question and has no versions to tell changes between; \
-             ask without `since`, and subscribe to a dataset that is fetched on a schedule",
-        )),
-        None => Ok(()),
-    }
 }
 
 /// The rows in clear: those of an earlier transfer if they are the same, else made now. One of a shape is made at a
@@ -392,6 +356,26 @@ async fn clear(
     Ok((summary, reader))
 }
 
+/// Cuts a copy, or the changes to one, into a spool.
+async fn copied(
+    node: &Arc<Node>,
+    exchange: &Exchange,
+    made: &copies::Made,
+    folder: &Path,
+    chunk_bytes: u64,
+    sealer: Option<Sealer>,
+) -> Result<(Arc<SpoolSummary>, SpoolReader)> {
+    let (writer, reader) = ChunkWriter::create(folder, chunk_bytes).map_err(broken)?;
+    let writer = match sealer {
+        Some(sealer) => writer.sealed(sealer),
+        None => {
+            node.productions.opened(&exchange.key(), reader.clone());
+            writer
+        }
+    };
+    Ok((copies::spool(made, writer).await?, reader))
+}
+
 /// Computes a view into a spool; `begun` hears of its reader before the first chunk.
 async fn view(
     node: &Arc<Node>,
@@ -408,231 +392,4 @@ async fn view(
     let answer = dataplane::run(job).await.map_err(broken)?;
     let summary = dataplane::spool(answer, writer).await.map_err(broken)?;
     Ok((summary, reader))
-}
-
-/// The manifest from before, if it says the same of the same rows as the one that would take its place.
-fn the_same(before: &[u8], now: &SignedManifest) -> Option<SignedManifest> {
-    let signed = SignedManifest::parse(before).ok()?;
-    let as_then = Manifest { created: signed.manifest.created.clone(), ..now.manifest.clone() };
-    (now.manifest.sealed.is_none() && as_then == signed.manifest).then_some(signed)
-}
-
-/// What the engine says, as the consumer may hear it: its texts are made so that they tell nothing of hidden data.
-pub(crate) fn broken(error: DataError) -> Error {
-    match error {
-        // What does not fit between rules and dataset is the provider's affair: its text names columns.
-        DataError::Query(_) | DataError::NotVisible { .. } | DataError::Quota { .. } => {
-            Error::usage(error.to_string())
-        }
-        other => Error::internal(other),
-    }
-}
-
-/// Whether the query can be answered at all under this permit; reads no row.
-pub fn check(
-    node: &Node,
-    operation: &Operation,
-    exchange: &Exchange,
-    permit: &Permit,
-    query: &QueryDoc,
-) -> Result<()> {
-    let served = contracts::served_to(node, exchange)?;
-    let dataset = served.dataset;
-    datasets::unchanged(&dataset)?;
-    if served.number.is_none() && live::described(node, &dataset)?.is_some() {
-        no_changes(query)?;
-    }
-    job(node, operation.now, exchange, permit, &dataset, query).map(|_| ())
-}
-
-/// What the engine is to do for an exchange, and the columns of its answer.
-pub(crate) fn job(
-    node: &Node,
-    now: i64,
-    exchange: &Exchange,
-    permit: &Permit,
-    dataset: &datasets::Dataset,
-    query: &QueryDoc,
-) -> Result<(Job, Vec<Column>)> {
-    let agreement = exchange.agreement.as_deref().unwrap_or_default();
-    let copy = enforce::Copy { exchange: &exchange.id, consumer: &exchange.peer, agreement, now };
-    let restriction = enforce::restriction(permit, dataset, &node.mask_secret, &copy)?;
-    let schema = dataset.schema()?;
-    let visible = dataplane::visible_schema(&schema, &restriction).map_err(broken)?;
-    let query_doc = enforce::query(query, &visible)?;
-    let output = dataplane::output_schema(&schema, &restriction, &query_doc).map_err(broken)?;
-    let columns =
-        output.columns().iter().map(|c| Column { name: c.name.clone(), kind: manifest_kind(c.kind) });
-    let columns = columns.collect();
-    let job = Job {
-        source: dataset.source(),
-        schema,
-        restriction,
-        query: query_doc,
-        format: crate::represent::formats::output(&query.format),
-        limits: dataplane::Limits { timeout: limits::VIEW_TIMEOUT, ..dataplane::Limits::default() },
-        correlation: exchange.id.clone(),
-    };
-    Ok((job, columns))
-}
-
-fn manifest_kind(kind: dataplane::ColumnKind) -> ColumnKind {
-    match kind {
-        dataplane::ColumnKind::String => ColumnKind::String,
-        dataplane::ColumnKind::Integer => ColumnKind::Integer,
-        dataplane::ColumnKind::Number => ColumnKind::Number,
-        dataplane::ColumnKind::Boolean => ColumnKind::Boolean,
-        dataplane::ColumnKind::Date => ColumnKind::Date,
-        dataplane::ColumnKind::Timestamp => ColumnKind::Timestamp,
-    }
-}
-
-/// The same for the catalog's columns.
-pub fn manifest_kind_of_catalog(kind: catalog::ColumnKind) -> ColumnKind {
-    match kind {
-        catalog::ColumnKind::String => ColumnKind::String,
-        catalog::ColumnKind::Integer => ColumnKind::Integer,
-        catalog::ColumnKind::Number => ColumnKind::Number,
-        catalog::ColumnKind::Boolean => ColumnKind::Boolean,
-        catalog::ColumnKind::Date => ColumnKind::Date,
-        catalog::ColumnKind::Timestamp => ColumnKind::Timestamp,
-    }
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a manifest states nine things; a struct for one call would hide them"
-)]
-fn sign(
-    node: &Node,
-    operation: &Operation,
-    exchange: &Exchange,
-    permit: &Permit,
-    dataset: &datasets::Dataset,
-    format: OutputFormat,
-    columns: Vec<Column>,
-    summary: &SpoolSummary,
-    (sealed, copy, superseded): (Option<Sealed>, Option<CopyRef>, Option<Superseded>),
-) -> Result<SignedManifest> {
-    use ed25519_dalek::Signer;
-    let id = |text: &str| Id::new(text).map_err(Error::internal);
-    let (rules, version) = permit.rule_set();
-    let chunks = summary.chunks.iter().map(|c| Chunk { len: c.len, sha256: Digest::from_bytes(c.sha256.0) });
-    let draft = Draft {
-        exchange_id: exchange.id.clone(),
-        provider: id(&node.config.node.id)?,
-        consumer: id(&exchange.peer)?,
-        agreement_id: id(exchange.agreement.as_deref().unwrap_or_default())?,
-        transfer_id: id(exchange.transfer.as_deref().unwrap_or_default())?,
-        decision: DecisionRef {
-            id: id(&format!("urn:tram:decision:{}", files::hex(&permit.decision())))?,
-            sha256: Digest::from_bytes(permit.decision()),
-        },
-        rule_set: RuleSetRef { sha256: Digest::from_bytes(rules), version },
-        dataset: DatasetRef {
-            id: id(&format!("{}/{}", node.config.node.id, dataset.record.id))?,
-            version: dataset.record.version,
-        },
-        columns,
-        media_type: format.media_type().to_owned(),
-        obligations: serde_json::to_value(permit.obligations()).map_err(Error::internal)?,
-        rows: summary.rows,
-        chunk_size: summary.chunk_size,
-        chunks: chunks.collect(),
-        sha256: Digest::from_bytes(summary.sha256.0),
-        sealed,
-        copy,
-        superseded,
-        created: operation.now,
-    };
-    let manifest = Manifest::seal(draft).map_err(Error::internal)?;
-    let bytes = manifest.signing_bytes().map_err(Error::internal)?;
-    let signature = node.signer.key().sign(&bytes).to_bytes();
-    let signature = DetachedSignature::new(node.signer.keyid(), &signature).map_err(Error::internal)?;
-    Ok(SignedManifest::new(manifest, signature))
-}
-
-/// The manifest of an exchange that this node provides, while its spool is kept.
-pub fn kept_manifest(node: &Node, exchange: &Exchange) -> Option<Manifest> {
-    let bytes = std::fs::read(manifest_path(node, exchange)).ok()?;
-    SignedManifest::parse(&bytes).ok().map(|signed| signed.manifest)
-}
-
-/// The signed manifest, once the statement about it is in the ledger; `None` while the view is still computed.
-pub fn manifest(node: &Node, permit: &Permit, exchange: &Exchange) -> Result<Option<Vec<u8>>> {
-    permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
-    let logged = exchange.statement.as_ref().is_some_and(|leaf| leaf.index.is_some());
-    let path = manifest_path(node, exchange);
-    if !logged || !path.exists() {
-        return Ok(None);
-    }
-    std::fs::read(&path).map(Some).map_err(|e| Error::io(&path, e))
-}
-
-/// One chunk, open; `None` while it is not written yet. Waits a little for one that is being made.
-pub async fn chunk(
-    node: &Node,
-    permit: &Permit,
-    exchange: &Exchange,
-    number: u64,
-) -> Result<Option<ChunkFile>> {
-    permit.demand_for(&exchange.peer, &exchange.dataset, &statement::DATA)?;
-    // So is what carries noise that was paid for: made anew after a crash it would carry another.
-    let counted =
-        !permit.obligations().quota.is_empty() || permit.obligations().differential_privacy.is_some();
-    // What a quota is on is served when all of it is made and counted: a reader that leaves in the middle must not come back
-    // for the same rows.
-    if counted && exchange.counted.is_none() {
-        return Ok(None);
-    }
-    // Sealed rows are served when all of them are sealed under the key that the manifest names.
-    if exchange.receipt_first && !manifest_path(node, exchange).exists() {
-        return Ok(None);
-    }
-    let reader = match node.productions.reader(&exchange.key()) {
-        Some(reader) => reader,
-        None => match SpoolReader::open(&folder(node, exchange)) {
-            Ok(reader) => {
-                node.productions.opened(&exchange.key(), reader.clone());
-                reader
-            }
-            // Not begun yet, or being made again after a restart.
-            Err(_) => return Ok(None),
-        },
-    };
-    let _late = tokio::time::timeout(limits::CHUNK_WAIT, reader.wait_for(number)).await;
-    match reader.open_chunk(number).await {
-        Ok(found) => Ok(found),
-        Err(DataError::NoChunk(_)) => {
-            Err(Error::not_found(format!("there is no chunk {number}; the manifest lists them")))
-        }
-        Err(error @ DataError::Spool(_)) => {
-            // The next look at the exchange finds the same and has the rows made again.
-            tracing::warn!(exchange = exchange.id, %error, "a chunk cannot be served");
-            Ok(None)
-        }
-        Err(error) => Err(Error::internal(error)),
-    }
-}
-
-/// Deletes spools that nobody has touched for long enough, unless their exchange still goes on.
-pub fn sweep(node: &Node) -> Result<()> {
-    let open: HashSet<Vec<u8>> = super::unfinished(node).into_iter().collect();
-    node.productions.keep_only(&open);
-    let spool = node.dir.join("spool");
-    for entry in std::fs::read_dir(&spool).map_err(|e| Error::io(&spool, e))?.flatten() {
-        let name = entry.file_name().to_string_lossy().replacen('-', "/", 1);
-        // Beside the folder of an exchange lies what was read of a live source for it.
-        if open.contains(format!("p/{}", name.strip_suffix(LIVE_ROWS).unwrap_or(&name)).as_bytes()) {
-            continue;
-        }
-        let touched = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-        if touched.is_some_and(|age| age.as_secs() > limits::SPOOL_SECONDS.unsigned_abs()) {
-            let path = entry.path();
-            if let Err(error) = std::fs::remove_dir_all(&path) {
-                tracing::warn!(path = %path.display(), %error, "an old spool could not be removed");
-            }
-        }
-    }
-    Ok(())
 }

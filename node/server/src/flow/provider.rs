@@ -12,7 +12,7 @@ use store::Space;
 
 use super::delivery::{send, terminate};
 use super::protocol::{Protocol, find, pids};
-use super::{NegotiationRow, TransferRow, agreement, change, fail, produce, statement, terms};
+use super::{NegotiationRow, TransferRow, agreement, change, fail, job, produce, statement, terms};
 use crate::approvals;
 use crate::error::{Error, RefusalInfo, Result};
 use crate::gate::{Asked, Permit};
@@ -494,7 +494,7 @@ async fn decide_transfer(
             }
             // A query that cannot be answered is told before anything is begun.
             if let Err(Error::Usage(why) | Error::Conflict(why)) =
-                produce::check(node, operation, exchange, &permit, &query)
+                job::check(node, operation, exchange, &permit, &query)
             {
                 return terminate(node, exchange, &row.process, Cause::plain("QUERY", &why)).await;
             }

@@ -10,7 +10,7 @@ use ledger::receipt::{self, Receipt, Verdict};
 use ledger::statement::{Ack, Decision, Place, SignedStatement, Statement};
 use serde::{Deserialize, Serialize};
 
-use super::{change, evidence, produce, receive, statement};
+use super::{change, evidence, manifest, receive, statement};
 use crate::answer::{Answer, Told};
 use crate::error::{Error, Result};
 use crate::files;
@@ -170,7 +170,7 @@ fn answer(node: &Node, exchange: &Exchange) -> Option<Answer> {
     };
     let told = match (&exchange.refusal, exchange.side) {
         (Some(refusal), _) => Told::Refusal(refusal.clone()),
-        (None, Side::Provider) => Told::Manifest(Box::new(produce::kept_manifest(node, exchange)?)),
+        (None, Side::Provider) => Told::Manifest(Box::new(manifest::kept(node, exchange)?)),
         (None, Side::Consumer) => Told::Manifest(Box::new(receive::kept_manifest(node, exchange)?)),
     };
     let key = evidence::read(node, exchange).and_then(|openings| openings.key()).ok()?;

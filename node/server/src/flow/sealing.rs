@@ -23,7 +23,7 @@ use exchange::transfer::{State, Transfer};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::find;
-use super::{consumer, produce, provider, receive};
+use super::{consumer, manifest, provider, receive};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::node::Node;
@@ -141,7 +141,7 @@ pub fn may_acknowledge(node: &Arc<Node>, operation: &Operation, exchange: &Excha
         }
         Err(provider::No::Request(_, why)) => return Err(Error::conflict(why)),
     }
-    let announced = produce::kept_manifest(node, exchange).and_then(|manifest| manifest.sealed);
+    let announced = manifest::kept(node, exchange).and_then(|manifest| manifest.sealed);
     match (kept(node, exchange)?, announced) {
         (Some(key), Some(sealed)) if key.is(&announced_digest(&sealed)) => Ok(()),
         _ => Err(Error::Unavailable(format!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{produce, receive, retention};
+use super::{manifest, receive, retention};
 use crate::approvals;
 use crate::error::Result;
 use crate::line::Way;
@@ -136,9 +136,7 @@ fn line(node: &Node, exchange: &Exchange) -> Result<Option<Value>> {
     }
     let (way, here, total) = match exchange.side {
         Side::Consumer => (Way::Fetch, Some(held(&receive::inbox_of(node, exchange))), exchange.bytes),
-        Side::Provider => {
-            (Way::Serve, None, produce::kept_manifest(node, exchange).map(|manifest| manifest.bytes))
-        }
+        Side::Provider => (Way::Serve, None, manifest::kept(node, exchange).map(|manifest| manifest.bytes)),
     };
     let rate = node.lines.rate(way, &exchange.peer);
     let left = total.map(|total| total.saturating_sub(here.unwrap_or(0)));

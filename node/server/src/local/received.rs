@@ -6,18 +6,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dataplane::{Job, OutputFormat, Query, Restriction, Schema, Source};
-use exchange::manifest::ColumnKind;
 
 use super::body::Segments;
 use super::exchanges::find;
 use crate::error::{Error, Result};
-use crate::files;
 use crate::flow::{consumer, described};
-use crate::limits;
 use crate::node::Node;
 use crate::query::QueryDoc;
 use crate::records::{Exchange, Side, Stage};
 use crate::represent::{self, Representation, accept, formats};
+use crate::{files, kinds, limits};
 
 /// `GET` and `HEAD /v1/exchanges/{id}/data`: the rows, as received and verified; in another form where `Accept` likes one
 /// better.
@@ -86,19 +84,8 @@ fn form(exchange: &Exchange) -> Result<OutputFormat> {
 /// The columns, as the signed manifest had them; none where they were not kept.
 fn schema(node: &Node, exchange: &Exchange) -> Result<Option<Schema>> {
     let Some(columns) = described::read(node, exchange) else { return Ok(None) };
-    let columns = columns.iter().map(|c| dataplane::Column::new(&c.name, kind(c.kind), true));
+    let columns = columns.iter().map(|c| dataplane::Column::new(&c.name, kinds::from_manifest(c.kind), true));
     Schema::new(columns.collect()).map(Some).map_err(Error::internal)
-}
-
-fn kind(kind: ColumnKind) -> dataplane::ColumnKind {
-    match kind {
-        ColumnKind::String => dataplane::ColumnKind::String,
-        ColumnKind::Integer => dataplane::ColumnKind::Integer,
-        ColumnKind::Number => dataplane::ColumnKind::Number,
-        ColumnKind::Boolean => dataplane::ColumnKind::Boolean,
-        ColumnKind::Date => dataplane::ColumnKind::Date,
-        ColumnKind::Timestamp => dataplane::ColumnKind::Timestamp,
-    }
 }
 
 /// The rows read from the file that was verified and written anew. What the provider's decision hid is not in them.

@@ -20,6 +20,7 @@ use crate::datasets;
 use crate::error::{Error, Result};
 use crate::flow;
 use crate::gate::Permit;
+use crate::kinds;
 use crate::limits::CATALOG_PAGE;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
@@ -149,7 +150,7 @@ fn describe(
     let texts = |text: &catalog::Text| LangText { vi: text.vi.clone(), en: text.en.clone() };
     let columns = record.columns.iter().map(|c| exchange::manifest::Column {
         name: c.name.clone(),
-        kind: crate::flow::produce::manifest_kind_of_catalog(c.kind),
+        kind: kinds::to_manifest(kinds::to_engine(c.kind)),
     });
     let description = DatasetDescription {
         title: texts(&record.title),

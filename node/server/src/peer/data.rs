@@ -18,7 +18,7 @@ use super::listener::Line;
 use super::signed::{BodyDigest, Caller, Data, Promise};
 use crate::error::{Error, Result};
 use crate::flow::protocol::find;
-use crate::flow::{TransferRow, produce, provider, receipts};
+use crate::flow::{TransferRow, provider, receipts, serve};
 use crate::gate::Permit;
 use crate::limits;
 use crate::node::Node;
@@ -115,7 +115,7 @@ pub async fn manifest(
 ) -> Result<Response> {
     let (exchange, row) = authorized(&node, &line, &caller, &headers, &id, node.clock.now())?;
     let permit = permit(&node, &exchange, &row, &caller).await?;
-    match produce::manifest(&node, &permit, &exchange)? {
+    match serve::signed_manifest(&node, &permit, &exchange)? {
         Some(bytes) => {
             let mut response = ([(header::CONTENT_TYPE, "application/json")], bytes).into_response();
             if let Some(promise) = receipts::promise(&node, &exchange)? {
@@ -137,7 +137,7 @@ pub async fn chunk(
 ) -> Result<Response> {
     let (exchange, row) = authorized(&node, &line, &caller, &headers, &id, node.clock.now())?;
     let permit = permit(&node, &exchange, &row, &caller).await?;
-    let Some(chunk) = produce::chunk(&node, &permit, &exchange, number).await? else {
+    let Some(chunk) = serve::chunk(&node, &permit, &exchange, number).await? else {
         return Ok(early());
     };
     let digest = chunk.digest();

@@ -11,7 +11,7 @@ use store::Space;
 
 use super::{Release, folder, part_limits};
 use crate::error::{Error, Result};
-use crate::flow::produce;
+use crate::flow::{job, produce};
 use crate::gate::Permit;
 use crate::node::Node;
 use crate::operation::Operation;
@@ -53,8 +53,8 @@ pub(super) async fn find_or_make(
         return Ok(release);
     }
     room(node)?;
-    let (mut job, _) = produce::job(node, operation.now, exchange, permit, dataset, query)?;
-    produce::one_noise(&served, &job)?;
+    let (mut job, _) = job::job(node, operation.now, exchange, permit, dataset, query)?;
+    job::one_noise(&served, &job)?;
     let live = produce::live_rows(node, exchange, &served, &job).await?;
     if let Some(live) = &live {
         job.source = live.source();
@@ -63,8 +63,8 @@ pub(super) async fn find_or_make(
     let unfinished = folder(node).join(format!("{id}{UNFINISHED}"));
     remove(&unfinished)?;
     files::make_private_dir(&unfinished)?;
-    let answer = dataplane::run(job).await.map_err(produce::broken)?;
-    let made = dataplane::write_parts(answer, &unfinished, parts).await.map_err(produce::broken)?;
+    let answer = dataplane::run(job).await.map_err(job::broken)?;
+    let made = dataplane::write_parts(answer, &unfinished, parts).await.map_err(job::broken)?;
     match live {
         Some(live) => live.done(),
         None => datasets::unchanged(dataset)?,
