@@ -22,6 +22,7 @@
 pub mod bench;
 mod binary;
 mod command;
+pub mod door;
 mod files;
 pub mod line;
 mod node;

@@ -5,15 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by stopping")]
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write as _};
-use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::Digest;
+use tests::door::{Answer, bearer, call};
 use tests::scene::{Got, get, publish};
 use tests::{Rules, TestNode, pair};
 
@@ -22,66 +20,8 @@ const FOR: [&str; 4] = ["--purpose", PURPOSE, "--basis", "law"];
 const ROWS: usize = 60_000;
 const PARQUET: &str = "application/vnd.apache.parquet";
 
-struct Answer {
-    status: u16,
-    fields: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn field(&self, name: &str) -> &str {
-        self.fields.get(name).map_or("", String::as_str)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-}
-
-/// One request on a connection of its own.
-fn call(node: &TestNode, method: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let mut line = TcpStream::connect(node.local_address()).unwrap();
-    let mut head =
-        format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", node.local_address());
-    for (name, value) in fields {
-        write!(head, "{name}: {value}\r\n").unwrap();
-    }
-    line.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    let mut all = Vec::new();
-    line.read_to_end(&mut all).unwrap();
-    let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(all[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let named =
-        |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-    let fields: BTreeMap<_, _> = head.lines().skip(1).filter_map(named).collect();
-    let chunked = fields.get("transfer-encoding").is_some_and(|value| value == "chunked");
-    let body =
-        if chunked { unchunked(&all[end + 4..]).expect("a whole body") } else { all[end + 4..].to_vec() };
-    Answer { status, fields, body }
-}
-
-/// The bytes of a chunked body; none when it broke off.
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|two| two == b"\r\n")?;
-        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
-        if length == 0 {
-            return Some(body);
-        }
-        body.extend_from_slice(rest.get(end + 2..end + 2 + length)?);
-        rest = rest.get(end + 4 + length..)?;
-    }
-}
-
-fn bearer(node: &TestNode) -> String {
-    let run: Value = serde_json::from_slice(&fs::read(node.dir().join("run/local.json")).unwrap()).unwrap();
-    format!("Bearer {}", run["token"].as_str().unwrap())
-}
-
 fn files(node: &TestNode, exchange: &str) -> Answer {
-    let fields = [("authorization", &*bearer(node)), ("content-length", "0")];
+    let fields = [("authorization", &*bearer(node))];
     call(node, "POST", &format!("/v1/exchanges/{exchange}/files"), &fields)
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tests::door::{bearer, call};
 use tests::scene::publish;
 use tests::{Rules, TestNode, pair, run, shared, skip};
 
@@ -242,6 +243,14 @@ fn three_tables_answer_by_month_with_aggregates_only() {
     let words = ["question", "ask", file.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"];
     let told = town.city.cmd(&words).expect_code(0).json();
     assert_answered(&town, &told, &out);
+    let result = &told["report"]["result"];
+    let (path, token) =
+        (format!("/v1/questions/{}/data", told["report"]["question"].as_str().unwrap()), bearer(&town.city));
+    let head = call(&town.city, "HEAD", &path, &[("authorization", &token)]);
+    assert_eq!((head.status, head.field("content-length")), (200, &*result["bytes"].to_string()), "{head:?}");
+    assert_eq!(head.field("etag").trim_matches('"'), result["sha256"].as_str().unwrap());
+    let span = call(&town.city, "GET", &path, &[("authorization", &token), ("range", "bytes=0-9")]);
+    assert_eq!((span.status, &span.body[..]), (206, &fs::read(&out).unwrap()[..10]), "{span:?}");
     // Each answer has one row a group and no more; names of districts and hours are nowhere at the city.
     for (name, rows) in [("dengue", 276), ("air", 13), ("traffic", 30)] {
         let source =

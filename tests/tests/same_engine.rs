@@ -5,14 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping, its helpers too")]
 
-use std::fmt::Write as _;
-use std::io::{Read, Write as _};
-use std::net::TcpStream;
 
 use policy::{Engine, Facts, Question, RuleSet};
 use serde_json::{Value, json};
 use tests::scene::{ask, publish};
-use tests::{Rules, TestNode, pair};
+use tests::{Rules, TestNode, door, pair};
 
 const PROVIDER: &str = "urn:agency:vn:same-provider";
 const CONSUMER: &str = "urn:agency:vn:same-consumer";
@@ -67,25 +64,8 @@ fn rules() -> Rules {
 
 /// One call of the local door, by hand: its status and what it answers.
 fn post(node: &TestNode, body: &Value) -> (u16, Value) {
-    let run = std::fs::read(node.dir().join("run/local.json")).unwrap();
-    let run: Value = serde_json::from_slice(&run).unwrap();
-    let (address, token, body) = (node.local_address(), run["token"].as_str().unwrap(), body.to_string());
-    let mut stream = TcpStream::connect(&address).unwrap();
-    let mut call =
-        format!("POST /v1/policy/decide HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
-    write!(
-        call,
-        "Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )
-    .unwrap();
-    stream.write_all(call.as_bytes()).unwrap();
-    stream.write_all(body.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
+    let answer = door::ask(node, "POST", "/v1/policy/decide", &body.to_string()).unwrap();
+    (answer.status, answer.json())
 }
 
 fn by_command(node: &TestNode, questions: &[Value]) -> Vec<Value> {

@@ -111,6 +111,14 @@ pub fn read_limited(path: &Path, max: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Removes a folder with all that is in it; one that is not there is removed already.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a file durably; one that is not there is fine.
 pub fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {

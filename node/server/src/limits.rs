@@ -158,6 +158,8 @@ pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 pub const SAMPLE_ROWS: u64 = 10_000;
 /// Longest reading of a live source for one question, seconds: it keeps one of the few places for views.
 pub const LIVE_SECONDS: u64 = 900;
+/// Longest that one look at the local door may wait for a change, seconds: less than clients and proxies wait.
+pub const LOOK_SECONDS_MAX: u64 = 30;
 /// Subscriptions of one node: each is looked at whenever an exchange changes.
 pub const SUBSCRIPTIONS_MAX: usize = 200;
 /// Most remarks on a source that are kept.

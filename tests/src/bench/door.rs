@@ -1,11 +1,10 @@
 //! A node's local door, as an application uses it, and what its process has used up.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 
 use serde_json::Value;
 
-use crate::TestNode;
+use crate::{TestNode, door};
 
 /// Clock ticks a second in `/proc/PID/stat` (`USER_HZ`): 100 on every Linux that this runs on.
 const TICKS_PER_S: f64 = 100.0;
@@ -15,20 +14,7 @@ const TICKS_PER_S: f64 = 100.0;
 /// # Errors
 /// The socket's, or an answer that is no JSON.
 pub fn call(node: &TestNode, method: &str, path: &str, body: &str) -> io::Result<Value> {
-    let run: Value = serde_json::from_slice(&std::fs::read(node.dir().join("run/local.json"))?)?;
-    let (address, token) =
-        (run["address"].as_str().unwrap_or_default(), run["token"].as_str().unwrap_or_default());
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (_, content) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    serde_json::from_str(content).map_err(io::Error::other)
+    serde_json::from_slice(&door::ask(node, method, path, body)?.body).map_err(io::Error::other)
 }
 
 /// Seconds of processor time that a node has used; 0 of one that does not run.

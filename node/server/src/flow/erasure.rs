@@ -41,7 +41,7 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
     evidence::destroy(node, exchange)?;
     if exchange.side == Side::Consumer {
         files::remove(&consumer::received_file(node, &exchange.id))?;
-        remove_folder(&super::receive::inbox_of(node, exchange))?;
+        files::remove_folder(&super::receive::inbox_of(node, exchange))?;
         crate::subscriptions::forget(node, exchange).await?;
         crate::questions::forget(node, &exchange.id).await?;
         super::described::forget(node, exchange)?;
@@ -53,13 +53,6 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
         None => None,
     };
     Ok(json!({"exchange": exchange.id, "entry": entry}))
-}
-
-fn remove_folder(path: &std::path::Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
-        _ => Ok(()),
-    }
 }
 
 /// What the store holds of question and answer: the search values, the digest of the rows, the request as it came.

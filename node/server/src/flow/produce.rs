@@ -241,9 +241,7 @@ async fn compute(
     // A manifest that a statement commits to stays the one of the same rows.
     let before = std::fs::read(manifest::path(node, exchange)).ok();
     let folder = folder(node, exchange);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
-    }
+    files::remove_folder(&folder)?;
     files::make_private_dir(&folder)?;
     let key = exchange.receipt_first.then(|| sealing::draw(node, exchange)).transpose()?;
     let sealer = key.as_ref().map(|key| Sealer::new(key, &exchange.id).map_err(broken)).transpose()?;

@@ -93,7 +93,7 @@ pub fn sweep(node: &Node) -> Result<()> {
         let key = records::consumer_key(&entry.file_name().to_string_lossy());
         let found = records::get::<Exchange>(&node.store, Space::Exchange, &key)?;
         if found.is_some_and(|(exchange, _)| exchange.stage.is_final() && !exchange.receipt_first) {
-            std::fs::remove_dir_all(entry.path()).map_err(|e| Error::io(&entry.path(), e))?;
+            crate::files::remove_folder(&entry.path())?;
         }
     }
     Ok(())

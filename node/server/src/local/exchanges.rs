@@ -18,13 +18,11 @@ use crate::flow::consumer::How;
 use crate::flow::evidence::CommittedValues;
 use crate::flow::terms::Stated;
 use crate::flow::{self, consumer, copies, erasure, view};
+use crate::limits;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::query::{QueryDoc, parse_condition, parse_measure, parse_order};
 use crate::records::{self, Ask, Exchange};
-
-/// Longest that one look may wait for a change, seconds.
-const WAIT_SECONDS_MAX: u64 = 30;
 
 /// Body of `POST /v1/exchanges`.
 #[derive(Debug, Deserialize)]
@@ -165,7 +163,7 @@ pub async fn list(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
     let mut found: Vec<Exchange> =
         records::all(&node.store, Space::Exchange, b"")?.into_iter().map(|(_, e)| e).collect();
     found.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.id.cmp(&a.id)));
-    found.truncate(crate::limits::LIST_PAGE);
+    found.truncate(limits::LIST_PAGE);
     let views: Vec<Value> = found.iter().map(|e| view::exchange(&node, e)).collect::<Result<_>>()?;
     Ok(Json(json!({"exchanges": views})))
 }
@@ -188,7 +186,7 @@ pub async fn show(
     Segments(id): Segments<String>,
     Params(look): Params<Look>,
 ) -> Result<Json<Value>> {
-    let until = tokio::time::Instant::now() + Duration::from_secs(look.wait.min(WAIT_SECONDS_MAX));
+    let until = tokio::time::Instant::now() + Duration::from_secs(look.wait.min(limits::LOOK_SECONDS_MAX));
     let mut changed = node.changed.subscribe();
     loop {
         let exchange = find(&node, &id)?;

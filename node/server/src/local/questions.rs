@@ -4,23 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio_util::io::ReaderStream;
 
 use super::aside::to_the_end;
 use super::body::{JsonBody, Params, Segments};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::limits;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::questions::{self, Stage, document::QuestionDoc};
-
-/// Longest that one look may wait for a change, seconds.
-const WAIT_SECONDS_MAX: u64 = 30;
 
 /// `POST /v1/questions`: asks every source and answers at once.
 pub async fn ask(State(node): State<Arc<Node>>, JsonBody(doc): JsonBody<QuestionDoc>) -> Result<Json<Value>> {
@@ -55,7 +51,7 @@ pub async fn show(
     Segments(id): Segments<String>,
     Params(look): Params<Look>,
 ) -> Result<Json<Value>> {
-    let until = tokio::time::Instant::now() + Duration::from_secs(look.wait.min(WAIT_SECONDS_MAX));
+    let until = tokio::time::Instant::now() + Duration::from_secs(look.wait.min(limits::LOOK_SECONDS_MAX));
     let mut changed = node.changed.subscribe();
     loop {
         let question = questions::find(&node, &id)?;
@@ -66,17 +62,12 @@ pub async fn show(
     }
 }
 
-/// `GET /v1/questions/{id}/data`: the joined rows.
-pub async fn data(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Response> {
-    let question = questions::find(&node, &id)?;
-    if question.stage != Stage::Completed {
-        return Err(Error::conflict(format!(
-            "question `{id}` has no result: it is {}",
-            question.stage.word()
-        )));
-    }
-    let path = questions::file(&node, &id);
-    let file = tokio::fs::File::open(&path).await.map_err(|e| Error::io(&path, e))?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file, 1 << 16));
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+/// `GET` and `HEAD /v1/questions/{id}/data`: the joined rows, whole or a span.
+pub async fn data(
+    State(node): State<Arc<Node>>,
+    Segments(id): Segments<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response> {
+    questions::held(&node, &questions::find(&node, &id)?)?.answer(&method, &headers).await
 }

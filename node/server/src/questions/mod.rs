@@ -25,7 +25,8 @@ use crate::node::Node;
 use crate::operation::{Operation, rfc3339};
 use crate::records::{self, Exchange};
 
-pub use self::result::file;
+use self::result::file;
+pub use self::result::held;
 
 /// How far a question has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

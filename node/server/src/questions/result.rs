@@ -9,13 +9,14 @@ use dataplane::{Format, JoinKind, Joining, OutputFormat, Source, Step, Table};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use super::Question;
 use super::document::{Place, SourceDoc};
+use super::{Question, Stage};
 use crate::error::{Error, Result};
 use crate::flow::{consumer, retention};
 use crate::node::Node;
 use crate::operation::{Actor, Operation, rfc3339};
 use crate::records::Exchange;
+use crate::represent::{Representation, formats};
 use crate::sources::live;
 use crate::{datasets, enforce, files, limits};
 
@@ -25,6 +26,28 @@ pub type Part<'q> = (&'q SourceDoc, std::result::Result<Option<Box<Exchange>>, S
 /// Where the result lies once there is one.
 pub fn file(node: &Node, id: &str) -> PathBuf {
     node.dir.join("received").join(format!("question-{id}"))
+}
+
+/// The result as a file that does not change any more.
+///
+/// # Errors
+/// [`Error::Conflict`] while there is none, or none any more.
+pub fn held(node: &Node, question: &Question) -> Result<Representation> {
+    let told = question.report.as_ref().map(|report| &report["result"]);
+    let sha256 = told.and_then(|told| files::unhex::<32>(told["sha256"].as_str()?));
+    let bytes = told.and_then(|told| told["bytes"].as_u64());
+    let (Stage::Completed, Some(sha256), Some(bytes)) = (question.stage, sha256, bytes) else {
+        let (id, stage) = (&question.id, question.stage.word());
+        return Err(Error::conflict(format!("question `{id}` has no result: it is {stage}")));
+    };
+    let form = formats::output(&question.doc.format);
+    Ok(Representation {
+        path: file(node, &question.id),
+        bytes,
+        sha256,
+        media_type: form.media_type(),
+        file_name: format!("question-{}.{}", question.id, formats::extension(form)),
+    })
 }
 
 /// Whether answers can be joined under these obligations, each with the agreement if there is one. Pseudonyms are made with a
@@ -77,7 +100,7 @@ pub async fn make(node: &Arc<Node>, question: &Question, parts: Vec<Part<'_>>) -
         first,
         steps: steps.collect::<Result<_>>()?,
         columns: question.doc.columns.clone(),
-        format: format(&question.doc.format),
+        format: formats::output(&question.doc.format),
         limits: dataplane::Limits { timeout: limits::VIEW_TIMEOUT, ..dataplane::Limits::default() },
         correlation: question.id.clone(),
     };
@@ -210,18 +233,6 @@ async fn write(path: &Path, answer: &mut dataplane::Answer) -> Result<()> {
     }
     sink.sync_all().await.map_err(told)?;
     std::fs::rename(&part, path).map_err(|e| Error::io(path, e))
-}
-
-fn format(word: &str) -> OutputFormat {
-    match word {
-        "ndjson" => OutputFormat::Ndjson,
-        "parquet" => OutputFormat::Parquet,
-        "arrow" => OutputFormat::ArrowStream,
-        "json" => OutputFormat::Json,
-        "xlsx" => OutputFormat::Xlsx,
-        "csv-bom" => OutputFormat::CsvBom,
-        _ => OutputFormat::Csv,
-    }
 }
 
 /// What the report says of one source. `gap`: rows of the result that it has no part in.

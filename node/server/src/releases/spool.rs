@@ -61,7 +61,7 @@ pub(super) async fn find_or_make(
     }
     let _place = node.views.acquire().await.map_err(Error::internal)?;
     let unfinished = folder(node).join(format!("{id}{UNFINISHED}"));
-    remove(&unfinished)?;
+    files::remove_folder(&unfinished)?;
     files::make_private_dir(&unfinished)?;
     let answer = dataplane::run(job).await.map_err(job::broken)?;
     let made = dataplane::write_parts(answer, &unfinished, parts).await.map_err(job::broken)?;
@@ -84,7 +84,7 @@ pub(super) async fn find_or_make(
     let record = serde_json::to_vec(&release).map_err(Error::internal)?;
     files::write_atomic(&unfinished.join(RECORD), &record)?;
     let finished = folder(node).join(&id);
-    remove(&finished)?;
+    files::remove_folder(&finished)?;
     std::fs::rename(&unfinished, &finished).map_err(|e| Error::io(&finished, e))?;
     Ok(release)
 }
@@ -130,13 +130,6 @@ fn room(node: &Node) -> Result<()> {
     Ok(())
 }
 
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
-        _ => Ok(()),
-    }
-}
-
 /// Removes what has expired, and what was begun and not finished by a process that is gone.
 pub fn sweep(node: &Node) -> Result<()> {
     let path = folder(node);
@@ -148,7 +141,7 @@ pub fn sweep(node: &Node) -> Result<()> {
             Some(_) => is_young(&entry.path(), limits::VIEW_TIMEOUT * 2),
             None => find(node, &name, now).is_some_and(|release| !erased(node, &release)),
         };
-        if !keep && let Err(error) = remove(&entry.path()) {
+        if !keep && let Err(error) = files::remove_folder(&entry.path()) {
             tracing::warn!(name, %error, "old files could not be removed");
         }
     }

@@ -83,7 +83,7 @@ fn place(part: &Path, copy: &Path) -> Result<()> {
     std::fs::File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io(folder, e))
 }
 
-fn beside(copy: &Path) -> PathBuf {
+pub(super) fn beside(copy: &Path) -> PathBuf {
     let mut name = copy.as_os_str().to_owned();
     name.push(".part");
     PathBuf::from(name)

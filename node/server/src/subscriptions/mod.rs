@@ -235,15 +235,19 @@ pub async fn stop(node: &Arc<Node>, name: &str) -> Result<Subscription> {
     Ok(subscription)
 }
 
-/// Removes the copies that the rows of an erased exchange went into. A subscription that goes on asks for the whole again.
+/// Removes the copies that the rows of an exchange went into, which is about to be erased. A subscription that goes on asks for
+/// the whole again.
 pub async fn forget(node: &Node, exchange: &Exchange) -> Result<()> {
-    let of = |s: &Subscription| s.participant == exchange.peer && s.dataset == exchange.dataset;
+    // Whatever it was asked for: rather a copy too many than erased rows that stay.
+    let of = |s: &Subscription| {
+        exchange.copy.is_some() && (&s.participant, &s.dataset) == (&exchange.peer, &exchange.dataset)
+    };
     for name in all(node)?.into_iter().filter(of).map(|subscription| subscription.name) {
         let _turn = node.locks.lock(&turn(&name)).await;
         let mut subscription = demand(node, &name)?;
         let copy = copy_path(node, &name);
         files::remove(&copy)?;
-        files::remove(&copy.with_extension("csv.part"))?;
+        files::remove(&copy::beside(&copy))?;
         subscription.copy = None;
         put(node, &subscription)?;
     }
