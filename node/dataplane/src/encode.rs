@@ -25,6 +25,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder as JsonWriter};
 use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::Compression;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 use rust_xlsxwriter::XlsxError;
@@ -36,7 +37,10 @@ use crate::sheet::Sheet;
 /// Rows of each batch that is encoded, but the last.
 pub(crate) const BATCH_ROWS: usize = 8_192;
 /// Rows of one Parquet row group: what the writer holds in memory at most.
-pub(crate) const PARQUET_ROW_GROUP_ROWS: usize = 128 * 1024;
+const PARQUET_ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Bytes of a Parquet column's dictionary. Names of stations fit; of numbers and hashes that are all different a larger one is
+/// the column once more.
+const PARQUET_DICTIONARY_BYTES: usize = 64 * 1024;
 /// Bytes of one Parquet row group before it is written out, for wide rows.
 pub(crate) const PARQUET_ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
 
@@ -115,10 +119,7 @@ impl Encoder {
             OutputFormat::Json => Self::Json { begun: false },
             OutputFormat::Xlsx => Self::Xlsx(Box::new(Sheet::new(schema, scratch)?)),
             OutputFormat::Parquet => {
-                let properties = WriterProperties::builder()
-                    .set_max_row_group_row_count(Some(PARQUET_ROW_GROUP_ROWS))
-                    .set_created_by("tram".to_owned())
-                    .build();
+                let properties = parquet_properties(Compression::UNCOMPRESSED);
                 Self::Parquet(Box::new(ArrowWriter::try_new(
                     Vec::new(),
                     Arc::clone(schema),
@@ -173,6 +174,16 @@ impl Encoder {
             }
         }
     }
+}
+
+/// How Parquet is written.
+pub(crate) fn parquet_properties(compression: Compression) -> WriterProperties {
+    WriterProperties::builder()
+        .set_max_row_group_row_count(Some(PARQUET_ROW_GROUP_ROWS))
+        .set_dictionary_page_size_limit(PARQUET_DICTIONARY_BYTES)
+        .set_compression(compression)
+        .set_created_by("tram".to_owned())
+        .build()
 }
 
 /// The same values, with nothing in the slots of the missing ones.

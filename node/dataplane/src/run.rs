@@ -221,6 +221,10 @@ impl Answer {
                 Some(batch) => {
                     let batch = count_rows(batch, self.max_rows, &mut self.outcome);
                     self.reporter.check_rows(self.outcome.rows)?;
+                    if batch.num_rows() == BATCH_ROWS && self.gathered.is_empty() {
+                        // As it would be gathered, without a copy.
+                        return Ok(Some(batch));
+                    }
                     self.gathered.push_batch(batch)
                 }
                 None => {

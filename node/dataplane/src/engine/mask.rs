@@ -236,12 +236,22 @@ fn hashes(key: &HashKey, input: &ArrayRef) -> Result<StringArray> {
     Ok(out.finish())
 }
 
+/// The two digits of each byte.
+const PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
+
 /// 64 lower-case hex digits. By table: the formatter costs more than the hash, for each of millions of values.
 fn hex<'a>(digest: &[u8; 32], out: &'a mut [u8; 64]) -> &'a str {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble & 0xf)).copied().unwrap_or(b'?');
     for (pair, byte) in out.chunks_exact_mut(2).zip(digest) {
-        pair.copy_from_slice(&[digit(byte >> 4), digit(*byte)]);
+        pair.copy_from_slice(&PAIRS[usize::from(*byte)]);
     }
     std::str::from_utf8(out).unwrap_or_default()
 }

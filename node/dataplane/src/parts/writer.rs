@@ -13,12 +13,11 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::properties::WriterProperties;
 use sha2::Digest as _;
 
 use super::{Part, PartLimits, stats};
 use crate::DataError;
-use crate::encode::{EncodeError, PARQUET_ROW_GROUP_BYTES, PARQUET_ROW_GROUP_ROWS};
+use crate::encode::{EncodeError, PARQUET_ROW_GROUP_BYTES, parquet_properties};
 use crate::limits::PARTS_MAX;
 use crate::merkle::Sha256;
 use crate::spool::sync_file;
@@ -137,11 +136,7 @@ fn begin(dir: &Path, number: usize, schema: &SchemaRef) -> Result<Open, PartErro
         return Err(PartError::TooMany);
     }
     let file = File::create_new(part_path(dir, number)).map_err(disk("make a part"))?;
-    let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(PARQUET_ROW_GROUP_ROWS))
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-        .set_created_by("tram".to_owned())
-        .build();
+    let properties = parquet_properties(Compression::ZSTD(ZstdLevel::try_new(1)?));
     let hashed = Hashed { file: BufWriter::new(file), sha256: sha2::Sha256::new(), bytes: 0 };
     Ok(Open { rows: 0, writer: ArrowWriter::try_new(hashed, schema.clone(), Some(properties))? })
 }
