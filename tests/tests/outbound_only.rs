@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by stopping")]
 
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,4 +82,54 @@ fn a_node_that_nobody_reaches_gets_its_messages_by_asking_and_its_exchange_compl
     });
     assert_eq!(at_provider["id"], done["id"]);
     assert_eq!(provider.json(&["line", "show"])["peers"][0]["messages"], 0);
+}
+
+#[test]
+fn a_peer_that_accepts_the_connection_and_never_answers_holds_up_no_other() {
+    let provider = TestNode::up(PROVIDER, "Kho dữ liệu");
+    let mut dead = TestNode::up("urn:agency:vn:im", "Nơi im lặng");
+    let mut consumer = TestNode::init(CONSUMER, "Xã thử");
+    let listen = format!("listen = \"{}\"", consumer.peer_address());
+    edit(&consumer, &listen, &format!("listen = \"127.0.0.1:{}\"", free_port()));
+    edit(&consumer, "[peer]\n", "[peer]\noutbound_only = true\n");
+    consumer.start();
+    for node in [&provider, &dead] {
+        pair(node, &consumer);
+        let file = node.desk().join("x.csv");
+        std::fs::write(&file, "id,v\n1,2\n3,4\n").unwrap();
+        publish(node, &file, "x", &[]);
+    }
+    dead.stop();
+    let hole = TcpListener::bind(dead.peer_address()).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in hole.incoming() {
+            held.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let get = |what: &str| {
+        let terms = ["--purpose", "planning", "--basis", "law", "--queue", "--wait", "1"];
+        consumer.cmd(&[&["exchange", "get", what], &terms[..]].concat());
+    };
+    get("urn:agency:vn:im/x");
+    // One connection of the exchange itself, one of the ask for messages.
+    until("two connections to the silent peer", || {
+        (asked.load(Ordering::SeqCst) >= 2).then_some(Value::Null)
+    });
+    get(&format!("{PROVIDER}/x"));
+    let ended = until("the end of the exchange with the peer that answers", || {
+        let list = consumer.json(&["exchange", "list"]);
+        let of = |peer: &str| {
+            let found = list["exchanges"].as_array().unwrap().iter().find(|e| e["peer"] == peer);
+            found.unwrap()["stage"].clone()
+        };
+        assert_ne!(of("urn:agency:vn:im"), "completed");
+        (of(PROVIDER) == "completed").then_some(list)
+    });
+    // Nothing came twice: one exchange with each, and both ends of the one that is done count it once.
+    assert_eq!(ended["exchanges"].as_array().unwrap().len(), 2, "{ended}");
+    assert_eq!(provider.json(&["exchange", "list"])["exchanges"].as_array().unwrap().len(), 1);
 }

@@ -211,6 +211,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         outbound: crate::outbound::Outbound::default(),
         lines,
         outbox: crate::outbox::Outbox::default(),
+        polls: flow::polling::Polls::default(),
         catalogs,
         productions: flow::produce::Productions::default(),
         receiving: std::sync::Mutex::default(),

@@ -53,6 +53,8 @@ pub struct Node {
     pub lines: Lines,
     /// Delivers messages.
     pub outbox: Outbox,
+    /// Peers to be asked at once for messages that wait there.
+    pub polls: crate::flow::polling::Polls,
     /// Peers' catalogs as last seen.
     pub catalogs: Catalogs,
     /// Views that are being computed.

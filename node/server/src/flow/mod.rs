@@ -144,6 +144,7 @@ pub async fn resume(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
     let key = exchange.key();
     change(node, &key, |e| e.failure = None).await?;
     node.outbox.kick(node, &exchange.peer);
+    node.polls.soon(&exchange.peer);
     nudge(node, &key);
     Ok(())
 }

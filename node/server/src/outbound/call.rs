@@ -58,6 +58,13 @@ impl Call {
         self
     }
 
+    /// With less time than usual.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
     /// With a data token and other limits for the answer: chunks are large and lines are slow.
     #[must_use]
     pub fn data(mut self, token: &str, answer_bytes_max: usize) -> Self {
