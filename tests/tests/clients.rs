@@ -108,6 +108,27 @@ fn received_rows_are_served_with_spans_and_in_the_form_that_is_asked_for() {
     assert!(ask("HEAD", &[("accept", "text/csv")]).body.is_empty());
     let html = ask("GET", &[("accept", "text/html")]);
     assert!(html.status == 406 && html.json()["detail"].as_str().unwrap().contains(PARQUET));
+    assert_eq!(html.field("vary"), "accept");
+    // Whoever is told no rows is told why, in one form; a HEAD has the fields of it and no body.
+    let past = format!("bytes={}-", got.bytes.len());
+    for (fields, status, kind) in [
+        (&[("accept", "text/html")], 406, "not-acceptable"),
+        (&[("if-match", "\"another\"")], 412, "precondition-failed"),
+        (&[("range", &*past)], 416, "range-not-satisfiable"),
+    ] {
+        let told = ask("GET", fields);
+        assert_eq!((told.status, told.field("content-type")), (status, "application/problem+json"));
+        let body = told.json();
+        assert_eq!(body["type"], format!("urn:tram:problem:{kind}"));
+        assert_eq!(body["status"], status);
+        if status == 416 {
+            assert_eq!(told.field("content-range"), format!("bytes */{}", got.bytes.len()));
+            continue;
+        }
+        let head = ask("HEAD", fields);
+        assert_eq!((head.status, head.body.len()), (status, 0));
+        assert_eq!(head.field("content-type"), "application/problem+json");
+    }
 }
 
 #[test]

@@ -209,11 +209,19 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem of a kind that no [`Error`] has: with a status that says more than the error would.
+    pub fn new(status: StatusCode, slug: &str, detail: String) -> Self {
+        let kind = format!("urn:tram:problem:{slug}");
+        Self { kind, title: slug.replace('-', " "), status: status.as_u16(), detail, refusal: None }
+    }
+
     /// The error that a problem stands for, on the side that received it.
     pub fn into_error(self) -> Error {
         let detail = self.detail;
         match self.kind.strip_prefix("urn:tram:problem:").unwrap_or_default() {
-            "bad-request" => Error::Usage(detail),
+            "bad-request" | "not-acceptable" | "precondition-failed" | "range-not-satisfiable" => {
+                Error::Usage(detail)
+            }
             "not-found" => Error::NotFound(detail),
             "conflict" => Error::Conflict(detail),
             "unauthenticated" => Error::Unauthenticated(detail),
@@ -222,7 +230,7 @@ impl Problem {
             "peer-error" => Error::Peer(detail),
             "queued" => Error::Queued(detail),
             "too-large" => Error::TooLarge(detail),
-            "unavailable" => Error::Unavailable(detail),
+            "unavailable" | "too-early" => Error::Unavailable(detail),
             "refused" => match self.refusal {
                 Some(info) => Error::Refused(Box::new(info)),
                 None => Error::Peer(format!("a refusal without its reason: {detail}")),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
+use sha2::Digest as _;
 
 use super::{
     ChunkDigest, SUMMARY_FILE, SpoolReader, SpoolState, blocking, chunk_path, not_written, remove_leftovers,
@@ -48,18 +49,49 @@ impl ChunkFile {
 
     /// The whole of it in pieces of at most so many bytes, each read when the one before is taken.
     pub fn pieces(self, bytes: usize) -> impl Stream<Item = io::Result<Bytes>> + Send {
-        let (len, bytes) = (self.digest.len, bytes.max(1) as u64);
-        futures::stream::unfold((self.file, 0), move |(file, from)| async move {
-            if from >= len {
+        let len = self.digest.len;
+        self.span(0, len, bytes)
+    }
+
+    /// Bytes `from..to` of it in the same way.
+    pub fn span(self, from: u64, to: u64, bytes: usize) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        let (end, bytes) = (to.min(self.digest.len), bytes.max(1) as u64);
+        futures::stream::unfold((self.file, from), move |(file, from)| async move {
+            if from >= end {
                 return None;
             }
-            let to = (from + bytes).min(len);
+            let to = from.saturating_add(bytes).min(end);
             let read = piece(Arc::clone(&file), from, to).await;
             // After an error nothing more comes.
-            let next = if read.is_ok() { to } else { len };
+            let next = if read.is_ok() { to } else { end };
             Some((read, (file, next)))
         })
     }
+
+    /// Digest of bytes `from..to` of it, read once in small pieces: what is sent afterwards is held against it by its reader.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub async fn digest_of(&self, from: u64, to: u64) -> Result<Sha256, DataError> {
+        let (file, to) = (Arc::clone(&self.file), to.min(self.digest.len));
+        blocking(move || hash(&file, from, to).map_err(DataError::io("read a chunk"))).await
+    }
+}
+
+/// Bytes that are in memory at once while a file is hashed.
+const HASH_BYTES: usize = 64 << 10;
+
+/// Digest of bytes `from..to` of a file. Blocks on the disk.
+fn hash(file: &File, mut from: u64, to: u64) -> io::Result<Sha256> {
+    let (mut whole, mut buffer) = (sha2::Sha256::new(), vec![0; HASH_BYTES]);
+    while from < to {
+        let left = usize::try_from(to - from).unwrap_or(HASH_BYTES).min(HASH_BYTES);
+        let (piece, _) = buffer.split_at_mut(left);
+        file.read_exact_at(piece, from)?;
+        whole.update(&*piece);
+        from += left as u64;
+    }
+    Ok(Sha256(whole.finalize().into()))
 }
 
 async fn piece(file: Arc<File>, from: u64, to: u64) -> io::Result<Bytes> {
@@ -144,11 +176,11 @@ impl SpoolReader {
 }
 
 fn check(path: &Path, number: u64, digest: &ChunkDigest) -> Result<(), DataError> {
-    let bytes = fs::read(path).map_err(|_| damaged(number))?;
-    if bytes.len() as u64 == digest.len && Sha256::of(&bytes) == digest.sha256 {
-        return Ok(());
-    }
-    Err(damaged(number))
+    let hashed = File::open(path).and_then(|file| {
+        let same_length = file.metadata()?.len() == digest.len;
+        Ok(same_length && hash(&file, 0, digest.len)? == digest.sha256)
+    });
+    if hashed.unwrap_or(false) { Ok(()) } else { Err(damaged(number)) }
 }
 
 fn damaged(number: u64) -> DataError {
@@ -177,6 +209,28 @@ mod tests {
         let file = File::options().write(true).open(dir.path().join("0.chunk")).unwrap();
         file.set_len(2 * size as u64).unwrap();
         assert_eq!(pieces.next().await.unwrap().unwrap(), rows[size..2 * size]);
+        assert!(pieces.next().await.unwrap().is_err(), "a cut chunk was served as whole");
+        assert!(pieces.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_span_is_hashed_and_sent_without_being_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, reader) = ChunkWriter::create(dir.path(), CHUNK_BYTES_MIN).unwrap();
+        let rows: Vec<u8> = (0..CHUNK_BYTES_MIN).map(|i| (i % 251) as u8).collect();
+        writer.write(&rows).unwrap();
+        writer.seal(1, false).unwrap();
+        let open = || async { reader.open_chunk(0).await.unwrap().unwrap() };
+        for (from, to) in [(0, CHUNK_BYTES_MIN), (1, 2), (70_000, 200_000), (5, u64::MAX), (9, 9)] {
+            let wanted = &rows[from as usize..to.min(CHUNK_BYTES_MIN) as usize];
+            assert_eq!(open().await.digest_of(from, to).await.unwrap(), Sha256::of(wanted), "{from}..{to}");
+            let pieces: Vec<Bytes> = open().await.span(from, to, 1_000).map(Result::unwrap).collect().await;
+            assert!(pieces.concat() == wanted && pieces.iter().all(|piece| piece.len() <= 1_000));
+        }
+        // What is not asked for is not in memory: cut away on the disk, it cannot come any more.
+        let mut pieces = Box::pin(open().await.span(1_000, CHUNK_BYTES_MIN, 1_000));
+        assert_eq!(pieces.next().await.unwrap().unwrap(), rows[1_000..2_000]);
+        File::options().write(true).open(dir.path().join("0.chunk")).unwrap().set_len(2_500).unwrap();
         assert!(pieces.next().await.unwrap().is_err(), "a cut chunk was served as whole");
         assert!(pieces.next().await.is_none());
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::response::Response;
 use dataplane::{Job, OutputFormat, Query, Restriction, Schema, Source};
 
 use super::body::Segments;
@@ -14,7 +14,7 @@ use crate::flow::{consumer, described};
 use crate::node::Node;
 use crate::query::QueryDoc;
 use crate::records::{Exchange, Side, Stage};
-use crate::represent::{self, Representation, accept, formats};
+use crate::represent::{self, Representation, accept, formats, problems};
 use crate::{files, kinds, limits};
 
 /// `GET` and `HEAD /v1/exchanges/{id}/data`: the rows, as received and verified; in another form where `Accept` likes one
@@ -34,9 +34,8 @@ pub async fn data(
         offered.extend(formats::ALL.iter().map(|form| form.media_type()));
     }
     let Some(best) = accept::best(&headers, &offered) else {
-        let mut response =
-            Error::usage(format!("the rows can be had as {}", offered.join(", "))).into_response();
-        *response.status_mut() = StatusCode::NOT_ACCEPTABLE;
+        let mut response = problems::without_body(&method, problems::not_acceptable(&offered));
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
         return Ok(response);
     };
     let other = formats::ALL.into_iter().find(|form| form.media_type() == best && best != held.media_type);

@@ -16,7 +16,7 @@ use store::Space;
 
 use super::listener::Line;
 use super::signed::{BodyDigest, Caller, Data, Promise};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::flow::protocol::find;
 use crate::flow::{TransferRow, provider, receipts, serve};
 use crate::gate::Permit;
@@ -24,6 +24,8 @@ use crate::limits;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::records::{self, Exchange};
+use crate::represent::conditions::{self, Selected};
+use crate::represent::problems;
 
 /// Mints the token of an exchange's data: minutes long, for this consumer's certificate alone.
 pub fn mint(node: &Node, exchange: &Exchange, certificate: &[u8; 32], now: i64) -> Result<String> {
@@ -144,45 +146,35 @@ pub async fn chunk(
     let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
     let from = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).unwrap_or("-");
     tracing::debug!(exchange = id, chunk = number, range = from, "chunk served");
-    let Some(range) = headers.get(header::RANGE) else {
-        // Piece by piece: a reader that is slow or stands still must not hold a chunk in memory.
-        let body = Body::from_stream(chunk.pieces(limits::PIECE_BYTES));
-        let mut response = (kind, body).into_response();
-        response.extensions_mut().insert(BodyDigest(digest.sha256.0));
-        response.extensions_mut().insert(Data);
-        let fields = response.headers_mut();
-        fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(digest.len));
-        return Ok(response);
+    // A chunk has no version to compare with, so what is asked for under `If-Range` is asked for whole (RFC 9110 §13.1.5).
+    let selected = match headers.contains_key(header::IF_RANGE) {
+        true => Selected::Whole,
+        false => conditions::span(&headers, digest.len),
     };
-    let total = usize::try_from(digest.len).map_err(Error::internal)?;
-    let Some((from, to)) = range.to_str().ok().and_then(|r| span(r, total)) else {
-        let mut response =
-            Error::usage(format!("the range is not one span within {total} bytes")).into_response();
-        *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-        return Ok(response);
+    // Piece by piece: a reader that is slow or stands still must not hold a chunk in memory.
+    let (mut response, sha256, length) = match selected {
+        Selected::Unsatisfiable => return problems::range_not_satisfiable(digest.len),
+        Selected::Part(span) => {
+            let (from, to) = (*span.start(), span.end().saturating_add(1));
+            let part = chunk.digest_of(from, to).await.map_err(Error::internal)?;
+            let body = Body::from_stream(chunk.span(from, to, limits::PIECE_BYTES));
+            let mut response = (StatusCode::PARTIAL_CONTENT, kind, body).into_response();
+            let place = format!("bytes {from}-{}/{}", span.end(), digest.len);
+            let place = HeaderValue::from_str(&place).map_err(Error::internal)?;
+            response.headers_mut().insert(header::CONTENT_RANGE, place);
+            (response, part, to - from)
+        }
+        _ => {
+            let body = Body::from_stream(chunk.pieces(limits::PIECE_BYTES));
+            ((kind, body).into_response(), digest.sha256, digest.len)
+        }
     };
-    let part = chunk.read(from as u64, to as u64).await.map_err(Error::internal)?;
-    let mut response = (kind, Body::from(part)).into_response();
-    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    response.extensions_mut().insert(BodyDigest(sha256.0));
     response.extensions_mut().insert(Data);
-    let value = format!("bytes {from}-{}/{total}", to - 1);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_RANGE, HeaderValue::from_str(&value).map_err(Error::internal)?);
+    let fields = response.headers_mut();
+    fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(response)
-}
-
-/// One span of a Range field (RFC 9110 §14.1.2), as a half-open interval.
-fn span(range: &str, total: usize) -> Option<(usize, usize)> {
-    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    let (from, to) = match (first.is_empty(), last.is_empty()) {
-        (false, false) => (first.parse().ok()?, last.parse::<usize>().ok()?.saturating_add(1).min(total)),
-        (false, true) => (first.parse().ok()?, total),
-        (true, false) => (total.checked_sub(last.parse().ok()?)?, total),
-        (true, true) => return None,
-    };
-    (from < to).then_some((from, to))
 }
 
 /// `POST /tram/data/{id}/token`: a new token for a transfer that goes on; the gate is asked again.
@@ -200,24 +192,8 @@ pub async fn token(
 
 /// Not written yet: 425 with the time after which to ask again (RFC 8470).
 pub fn early() -> Response {
-    let mut response = Error::Unavailable("not written yet; ask again".to_owned()).into_response();
-    *response.status_mut() = StatusCode::TOO_EARLY;
+    let told = "not written yet; ask again".to_owned();
+    let mut response = Problem::new(StatusCode::TOO_EARLY, "too-early", told).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::span;
-
-    #[test]
-    fn ranges() {
-        assert_eq!(span("bytes=0-3", 10), Some((0, 4)));
-        assert_eq!(span("bytes=5-", 10), Some((5, 10)));
-        assert_eq!(span("bytes=-4", 10), Some((6, 10)));
-        assert_eq!(span("bytes=8-99", 10), Some((8, 10)));
-        for bad in ["bytes=-", "bytes=5-2", "bytes=10-", "bytes=-11", "rows=1-2", "bytes=0-1,4-5"] {
-            assert_eq!(span(bad, 10), None, "{bad}");
-        }
-    }
 }

@@ -10,7 +10,7 @@ use http_range_header::{RangeUnsatisfiableError, parse_range_header};
 
 /// What is to be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Selected {
+pub enum Selected {
     /// 200 with everything.
     Whole,
     /// 206 with these bytes, both ends included.
@@ -39,7 +39,8 @@ pub(super) fn select(method: &Method, headers: &HeaderMap, etag: &str, bytes: u6
     span(headers, bytes)
 }
 
-fn span(headers: &HeaderMap, bytes: u64) -> Selected {
+/// Reads the span alone, of something `bytes` long.
+pub fn span(headers: &HeaderMap, bytes: u64) -> Selected {
     let mut fields = headers.get_all(header::RANGE).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return Selected::Whole };
     let Ok(asked) = field.to_str().map_err(|_| ()).and_then(|text| parse_range_header(text).map_err(|_| ()))

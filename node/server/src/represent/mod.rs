@@ -8,9 +8,10 @@
 //! Parquet, Arrow and XLSX are compressed inside, and a transformed answer would have another digest.
 
 pub mod accept;
-mod conditions;
+pub mod conditions;
 mod convert;
 pub mod formats;
+pub mod problems;
 
 use std::io::SeekFrom;
 use std::ops::RangeInclusive;
@@ -33,8 +34,8 @@ use crate::files;
 
 /// Bytes of a file that are in memory at once for one answer.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Longest span that is read whole before it is answered, so that its `Content-Digest` can stand before it: a footer of
-/// Parquet, or a chunk of the node's size.
+/// Longest span that is read twice, hashed and then sent, so that its `Content-Digest` can stand before it: a footer of
+/// Parquet, or a chunk of the node's size. A longer one is held against the digest of the whole.
 const DIGEST_SPAN_BYTES_MAX: u64 = crate::limits::CHUNK_BYTES as u64;
 /// No shared cache, no cache that does not ask again: a decision may have changed. And nobody on the way compresses.
 const CACHE: &str = "private, no-cache, no-transform";
@@ -74,12 +75,8 @@ impl Representation {
             Selected::Whole => self.whole(method, file)?,
             Selected::Part(span) => self.part(file, span).await?,
             Selected::NotModified => StatusCode::NOT_MODIFIED.into_response(),
-            Selected::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
-            Selected::Unsatisfiable => {
-                let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
-                set(&mut response, header::CONTENT_RANGE, &format!("bytes */{}", self.bytes))?;
-                response
-            }
+            Selected::Failed => problems::without_body(method, problems::precondition_failed(&self.etag())),
+            Selected::Unsatisfiable => problems::range_not_satisfiable(self.bytes)?,
         };
         set(&mut response, header::ETAG, &self.etag())?;
         set(&mut response, header::ACCEPT_RANGES, "bytes")?;
@@ -101,22 +98,19 @@ impl Representation {
         Ok(response)
     }
 
-    async fn part(&self, mut file: File, span: RangeInclusive<u64>) -> Result<Response> {
+    async fn part(&self, file: File, span: RangeInclusive<u64>) -> Result<Response> {
         let (first, last) = (*span.start(), *span.end());
         let length = last - first + 1;
         let broken = |e| Error::io(&self.path, e);
-        file.seek(SeekFrom::Start(first)).await.map_err(broken)?;
         let mut digest = None;
-        let body = match usize::try_from(length) {
-            Ok(room) if length <= DIGEST_SPAN_BYTES_MAX => {
-                let mut bytes = vec![0u8; room];
-                file.read_exact(&mut bytes).await.map_err(broken)?;
-                digest = Some(digest_field(&sha2::Sha256::digest(&bytes).into()));
-                Body::from(bytes)
-            }
-            _ => Body::from_stream(ReaderStream::with_capacity(file.take(length), PIECE_BYTES)),
-        };
-        let mut response = Response::new(body);
+        let mut file = file;
+        if length <= DIGEST_SPAN_BYTES_MAX {
+            let (same, hashed) = hashed(file.into_std().await, first, length).await?.map_err(broken)?;
+            (file, digest) = (File::from_std(same), Some(digest_field(&hashed)));
+        }
+        file.seek(SeekFrom::Start(first)).await.map_err(broken)?;
+        let mut response =
+            Response::new(Body::from_stream(ReaderStream::with_capacity(file.take(length), PIECE_BYTES)));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", self.bytes))?;
         self.describe(&mut response, length)?;
@@ -132,6 +126,28 @@ impl Representation {
         set(response, REPR_DIGEST, &digest_field(&self.sha256))?;
         set(response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{}\"", self.file_name))
     }
+}
+
+/// A file that was hashed, with the digest, or what the disk said.
+type Hashed = std::io::Result<(std::fs::File, [u8; 32])>;
+
+/// Hashes so many bytes of a file from a place on, a piece at a time.
+async fn hashed(mut file: std::fs::File, first: u64, length: u64) -> Result<Hashed> {
+    use std::io::{Read, Seek};
+    let work = move || {
+        file.seek(SeekFrom::Start(first))?;
+        let (mut whole, mut buffer) = (sha2::Sha256::new(), vec![0u8; PIECE_BYTES]);
+        let mut rest = Read::by_ref(&mut file).take(length);
+        loop {
+            match rest.read(&mut buffer)? {
+                0 => break,
+                read => whole.update(buffer.get(..read).unwrap_or_default()),
+            }
+        }
+        let digest = whole.finalize().into();
+        Ok((file, digest))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)
 }
 
 /// Digest of what is in this answer (RFC 9530).

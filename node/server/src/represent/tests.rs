@@ -82,18 +82,75 @@ async fn a_span_is_a_206_with_its_place_and_its_own_digest() {
     }
 }
 
+/// The problem in a body, which must be one and agree with its answer.
+fn problem(response: &Response<()>, bytes: &[u8]) -> crate::error::Problem {
+    assert_eq!(field(response, "content-type"), "application/problem+json");
+    let problem: crate::error::Problem = serde_json::from_slice(bytes).unwrap();
+    assert_eq!(problem.status, response.status().as_u16());
+    problem
+}
+
 #[tokio::test]
 async fn what_cannot_be_satisfied_says_how_long_the_file_is() {
     let dir = tempfile::tempdir().unwrap();
     let (file, _) = file(dir.path(), 10);
     let (response, bytes) = ask(&file, Method::GET, &[(header::RANGE, "bytes=10-")]).await;
-    assert_eq!((response.status().as_u16(), bytes.len()), (416, 0));
-    assert_eq!(field(&response, "content-range"), "bytes */10");
+    assert_eq!((response.status().as_u16(), field(&response, "content-range")), (416, "bytes */10"));
+    let told = problem(&response, &bytes);
+    assert_eq!(told.kind, "urn:tram:problem:range-not-satisfiable");
+    assert!(told.detail.contains("bytes=0-9"), "{}", told.detail);
+    assert_eq!(field(&response, "accept-ranges"), "bytes");
+    assert!(!response.headers().contains_key("content-digest"), "of no rows");
     let (response, bytes) = ask(&file, Method::GET, &[(header::IF_NONE_MATCH, &file.etag())]).await;
     assert_eq!((response.status().as_u16(), bytes.len()), (304, 0));
     assert_eq!(field(&response, "etag"), file.etag());
-    let (response, bytes) = ask(&file, Method::GET, &[(header::IF_MATCH, "\"other\"")]).await;
-    assert_eq!((response.status().as_u16(), bytes.len()), (412, 0));
+}
+
+#[tokio::test]
+async fn another_version_than_there_is_is_a_problem_that_names_the_one_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, _) = file(dir.path(), 10);
+    let other = [(header::IF_MATCH, "\"other\"")];
+    let (response, bytes) = ask(&file, Method::GET, &other).await;
+    assert_eq!((response.status().as_u16(), field(&response, "etag")), (412, &*file.etag()));
+    let told = problem(&response, &bytes);
+    assert_eq!(told.kind, "urn:tram:problem:precondition-failed");
+    assert!(told.detail.contains(&file.etag()), "{}", told.detail);
+    let (head, nothing) = ask(&file, Method::HEAD, &other).await;
+    assert_eq!((head.status().as_u16(), nothing.len()), (412, 0), "a HEAD has no body");
+    assert_eq!(field(&head, "content-length"), bytes.len().to_string(), "and says what the GET's is");
+    assert_eq!(field(&head, "content-type"), "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_form_that_nobody_can_make_is_a_problem_that_names_those_that_can_be_made() {
+    let response = problems::not_acceptable(&["text/csv", "application/json"]);
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let told = problem(&Response::from_parts(parts, ()), &bytes);
+    assert_eq!((told.status, &*told.kind), (406, "urn:tram:problem:not-acceptable"));
+    assert!(told.detail.contains("text/csv, application/json"), "{}", told.detail);
+}
+
+#[tokio::test]
+async fn a_span_is_not_held_while_it_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, content) = file(dir.path(), 1_000_000);
+    for asked in ["bytes=100-900000", "bytes=100-"] {
+        std::fs::write(&file.path, &content).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, asked.parse().unwrap());
+        let mut body = file.answer(&Method::GET, &headers).await.unwrap().into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(first.len() <= PIECE_BYTES && first == content[100..100 + first.len()]);
+        // What was not sent yet is not in memory: cut away on the disk, it cannot come any more.
+        std::fs::write(&file.path, &content[..200]).unwrap();
+        let mut came = first.len();
+        while let Some(Ok(frame)) = body.frame().await {
+            came += frame.into_data().unwrap().len();
+        }
+        assert!(came <= 2 * PIECE_BYTES, "{came} bytes of {asked} were held");
+    }
 }
 
 #[tokio::test]
