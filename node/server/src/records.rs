@@ -130,6 +130,9 @@ pub struct Exchange {
     /// Whether the consumer wants a new agreement although one stands.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renew: bool,
+    /// Whether its rows are fetched at any hour, however big they are (consumer).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_hour: bool,
     /// This node's pid of the negotiation.
     pub negotiation: Option<String>,
     /// Id of the agreement.
@@ -233,6 +236,7 @@ impl Exchange {
             stage: Stage::Negotiating,
             queue: true,
             renew: false,
+            any_hour: false,
             negotiation: None,
             agreement: None,
             transfer: None,

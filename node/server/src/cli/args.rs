@@ -443,6 +443,9 @@ pub enum ExchangeCommand {
         /// File for the rows.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Fetch at once, outside the hours of big transfers too (`tram line set --big-mb`).
+        #[arg(long)]
+        any_hour: bool,
     },
 }
 

@@ -10,6 +10,7 @@ use super::client::{Client, segment};
 use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, RefusalInfo, Result};
+use crate::flow::handout;
 
 /// How long a resumed exchange may look as if it still waited: one try to connect, with some room.
 const RESUME_PATIENCE: Duration = Duration::from_secs(16);
@@ -36,7 +37,7 @@ pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
 
 async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
     match verb {
-        ExchangeCommand::Get(args) => get(client, *args, out).await,
+        ExchangeCommand::Get(args) => get(client, dir, *args, out).await,
         ExchangeCommand::List => {
             let answer = client.get("/v1/exchanges").await?;
             out.result(&answer, |a| exchanges_table(list(a, "exchanges")));
@@ -70,11 +71,12 @@ async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -
         ExchangeCommand::Apply { exchange, copy, replace } => {
             super::subscription::apply(client, &exchange, &copy, replace, out).await
         }
-        ExchangeCommand::Resume { exchange, out: file } => {
-            client.post(&format!("/v1/exchanges/{}/resume", segment(&exchange)), &json!({})).await?;
+        ExchangeCommand::Resume { exchange, out: file, any_hour } => {
+            let path = format!("/v1/exchanges/{}/resume?any_hour={any_hour}", segment(&exchange));
+            client.post(&path, &json!({})).await?;
             let wanted =
                 Wanted { out: file, receipts: None, queue: true, wait: 3_600, patience: RESUME_PATIENCE };
-            finish(client, &exchange, &wanted, out).await
+            await_rows(client, dir, &exchange, &wanted, out).await
         }
     }
 }
@@ -132,7 +134,7 @@ struct Wanted {
     patience: Duration,
 }
 
-async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
+async fn get(client: &Client, dir: &Path, args: ExchangeGetArgs, out: Out) -> Result<u8> {
     let (participant, dataset) = args.what.rsplit_once('/').ok_or_else(|| {
         Error::usage(format!(
             "`{}` names no dataset; write PARTICIPANT/DATASET as `tram catalog search` shows it",
@@ -174,7 +176,23 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
         wait: args.wait,
         patience: Duration::ZERO,
     };
-    finish(client, &id, &wanted, out).await
+    await_rows(client, dir, &id, &wanted, out).await
+}
+
+/// Waits for the end of an exchange. Where a file is wanted, the node knows it from now on: it writes the file itself if
+/// this process is gone before the rows are here.
+async fn await_rows(client: &Client, dir: &Path, id: &str, wanted: &Wanted, out: Out) -> Result<u8> {
+    let held = wanted.out.as_deref().map(|file| handout::want(dir, id, file)).transpose();
+    let held = held.unwrap_or_else(|error| {
+        say(&format!("tram: tệp sẽ không tự được ghi / the file will not be written by itself: {error}"));
+        None
+    });
+    let done = finish(client, id, wanted, held.is_some(), out).await;
+    // Whatever else went wrong here, the node still sees to the file, or finds that nothing will come.
+    if let (Ok(_), Some(held)) = (&done, held) {
+        held.settled()?;
+    }
+    done
 }
 
 /// Whether there is a folder for the rows: asked before anything is exchanged and written into two ledgers.
@@ -192,7 +210,8 @@ fn can_write(out: Option<&Path>) -> Result<()> {
 }
 
 /// Waits for the end of an exchange, telling each stage once, and brings home what it left.
-async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<u8> {
+async fn finish(client: &Client, id: &str, wanted: &Wanted, kept: bool, out: Out) -> Result<u8> {
+    let queued = |why: &str| queued(id, why, wanted.out.as_deref(), kept);
     let begun = Instant::now();
     let until = begun + Duration::from_secs(wanted.wait);
     let mut told = String::new();
@@ -208,9 +227,7 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
         }
         if !slow && since.elapsed() >= SLOW && matches!(stage.as_str(), "negotiating" | "transferring") {
             slow = true;
-            say(&format!(
-                "  no answer yet: people at the provider may have to approve it. It goes on without you where `tram serve` runs; `tram exchange show {id}` tells, `tram exchange resume {id}` brings the rows"
-            ));
+            say(&format!("  {}", slow_text(&exchange)));
         }
         match stage.as_str() {
             "completed" => return bring_home(client, exchange, wanted, out).await,
@@ -225,22 +242,55 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
             _ => {}
         }
         let waits = exchange.get("waiting").is_some_and(|w| !w.is_null());
-        if waits && wanted.queue && begun.elapsed() >= wanted.patience {
-            return Err(queued(id, &text(&exchange, "waiting")));
+        // Hours are no matter of a moment, whoever waits.
+        let hours = exchange["wait"]["for"] == json!("hours");
+        if waits && (wanted.queue || hours) && begun.elapsed() >= wanted.patience {
+            return Err(queued(&text(&exchange, "waiting")));
         }
         if client.is_in_the_way() {
-            return Err(queued(id, "the node is being started, and takes it over"));
+            return Err(queued(
+                "nút đang khởi động và làm tiếp / the node is being started, and takes it over",
+            ));
         }
         if Instant::now() > until {
-            return Err(queued(id, "it is still going on"));
+            return Err(queued("đang tiếp tục / it is still going on"));
         }
     }
 }
 
-fn queued(id: &str, why: &str) -> Error {
-    Error::Queued(format!(
-        "exchange {id} is not finished: {why}; it goes on while the node runs, `tram exchange resume {id}` brings it home"
-    ))
+/// What an exchange that takes long waits for, as far as this node knows. That a person has to decide is said only of a
+/// request that the provider has.
+fn slow_text(exchange: &Value) -> String {
+    let id = text(exchange, "id");
+    let why = if exchange["wait"]["for"] == json!("network") {
+        text(exchange, "waiting")
+    } else if exchange["delivered"] == json!(true) {
+        "bên cung cấp đã nhận yêu cầu và chưa trả lời; có thể phải có người phê duyệt / the provider has the request and has not answered; a person there may have to approve it".to_owned()
+    } else {
+        "chưa tới được bên cung cấp, đang thử / the provider has not been reached yet, it is being tried"
+            .to_owned()
+    };
+    format!(
+        "{why}. Nút tự làm tiếp khi `tram serve` chạy / it goes on without you where `tram serve` runs; `tram exchange show {id}` cho biết / tells"
+    )
+}
+
+/// What is told of an exchange that is not at its end: what becomes of it, and of the file that is wanted. `kept` says that
+/// the node knows the file.
+fn queued(id: &str, why: &str, file: Option<&Path>, kept: bool) -> Error {
+    let file = file.map(Path::display);
+    let then = match file {
+        Some(file) if kept => format!(
+            "khi dữ liệu về, nút tự ghi `{file}` (khi `tram serve` chạy) / the node writes `{file}` by itself when the rows are here (while `tram serve` runs); thử ngay / to try now: `tram exchange resume {id} --out {file}`"
+        ),
+        Some(file) => format!(
+            "nút tự làm tiếp khi chạy / it goes on while the node runs; lấy về / `tram exchange resume {id} --out {file}` brings it home"
+        ),
+        None => format!(
+            "nút tự làm tiếp khi chạy / it goes on while the node runs; lấy về / `tram exchange resume {id} --out FILE` brings it home"
+        ),
+    };
+    Error::Queued(format!("trao đổi {id} chưa xong / exchange {id} is not finished: {why}; {then}"))
 }
 
 /// Takes the rows and both receipts of a completed exchange home, verified.

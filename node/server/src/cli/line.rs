@@ -9,6 +9,7 @@ use super::client::Client;
 use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, Result};
+use crate::line::hours::{Big, TimeOfDay};
 
 /// `tram line`
 #[derive(Debug, Subcommand)]
@@ -34,6 +35,16 @@ pub struct LineSetArgs {
     /// Every byte counts: smallest chunks, and the peer is asked for the same.
     #[arg(long)]
     low_data: Option<LowData>,
+    /// From so many MB on a transfer is big, and is fetched in its hours alone (time zone of the node's machine); `none` takes
+    /// the hours away.
+    #[arg(long, value_name = "MB|none", value_parser = size)]
+    big_mb: Option<u64>,
+    /// When the hours of big transfers begin, for example 20:00.
+    #[arg(long, value_name = "HH:MM", requires = "big_mb", requires = "big_to")]
+    big_from: Option<TimeOfDay>,
+    /// When they end, for example 06:00; over midnight where that is before the beginning.
+    #[arg(long, value_name = "HH:MM", requires = "big_mb", requires = "big_from")]
+    big_to: Option<TimeOfDay>,
 }
 
 /// A switch that may also be left to what is set for all.
@@ -63,6 +74,28 @@ fn rate(text: &str) -> std::result::Result<u64, String> {
     }
 }
 
+/// A number of MB; `none` is 0.
+fn size(text: &str) -> std::result::Result<u64, String> {
+    match text {
+        "none" => Ok(0),
+        _ => text
+            .parse()
+            .ok()
+            .filter(|mb| *mb > 0)
+            .ok_or_else(|| "write a number of MB such as 50, or none".to_owned()),
+    }
+}
+
+/// What is said about big transfers, as the local door takes it.
+fn big(args: &LineSetArgs) -> Result<Value> {
+    match (args.big_mb, args.big_from, args.big_to) {
+        (None, ..) => Ok(Value::Null),
+        (Some(0), None, None) => Ok(json!("none")),
+        (Some(mb), Some(from), Some(to)) if mb > 0 => Ok(json!(Big { mb, from, to })),
+        _ => Err(Error::usage("write --big-mb 50 --big-from 20:00 --big-to 06:00, or --big-mb none")),
+    }
+}
+
 /// Runs one verb.
 pub async fn run(dir: &Path, verb: LineCommand, out: Out) -> Result<u8> {
     let client = Client::connect(dir, Doors::Closed).await?;
@@ -75,8 +108,9 @@ async fn verb_on(client: &Client, verb: LineCommand, out: Out) -> Result<()> {
     let answer = match verb {
         LineCommand::Show => client.get("/v1/line").await?,
         LineCommand::Set(args) => {
-            if args.serve.is_none() && args.fetch.is_none() && args.low_data.is_none() {
-                return Err(Error::usage("nothing to set; write --serve, --fetch or --low-data"));
+            let big = big(&args)?;
+            if args.serve.is_none() && args.fetch.is_none() && args.low_data.is_none() && big.is_null() {
+                return Err(Error::usage("nothing to set; write --serve, --fetch, --low-data or --big-mb"));
             }
             let low_data = args.low_data.map(|switch| match switch {
                 LowData::On => "on",
@@ -88,6 +122,7 @@ async fn verb_on(client: &Client, verb: LineCommand, out: Out) -> Result<()> {
                 "serve_bytes_per_second": args.serve,
                 "fetch_bytes_per_second": args.fetch,
                 "low_data": low_data,
+                "big": big,
             });
             let answer = client.post("/v1/line", &body).await?;
             say("đã đặt, có hiệu lực ngay / set, in force now");
@@ -110,6 +145,11 @@ fn shown(answer: &Value) -> String {
         cap("fetch_bytes_per_second"),
         if all["low_data"] == json!(true) { "bật / on" } else { "tắt / off" },
     );
+    let hours = |big: &Value| format!("{} MB: {}–{}", big["mb"], text(big, "from"), text(big, "to"));
+    let head = match &all["big"] {
+        Value::Null => head,
+        big => format!("{head}\ntải lớn chỉ / big transfers only from {}", hours(big)),
+    };
     let peers = list(answer, "peers");
     let row = |peer: &Value| {
         let keys = [

@@ -63,6 +63,7 @@ impl Fetch {
         let (mut next, mut end, mut pause, mut anew) = (0_u64, u64::MAX, POLL, 0);
         let (mut not_before, mut failed) = (Instant::now(), None);
         loop {
+            failed = failed.or_else(|| self.line.waits(self.bytes()));
             if failed.is_none() && Instant::now() >= not_before {
                 while self.window.has_room() && (self.is_begun() || self.window.is_empty()) {
                     while next < end && (self.holds(next) || self.window.has(next)) {
@@ -122,8 +123,8 @@ impl Fetch {
         Ok(())
     }
 
-    /// Whatever is in the list and not here, or here otherwise.
-    pub async fn missing(&mut self, wanted: &[ChunkDigest]) -> Result<()> {
+    /// Whatever is in the list and not here, or here otherwise, of a transfer of `total` bytes. With 0 no hours are waited for.
+    pub async fn missing(&mut self, wanted: &[ChunkDigest], total: u64) -> Result<()> {
         let missing = match &self.rows {
             Rows::Clear(landing) => landing.missing(wanted),
             Rows::Sealed(inbox) => inbox.missing(wanted),
@@ -132,6 +133,9 @@ impl Fetch {
         let mut rest = missing.into_iter();
         let mut failed = None;
         loop {
+            if rest.len() > 0 {
+                failed = failed.or_else(|| self.line.waits(total));
+            }
             while failed.is_none() && self.window.has_room() {
                 let Some(number) = rest.next() else { break };
                 self.window.ask(number);
@@ -218,6 +222,14 @@ impl Fetch {
 
     fn holds(&self, number: u64) -> bool {
         matches!(&self.rows, Rows::Clear(landing) if landing.holds(number))
+    }
+
+    /// Bytes that came in clear.
+    fn bytes(&self) -> u64 {
+        match &self.rows {
+            Rows::Clear(landing) => landing.bytes(),
+            Rows::Sealed(_) | Rows::Away => 0,
+        }
     }
 
     fn is_begun(&self) -> bool {

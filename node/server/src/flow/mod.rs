@@ -18,6 +18,8 @@ pub mod erasure;
 pub mod escrow;
 pub mod evidence;
 pub mod fetch;
+pub mod handout;
+pub mod hours;
 pub mod job;
 pub mod manifest;
 pub mod notice;
@@ -136,13 +138,17 @@ pub fn take_up(node: &Arc<Node>) -> Result<()> {
 }
 
 /// Takes up an exchange that waits for the network, because a person thinks that the line is back: what was said of the
-/// last try is forgotten, and the next one is made now.
-pub async fn resume(node: &Arc<Node>, exchange: &Exchange) -> Result<()> {
+/// last try is forgotten, and the next one is made now. With `any_hour` it waits for no hours of big transfers any more.
+pub async fn resume(node: &Arc<Node>, exchange: &Exchange, any_hour: bool) -> Result<()> {
     if exchange.stage.is_final() {
         return Ok(());
     }
     let key = exchange.key();
-    change(node, &key, |e| e.failure = None).await?;
+    change(node, &key, |e| {
+        e.failure = None;
+        e.any_hour |= any_hour;
+    })
+    .await?;
     node.outbox.kick(node, &exchange.peer);
     node.polls.soon(&exchange.peer);
     nudge(node, &key);

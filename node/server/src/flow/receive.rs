@@ -20,6 +20,7 @@ use store::Space;
 
 use super::delivery::send;
 use super::fetch::Fetch;
+use super::hours::ForHours;
 use super::protocol::{known, pids};
 use super::receipts::HandedOver;
 use super::{change, consumer, escrow, evidence, fail, receipts, sealing, statement};
@@ -40,6 +41,9 @@ pub const POLL_MAX: Duration = Duration::from_secs(5);
 /// Makes sure that the exchange is being received.
 pub fn ensure(node: &Arc<Node>, exchange: &Exchange) {
     let key = exchange.key();
+    if ForHours::of_exchange(node, exchange).is_some() {
+        return;
+    }
     let claimed = node.receiving.lock().is_ok_and(|mut set| set.insert(key.clone()));
     if !claimed {
         return;
@@ -183,6 +187,13 @@ impl Line {
         Ok(fresh)
     }
 
+    /// Why no further chunk is asked for now, of a transfer of so many bytes as far as is known: its hours have not come.
+    pub fn waits(&self, bytes: u64) -> Option<Error> {
+        let hours =
+            ForHours::of(&self.node, &self.exchange.peer, bytes).filter(|_| !self.exchange.any_hour)?;
+        Some(Error::Unavailable(hours.text(&self.exchange.id)))
+    }
+
     /// A GET of data: asks for a new token once when the old one is over; `None` when it is not written yet.
     pub async fn get(&self, tail: &str, bytes_max: usize) -> Result<Option<Answer>> {
         let mut address = self.address()?;
@@ -224,9 +235,11 @@ impl Line {
                 self.fetch_manifest().await?
             }
         };
+        let total = manifest.bytes;
+        change(&self.node, &self.exchange.key(), |e| e.bytes = Some(total)).await?;
         let wanted: Vec<ChunkDigest> = chunks(&manifest);
         fetch.fit(manifest.sealed.is_some(), manifest.chunk_size, wanted.len()).await?;
-        fetch.missing(&wanted).await?;
+        fetch.missing(&wanted, total).await?;
         let target = consumer::received_file(&self.node, &self.exchange.id);
         fetch.finish(wanted, dataplane::merkle::Sha256(*manifest.sha256.as_bytes()), target).await?;
         self.all_here(&manifest).await?;
@@ -266,7 +279,7 @@ impl Line {
     /// The inbox of sealed chunks as it lies on disk, with whatever it lost fetched again.
     async fn whole_inbox(self: &Arc<Self>, wanted: &[ChunkDigest]) -> Result<Inbox> {
         let mut fetch = Fetch::open(self, self.inbox(), true).await?;
-        fetch.missing(wanted).await?;
+        fetch.missing(wanted, 0).await?;
         fetch.into_inbox().await
     }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{manifest, receive, retention};
+use super::hours::{ForHours, held};
+use super::{handout, manifest, receive, retention};
 use crate::approvals;
 use crate::error::Result;
 use crate::line::Way;
@@ -36,6 +37,8 @@ pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
         "failure": exchange.failure,
         "waiting": waits.as_ref().map(Wait::text),
         "wait": waits.as_ref().map(Wait::view),
+        "delivered": delivered(node, exchange)?,
+        "out": handout::of(&node.dir, &exchange.id).map(|wish| json!({"file": wish.file, "problem": wish.problem})),
         "line": line(node, exchange)?,
         "obligations": exchange.obligations,
         "rows": exchange.rows,
@@ -58,6 +61,17 @@ pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
     }))
 }
 
+/// Whether the provider has what this node said last, as far as this node knows; null where nothing is asked any more.
+fn delivered(node: &Node, exchange: &Exchange) -> Result<Option<bool>> {
+    if exchange.stage.is_final() || exchange.side == Side::Provider {
+        return Ok(None);
+    }
+    let asked = exchange.negotiation.is_some() || exchange.transfer.is_some();
+    let key = String::from_utf8_lossy(&exchange.key()).into_owned();
+    let waits = outbox::waiting(node, &exchange.peer)?.iter().any(|(_, row)| row.exchange == key);
+    Ok(Some(asked && !waits))
+}
+
 /// How long an unanswered request is only slow, seconds.
 const SLOW_SECONDS: i64 = 30;
 
@@ -66,6 +80,10 @@ enum Wait {
     Network(ForNetwork),
     Approval(String),
     Answer,
+    /// For the hours of big transfers; with the exchange.
+    Hours(ForHours, String),
+    /// The rows are here, and could not be written where they are wanted.
+    Room(handout::Wish),
 }
 
 impl Wait {
@@ -74,6 +92,12 @@ impl Wait {
             Self::Network(network) => network.text(),
             Self::Approval(id) => format!(
                 "chờ phê duyệt {id} / waiting for the approval {id}; `tram approval list` shows it"
+            ),
+            Self::Hours(hours, id) => hours.text(id),
+            Self::Room(wish) => format!(
+                "dữ liệu đã về, chưa ghi được vào {file} / the rows are here and could not be written to {file}: {why}",
+                file = wish.file.display(),
+                why = wish.problem.as_deref().unwrap_or("-"),
             ),
             Self::Answer => "bên cung cấp đã nhận yêu cầu và chưa trả lời; có thể phải có người phê duyệt / the provider has the request and has not answered; a person there may have to approve it".to_owned(),
         }
@@ -84,6 +108,8 @@ impl Wait {
             Self::Network(network) => network.view(),
             Self::Approval(id) => json!({"for": "approval", "approval": id}),
             Self::Answer => json!({"for": "answer"}),
+            Self::Hours(hours, _) => hours.view(),
+            Self::Room(wish) => json!({"for": "file", "file": wish.file, "reason": wish.problem}),
         }
     }
 }
@@ -91,7 +117,11 @@ impl Wait {
 /// What the exchange waits for, if it waits: for the network, or for people.
 fn waiting(node: &Node, exchange: &Exchange) -> Result<Option<Wait>> {
     if exchange.stage.is_final() {
-        return Ok(None);
+        let wish = handout::of(&node.dir, &exchange.id).filter(|wish| wish.problem.is_some());
+        return Ok(wish.map(Wait::Room));
+    }
+    if let Some(hours) = ForHours::of_exchange(node, exchange) {
+        return Ok(Some(Wait::Hours(hours, exchange.id.clone())));
     }
     let key = String::from_utf8_lossy(&exchange.key()).into_owned();
     let rows = outbox::waiting(node, &exchange.peer)?;
@@ -147,11 +177,4 @@ fn line(node: &Node, exchange: &Exchange) -> Result<Option<Value>> {
         "bytes_per_second": rate,
         "seconds_left": seconds,
     })))
-}
-
-/// Bytes of the rows in an inbox. One that cannot be read has none.
-fn held(inbox: &std::path::Path) -> u64 {
-    let files = std::fs::read_dir(inbox).into_iter().flatten().flatten();
-    let chunks = files.filter(|file| file.path().extension().is_some_and(|e| e == "chunk" || e == "part"));
-    chunks.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }

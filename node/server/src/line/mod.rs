@@ -1,8 +1,9 @@
 //! The lines to peers: what people set about them ([`settings`]), how fast data may go ([`pace`]), how fast it went, what
-//! follows from that for the size of chunks, and what waits ([`waiting`]).
+//! follows from that for the size of chunks, when big transfers may go ([`hours`]), and what waits ([`waiting`]).
 //!
 //! What this is not: transport. Requests go out in [`crate::outbound`] and come in by [`crate::peer`]; both ask here.
 
+pub mod hours;
 pub mod pace;
 pub mod settings;
 pub mod waiting;
@@ -99,6 +100,11 @@ impl Lines {
     /// Whether few bytes are to go to and from this peer: this node's own setting, or the peer's wish.
     pub fn low_data(&self, peer: &str) -> bool {
         self.settings.load().low_data(peer) || lock(&self.wishes).get(peer).copied().unwrap_or(false)
+    }
+
+    /// When big transfers may be fetched from this peer; at any time where nothing is set.
+    pub fn big(&self, peer: &str) -> Option<hours::Big> {
+        self.settings.load().big(peer)
     }
 
     /// What a peer's request says.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::hours::Big;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -30,6 +31,9 @@ pub struct Limits {
     /// Whether every byte counts: the smallest chunks, catalogs and logs of peers looked at more rarely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low_data: Option<bool>,
+    /// When big transfers may be fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub big: Option<Big>,
 }
 
 /// The whole file.
@@ -78,6 +82,7 @@ impl Settings {
             certs::ParticipantId::parse(id).map_err(|e| format!("[peers] `{id}`: {e}"))?;
         }
         for limits in self.peers.values().chain([&self.all]) {
+            limits.big.as_ref().map_or(Ok(()), Big::check)?;
             for cap in [limits.serve_bytes_per_second, limits.fetch_bytes_per_second].into_iter().flatten() {
                 if cap < CAP_MIN {
                     return Err(format!(
@@ -87,6 +92,11 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// The hours of big transfers from this peer: its own, or those for all.
+    pub fn big(&self, peer: &str) -> Option<Big> {
+        self.peers.get(peer).and_then(|limits| limits.big).or(self.all.big)
     }
 
     /// Whether low-data mode is on towards this peer.
@@ -105,8 +115,11 @@ mod tests {
 
     #[test]
     fn what_is_set_for_a_peer_goes_before_what_is_set_for_all() {
-        let text = "[all]\nlow_data = true\nserve_bytes_per_second = 8000\n[peers.\"urn:agency:vn:b\"]\nlow_data = false\n";
+        let text = "[all]\nlow_data = true\nserve_bytes_per_second = 8000\n[all.big]\nmb = 50\nfrom = \"20:00\"\nto = \"06:00\"\n\
+                    [peers.\"urn:agency:vn:b\"]\nlow_data = false\n[peers.\"urn:agency:vn:b\".big]\nmb = 9\nfrom = \"12:00\"\nto = \"13:00\"\n";
         let settings = Settings::parse(text).unwrap();
+        let mb = |peer| settings.big(peer).map(|big| big.mb);
+        assert_eq!((mb("urn:agency:vn:a"), mb("urn:agency:vn:b")), (Some(50), Some(9)));
         assert!(settings.low_data("urn:agency:vn:a") && !settings.low_data("urn:agency:vn:b"));
         assert!(!Settings::default().low_data("urn:agency:vn:a"));
         let dir = tempfile::tempdir().unwrap();
@@ -123,6 +136,9 @@ mod tests {
             ("[all]\nfetch_bytes = 5000\n", "fetch_bytes"),
             ("[peers.\"a peer\"]\nlow_data = true\n", "a peer"),
             ("low_data = true\n", "low_data"),
+            ("[all.big]\nmb = 0\nfrom = \"20:00\"\nto = \"06:00\"\n", "write 1 to"),
+            ("[all.big]\nmb = 5\nfrom = \"20:00\"\nto = \"6h\"\n", "20:00 or 06:30"),
+            ("[all.big]\nmb = 5\nfrom = \"20:00\"\nto = \"20:00\"\n", "two times"),
         ] {
             let error = Settings::parse(text).unwrap_err();
             assert!(error.contains(wants), "`{error}` should mention `{wants}`");

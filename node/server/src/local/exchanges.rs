@@ -210,9 +210,22 @@ pub fn find(node: &Node, id: &str) -> Result<Exchange> {
     found.ok_or_else(|| Error::not_found(format!("no exchange `{id}` here; `tram exchange list` shows them")))
 }
 
+/// Query of `POST /v1/exchanges/{id}/resume`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// Fetch at once, outside the hours of big transfers too.
+    #[serde(default)]
+    any_hour: bool,
+}
+
 /// `POST /v1/exchanges/{id}/resume`: tries at once what waits for the network.
-pub async fn resume(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
-    flow::resume(&node, &find(&node, &id)?).await?;
+pub async fn resume(
+    State(node): State<Arc<Node>>,
+    Segments(id): Segments<String>,
+    Params(how): Params<Resume>,
+) -> Result<Json<Value>> {
+    flow::resume(&node, &find(&node, &id)?, how.any_hour).await?;
     Ok(Json(view::exchange(&node, &find(&node, &id)?)?))
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::body::JsonBody;
 use crate::error::{Error, Result};
+use crate::line::hours::Big;
 use crate::line::settings::Limits;
 use crate::line::waiting;
 use crate::node::Node;
@@ -35,6 +36,17 @@ pub struct Set {
     /// `on`, `off`, or `unset`: as for all, off where nothing is said for all.
     #[serde(default)]
     low_data: Option<String>,
+    /// When big transfers may be fetched; `"none"` takes the hours away.
+    #[serde(default)]
+    big: Option<BigHours>,
+}
+
+/// Hours, or a word.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum BigHours {
+    Set(Big),
+    Word(String),
 }
 
 /// `POST /v1/line`
@@ -60,6 +72,19 @@ pub async fn set(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Set>) -
         Some("off") => Some(false),
         Some("unset") => None,
         Some(other) => return Err(Error::usage(format!("low_data `{other}`; write on, off or unset"))),
+    };
+    limits.big = match body.big {
+        None => limits.big,
+        Some(BigHours::Set(big)) => {
+            big.check().map_err(Error::Usage)?;
+            Some(big)
+        }
+        Some(BigHours::Word(word)) if word == "none" => None,
+        Some(BigHours::Word(word)) => {
+            return Err(Error::usage(format!(
+                "big `{word}`; write {{\"mb\", \"from\", \"to\"}} or \"none\""
+            )));
+        }
     };
     settings.peers.retain(|_, limits| *limits != Limits::default());
     node.lines.set(&node.dir, settings)?;
