@@ -4,7 +4,9 @@
 //! killed process fetches none of them again; a power cut costs at most what came since the last sync
 //! ([`SYNC_BYTES`]). What lies on disk is trusted only after it was hashed. The digest of the whole is taken while
 //! the chunks come, from the bytes that came, so the file is read again only where chunks came out of order. The
-//! file gets its name when it is complete, right and durable. All calls block on the disk.
+//! file gets its name when it is complete, right and durable. After a sync that failed the kernel may show bytes that never
+//! came to the disk: what was not synced before is forgotten ([`Landing::forget`]) and fetched again, and what is found
+//! at the opening is read from the disk and not from the kernel's memory. All calls block on the disk.
 //!
 //! **What it is not.** Sealed chunks lie one by one in an [`Inbox`]: they are opened later or handed to an auditor.
 //! Nothing here knows a chunk's size before the first one came, since the manifest comes last.
@@ -19,7 +21,7 @@ use sha2::Digest as _;
 
 use crate::limits::{CHUNK_BYTES_MAX, CHUNKS_MAX};
 use crate::merkle::{ChunkDigest, Sha256};
-use crate::spool::sync_file;
+use crate::spool::{sync_file, write_durably};
 use crate::{Accepted, DataError, Inbox};
 
 /// Bytes after which a sync is due: what a power cut may cost, and often enough that the disk works while chunks come.
@@ -44,22 +46,34 @@ pub struct Landing {
     hashed: u64,
     /// Bytes written since the last sync.
     unsynced: u64,
+    /// Chunks of which no sync is known, with the sync that they go with.
+    doubtful: BTreeMap<u64, Round>,
+    round: Round,
 }
+
+/// Which sync of a landing.
+type Round = u64;
 
 /// What has to be made durable; see [`Landing::due`].
 #[derive(Debug)]
 pub struct Due {
     rows: File,
     record: File,
+    round: Round,
 }
+
+/// That a sync went well; for [`Landing::synced`].
+#[derive(Debug, Clone, Copy)]
+pub struct Synced(Round);
 
 impl Due {
     /// Makes it durable. Blocks for as long as the disk takes.
     ///
     /// # Errors
-    /// [`DataError::Io`].
-    pub fn sync(self) -> Result<(), DataError> {
-        self.rows.sync_data().and_then(|()| self.record.sync_data()).map_err(DataError::io("sync the rows"))
+    /// [`DataError::Io`]; then [`Landing::forget`] is due, since no later sync would tell of it.
+    pub fn sync(self) -> Result<Synced, DataError> {
+        let done = sync(&self.rows).and_then(|()| sync(&self.record));
+        done.map(|()| Synced(self.round)).map_err(DataError::io("sync the rows"))
     }
 }
 
@@ -74,7 +88,10 @@ impl Landing {
         let record = open(&dir.join(RECORD_FILE))?;
         let whole = sha2::Sha256::new();
         let (dir, held) = (dir.to_owned(), BTreeMap::new());
-        let mut landing = Self { dir, rows, record, stride: None, held, whole, hashed: 0, unsynced: 0 };
+        let (doubtful, round) = (BTreeMap::new(), 0);
+        let mut landing =
+            Self { dir, rows, record, stride: None, held, whole, hashed: 0, unsynced: 0, doubtful, round };
+        landing.trust_the_disk_alone()?;
         landing.look_again()?;
         Ok(landing)
     }
@@ -105,9 +122,10 @@ impl Landing {
             None => return Err(DataError::NoChunk(number)),
         };
         self.rows.write_all_at(bytes, number * stride).map_err(DataError::io("write the rows"))?;
-        let line = format!("{number} {stride} {len} {digest}\n");
+        let line = entry(number, stride, &chunk);
         (&self.record).write_all(line.as_bytes()).map_err(DataError::io("write the record of the rows"))?;
         self.held.insert(number, chunk);
+        self.doubtful.insert(number, self.round);
         self.unsynced += len;
         if number < self.hashed {
             // Another chunk in a place that was hashed already.
@@ -131,7 +149,37 @@ impl Landing {
         }
         self.unsynced = 0;
         let twice = |file: &File| file.try_clone().map_err(DataError::io("sync the rows"));
-        Ok(Some(Due { rows: twice(&self.rows)?, record: twice(&self.record)? }))
+        let due = Due { rows: twice(&self.rows)?, record: twice(&self.record)?, round: self.round };
+        self.round += 1;
+        Ok(Some(due))
+    }
+
+    /// Hears that a sync went well.
+    pub fn synced(&mut self, done: Synced) {
+        self.doubtful.retain(|_, round| *round > done.0);
+    }
+
+    /// Forgets, durably, every chunk of which no sync is known: one failed, and the kernel tells of that once. They are
+    /// missing now, and written anew when they come again.
+    ///
+    /// # Errors
+    /// [`DataError::Io`]; the record is then gone, and everything is begun anew.
+    pub fn forget(&mut self) -> Result<(), DataError> {
+        for number in std::mem::take(&mut self.doubtful).keys() {
+            self.held.remove(number);
+        }
+        (self.whole, self.hashed, self.unsynced) = (sha2::Sha256::new(), 0, 0);
+        let stride = self.stride.unwrap_or(0);
+        let lines = self.held.iter().map(|(number, chunk)| entry(*number, stride, chunk)).collect::<String>();
+        let written = write_durably(&self.dir, RECORD_FILE, lines.as_bytes());
+        let path = self.dir.join(RECORD_FILE);
+        if written.is_err() {
+            // A record that may name what is not there is worse than none.
+            let _ = fs::remove_file(&path);
+            self.held.clear();
+        }
+        self.record = open(&path)?;
+        written
     }
 
     /// Whether the length of a full chunk is known: before, only chunk 0 can be taken.
@@ -193,12 +241,15 @@ impl Landing {
             self.held.retain(|number, _| *number < count);
         }
         self.hash_on()?;
-        if Sha256(self.whole.finalize().into()) != *sha256 {
+        if Sha256(std::mem::take(&mut self.whole).finalize().into()) != *sha256 {
             return Err(DataError::WholeMismatch("its digest differs"));
         }
         let bytes = manifest.iter().map(|chunk| chunk.len).sum();
         let io = DataError::io("make the received file durable");
-        self.rows.set_len(bytes).and_then(|()| self.rows.sync_all()).map_err(io)?;
+        if let Err(error) = self.rows.set_len(bytes).and_then(|()| sync(&self.rows)) {
+            self.forget()?;
+            return Err(io(error));
+        }
         name(&self.dir.join(ROWS_FILE), target)?;
         match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => sync_file(parent)?,
@@ -221,6 +272,15 @@ impl Landing {
             fs::remove_file(self.dir.join(file)).map_err(DataError::io("remove the rows"))?;
         }
         Ok(inbox)
+    }
+
+    /// Lets what is read next come from the disk: what an earlier process wrote may lie in the kernel's memory alone, and
+    /// count there as written although a sync of it failed.
+    fn trust_the_disk_alone(&self) -> Result<(), DataError> {
+        let told = sync(&self.rows).and_then(|()| {
+            rustix::fs::fadvise(&self.rows, 0, None, rustix::fs::Advice::DontNeed).map_err(io::Error::from)
+        });
+        told.map_err(DataError::io("sync the rows"))
     }
 
     /// Believes of the record what the file bears out.
@@ -262,6 +322,7 @@ impl Landing {
         let emptied = self.record.set_len(0).and_then(|()| self.rows.set_len(0));
         emptied.map_err(DataError::io("begin the rows anew"))?;
         self.held.clear();
+        self.doubtful.clear();
         (self.stride, self.whole, self.hashed, self.unsynced) = (None, sha2::Sha256::new(), 0, 0);
         Ok(())
     }
@@ -295,6 +356,20 @@ fn open(path: &Path) -> Result<File, DataError> {
     options.open(path).map_err(DataError::io("open the rows"))
 }
 
+/// Makes a file durable.
+fn sync(file: &File) -> io::Result<()> {
+    #[cfg(test)]
+    if tests::disk_fails() {
+        return Err(io::Error::other("the disk fails, as the test has it"));
+    }
+    file.sync_all()
+}
+
+/// The line of a chunk.
+fn entry(number: u64, stride: u64, chunk: &ChunkDigest) -> String {
+    format!("{number} {stride} {} {}\n", chunk.len, chunk.sha256)
+}
+
 /// One line of the record: number, stride, length, digest.
 fn line(line: &[u8]) -> Option<(u64, u64, ChunkDigest)> {
     let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
@@ -322,3 +397,6 @@ fn name(part: &Path, target: &Path) -> Result<(), DataError> {
     };
     renamed.map_err(DataError::io("name the received file"))
 }
+
+#[cfg(test)]
+mod tests;

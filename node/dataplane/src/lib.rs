@@ -55,7 +55,7 @@ pub use error::{DataError, Problem};
 pub use inbox::{Accepted, Inbox};
 pub use inspect::{FileReport, Inspection, inspect, validate};
 pub use joining::{JoinKind, Joined, Joining, Step, Table, join};
-pub use landing::{Due, Landing};
+pub use landing::{Due, Landing, Synced};
 pub use limits::Limits;
 pub use narrow::{Narrowing, narrowing};
 pub use parts::{ColumnStats, Part, PartLimits, PartsSummary, write_parts};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataplane::merkle::Sha256;
-use dataplane::{Accepted, ChunkDigest, DataError, Inbox, Landing};
+use dataplane::{Accepted, ChunkDigest, DataError, Inbox, Landing, Synced};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -39,7 +39,7 @@ pub struct Fetch {
     folder: PathBuf,
     rows: Rows,
     window: Window,
-    syncing: Option<JoinHandle<std::result::Result<(), DataError>>>,
+    syncing: Option<JoinHandle<std::result::Result<Synced, DataError>>>,
 }
 
 impl Fetch {
@@ -212,11 +212,26 @@ impl Fetch {
         }
     }
 
-    /// Waits for the sync that is under way.
+    /// Waits for the sync that is under way. Where it failed, what came since the last good one is thrown away, and the step
+    /// ends: it is fetched again when the exchange is taken up.
     async fn synced(&mut self) -> Result<()> {
-        match self.syncing.take() {
-            Some(sync) => sync.await.map_err(Error::internal)?.map_err(told),
-            None => Ok(()),
+        let Some(sync) = self.syncing.take() else { return Ok(()) };
+        let done = sync.await.map_err(Error::internal)?;
+        match (done, std::mem::replace(&mut self.rows, Rows::Away)) {
+            (Ok(done), Rows::Clear(mut landing)) => {
+                landing.synced(done);
+                self.rows = Rows::Clear(landing);
+                Ok(())
+            }
+            (Err(error), Rows::Clear(mut landing)) => {
+                tracing::error!(exchange = self.line.exchange.id, %error, "the disk did not take what came; it is fetched again");
+                blocking(move || landing.forget()).await?;
+                Err(told(error))
+            }
+            (done, other) => {
+                self.rows = other;
+                done.map(|_| ()).map_err(told)
+            }
         }
     }
 
