@@ -193,6 +193,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     let peers = Peers::open(dir, &descriptor, now)?;
     let (nonces, mark) = nonces(&store, now)?;
     let lines = crate::line::Lines::new(crate::line::settings::Settings::read(dir)?);
+    lines.recall(dir, now);
     let catalogs = crate::crawl::Catalogs::open(&store)?;
     let watch = crate::witness::Watch::open(dir, descriptor.descriptor(), &keys)?;
     let token = URL_SAFE_NO_PAD.encode(crate::operation::random::<32>()?);
@@ -352,6 +353,9 @@ pub async fn close(node: &Arc<Node>) {
     let tasks = node.tasks.lock().map(|mut t| std::mem::take(&mut *t)).unwrap_or_default();
     for task in tasks {
         let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, task).await;
+    }
+    if let Err(error) = node.lines.keep(&node.dir, node.clock.now(), true) {
+        tracing::warn!(%error, "the measured rates could not be kept");
     }
     let run = RunFile::path(&node.dir);
     if RunFile::read(&node.dir).is_some_and(|r| r.token == node.token) {

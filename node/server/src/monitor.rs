@@ -30,6 +30,7 @@ async fn tick(node: &Arc<Node>) {
     note("old versions", crate::versions::needs::sweep(node).await);
     note("old files", crate::releases::sweep(node));
     note("files for rows that came", flow::handout::sweep(node).await);
+    note("rates of lines", node.lines.keep(&node.dir, node.clock.now(), false));
     note("reminders of retention", flow::retention::remind(node).await);
     for key in flow::unfinished(node) {
         if let Err(error) = look_at(node, &key).await {

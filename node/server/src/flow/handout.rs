@@ -134,9 +134,12 @@ pub async fn sweep(node: &Arc<Node>) -> Result<()> {
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(id) = name.strip_suffix(".json").filter(|id| path(&node.dir, id).is_ok()) else { continue };
-        let (node, id) = (node.clone(), id.to_owned());
-        // One at a time, so that a folder of wishes does not fill the disk's queue.
-        tokio::task::spawn_blocking(move || look_at(&node, &id)).await.map_err(Error::internal)??;
+        let (owner, wanted) = (node.clone(), id.to_owned());
+        // One at a time, so that a folder of wishes does not fill the disk's queue; one that fails holds up no other.
+        let seen = tokio::task::spawn_blocking(move || look_at(&owner, &wanted)).await;
+        if let Err(error) = seen.map_err(Error::internal).and_then(|seen| seen) {
+            tracing::warn!(exchange = id, %error, "a wish for a file could not be seen to");
+        }
     }
     Ok(())
 }

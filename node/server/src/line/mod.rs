@@ -5,10 +5,12 @@
 
 pub mod hours;
 pub mod pace;
+mod rates;
 pub mod settings;
 pub mod waiting;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ const MEASURED_BYTES_MIN: u64 = 32 << 10;
 const NEWEST_WEIGHT: u64 = 1;
 /// How long one chunk should take over a slow line: what is lost when a line dies in the middle of it.
 const CHUNK_SECONDS: u64 = 30;
+
+/// How often measured rates are kept, seconds: each time is a write to the disk.
+const KEEP_SECONDS: i64 = 600;
 
 /// What a low-data line is spared, with the pause between two times, seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +70,9 @@ pub struct Lines {
     pacers: Mutex<Pacers>,
     /// Bytes a second as measured.
     measured: Mutex<HashMap<(Way, String), u64>>,
+    /// Whether something was measured since the rates were kept, and when that was, Unix seconds.
+    unkept: AtomicBool,
+    kept: AtomicI64,
     /// What each peer's newest request said of low data.
     wishes: Mutex<HashMap<String, bool>>,
     /// When what is spared was last sent, Unix seconds.
@@ -78,6 +86,8 @@ impl Lines {
             settings: ArcSwap::from_pointee(settings),
             pacers: Mutex::default(),
             measured: Mutex::default(),
+            unkept: AtomicBool::new(false),
+            kept: AtomicI64::new(0),
             wishes: Mutex::default(),
             sent: Mutex::default(),
         }
@@ -154,6 +164,25 @@ impl Lines {
         caps.into_iter().flatten().map(one).collect()
     }
 
+    /// Takes up what was measured before a restart.
+    pub fn recall(&self, dir: &std::path::Path, now: i64) {
+        lock(&self.measured).extend(rates::Rates::read(dir, now));
+    }
+
+    /// Keeps what was measured, if anything was and it was not done a short while ago; with `leaving` in any case.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn keep(&self, dir: &std::path::Path, now: i64, leaving: bool) -> Result<()> {
+        let recent = now.saturating_sub(self.kept.load(Ordering::Relaxed)) < KEEP_SECONDS;
+        if (recent && !leaving) || !self.unkept.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.kept.store(now, Ordering::Relaxed);
+        let rates = rates::Rates::of(lock(&self.measured).iter(), now);
+        rates.write(dir)
+    }
+
     /// Takes down how long so many bytes took.
     pub fn measure(&self, way: Way, peer: &str, bytes: u64, took: Duration) {
         if bytes < MEASURED_BYTES_MIN {
@@ -161,6 +190,7 @@ impl Lines {
         }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
         let rate = (bytes.saturating_mul(1_000_000) / micros).max(1);
+        self.unkept.store(true, Ordering::Relaxed);
         let mut measured = lock(&self.measured);
         let known = measured.entry((way, peer.to_owned())).or_insert(rate);
         *known = (*known / 4 * (4 - NEWEST_WEIGHT)).saturating_add(rate / 4 * NEWEST_WEIGHT).max(1);
@@ -226,6 +256,35 @@ mod tests {
         lines.measure(Way::Serve, PEER, 1_000, Duration::from_secs(1_000));
         assert_eq!(lines.rate(Way::Serve, PEER), Some(100), "a small answer says nothing of the rate");
         assert_eq!(lines.rate(Way::Fetch, PEER), None, "the other way was not measured");
+    }
+
+    #[test]
+    fn what_was_measured_outlives_a_restart_and_what_is_old_or_damaged_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("run/rates.json");
+        std::fs::create_dir(dir.path().join("run")).unwrap();
+        let (before, now) = (lines(""), 1_000_000_000);
+        before.keep(dir.path(), now, true).unwrap();
+        assert!(!file.exists(), "nothing was measured");
+        before.measure(Way::Serve, PEER, 64_000, Duration::from_secs(8));
+        before.keep(dir.path(), now, false).unwrap();
+        // Measured again at once: not written for each chunk, and when the node stops.
+        before.measure(Way::Fetch, PEER, 1_000_000, Duration::from_secs(1));
+        before.keep(dir.path(), now + 1, false).unwrap();
+        let after = |now: i64| {
+            let lines = lines("");
+            lines.recall(dir.path(), now);
+            (lines.rate(Way::Serve, PEER), lines.rate(Way::Fetch, PEER), lines.chunk_bytes(PEER))
+        };
+        assert_eq!(after(now + 5), (Some(8_000), None, 256 << 10));
+        before.keep(dir.path(), now + 2, true).unwrap();
+        assert_eq!(after(now + 5), (Some(8_000), Some(1_000_000), 256 << 10));
+        assert_eq!(after(now + 31 * 86_400), (None, None, 4 << 20), "too old");
+        assert_eq!(after(now - 60), (None, None, 4 << 20), "of a clock that was wrong");
+        for damaged in ["", "{", r#"{"at": 1000000000, "serve": {"urn:agency:vn:b": 0}, "fetch": {}}"#] {
+            std::fs::write(&file, damaged).unwrap();
+            assert_eq!(after(now + 5).0, None, "{damaged}");
+        }
     }
 
     #[test]
