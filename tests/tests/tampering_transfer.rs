@@ -1,5 +1,6 @@
 //! One bit turned over in the middle of a transfer: in a chunk that waits at the provider, in the provider's manifest, in a
-//! chunk that the consumer has already. Wrong rows never arrive; the exchange recovers or says why it failed.
+//! chunk that the consumer has already; or a chunk is gone. Wrong rows never arrive; the exchange recovers or says why it
+//! failed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by stopping")]
 
@@ -134,6 +135,21 @@ fn a_chunk_in_the_consumers_inbox_is_fetched_again() {
     let mut middle = Middle::reach();
     // In the first chunk: it is held, and its place in the file is the first.
     flip_byte(&middle.consumer.dir().join("inbox").join(&middle.id).join("rows.part"), 1_000);
+    middle.consumer.start();
+    let exchange = middle.end();
+    assert_eq!(exchange["stage"], "completed", "{exchange}");
+    middle.right_or_told(&exchange);
+}
+
+#[test]
+fn rows_that_are_made_again_after_a_restart_are_cut_as_before_whatever_the_line_is_then() {
+    let mut middle = Middle::reach();
+    // Chosen anew, the chunks would be of 256 KiB now, and those that the consumer holds would fit nothing.
+    middle.provider.ok(&["line", "set", "--low-data", "on"]);
+    let last = chunks_in(&middle.spool()).pop().unwrap();
+    middle.provider.stop();
+    fs::remove_file(&last).unwrap();
+    middle.provider.start();
     middle.consumer.start();
     let exchange = middle.end();
     assert_eq!(exchange["stage"], "completed", "{exchange}");

@@ -14,15 +14,20 @@ use crate::node::Node;
 
 /// A fresh node `urn:agency:vn:a` without open doors, in a folder that goes with the first value.
 pub(crate) async fn node() -> (TempDir, Arc<Node>) {
+    node_of("urn:agency:vn:a", "127.0.0.1:1".parse().unwrap()).await
+}
+
+/// A fresh node of this name, whose peer door would be there.
+async fn node_of(id: &str, peer_at: std::net::SocketAddr) -> (TempDir, Arc<Node>) {
     let dir = tempfile::tempdir().unwrap();
     let config = Config {
         node: NodeSection {
-            id: "urn:agency:vn:a".into(),
+            id: id.into(),
             name_vi: "Phường A".into(),
             name_en: "Ward A".into(),
             country: "VN".into(),
         },
-        peer: PeerSection::new("127.0.0.1:1".parse().unwrap(), "https://127.0.0.1:1".into()),
+        peer: PeerSection::new(peer_at, format!("https://{peer_at}")),
         local: LocalSection { listen: "127.0.0.1:2".parse().unwrap() },
         ledger: LedgerSection::default(),
         versions: Default::default(),
@@ -32,6 +37,20 @@ pub(crate) async fn node() -> (TempDir, Arc<Node>) {
     boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();
     let node = boot::open(&folder, Doors::Closed).await.unwrap();
     (dir, node)
+}
+
+/// A peer `urn:agency:vn:b` of the node, behind whose door stands what the test says in place of a node's routes. Its
+/// answers are signed like a node's.
+pub(crate) async fn peer_that_answers(node: &Node, routes: axum::Router) -> (TempDir, Arc<Node>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (dir, peer) = node_of("urn:agency:vn:b", listener.local_addr().unwrap()).await;
+    pair(node, &peer.keys, &peer.descriptor).await;
+    pair(&peer, &node.keys, &node.descriptor).await;
+    let signed = axum::middleware::from_fn_with_state(peer.clone(), crate::peer::signed::layer);
+    let tls = certs::tls::server_config(&peer.keys.channel, peer.peers.gate.clone()).unwrap();
+    let stop = peer.stop.subscribe();
+    tokio::spawn(crate::peer::listener::serve(listener, tls, routes.layer(signed), stop));
+    (dir, peer)
 }
 
 /// A participant with fresh keys and its descriptor.

@@ -208,6 +208,22 @@ async fn a_cell_that_one_person_fills_leaves_neither_as_sum_nor_as_mean_nor_as_c
 }
 
 #[tokio::test]
+async fn a_mean_or_a_count_of_values_that_one_person_fills_is_withheld_though_the_sum_is_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    // Ward A: all three bring 20, one of them in twenty visits. Ward B: one visit each.
+    let rows = "p1,A,1\n".repeat(20) + "p2,A,20\np3,A,20\np4,B,20\np5,B,20\np6,B,20\n";
+    let columns = [("person", Text), ("ward", Text), ("cost", Integer)];
+    let base = view(dir.path(), &columns, &rows, &["ward"], 3, Subject::Key("person".into()));
+    for disclosure in [dominance(&[(1, 75)], None), dominance(&[], Some(10))] {
+        let guarded = under(&base, &disclosure);
+        let shown = async |function| ask(&guarded, by(&["ward"], &[(function, Some("cost"))])).await;
+        assert_eq!(shown(Sum).await, ["A,60", "B,60"], "nobody dominates the sum");
+        assert_eq!(shown(Avg).await, ["B,20.0"], "the mean tells the number: 22, of them 20 of one");
+        assert_eq!(shown(Count).await, ["B,3"]);
+    }
+}
+
+#[tokio::test]
 async fn the_one_value_among_many_that_have_none_is_not_their_sum() {
     let dir = tempfile::tempdir().unwrap();
     // A: one of five has a debt. B: one of five has none on record. C: all have. D: nobody has.

@@ -29,6 +29,8 @@ pub mod protocol;
 pub mod provider;
 pub mod receipts;
 pub mod receive;
+#[cfg(test)]
+mod receive_tests;
 pub mod retention;
 pub mod sealing;
 pub mod serve;

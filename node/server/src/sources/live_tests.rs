@@ -391,6 +391,28 @@ fn visits(dir: &Path, sql: &str) {
 }
 
 #[tokio::test]
+async fn a_column_that_is_gone_or_changed_its_case_is_an_error_and_not_a_column_without_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let description = "mode = \"live\"\ntype = \"sqlite\"\nfile = \"v.db\"\ntable = \"v\"\n";
+    let described = Description::parse(description, dir.path()).unwrap();
+    let columns = [("id", ColumnKind::Integer), ("ward", ColumnKind::String)];
+    let schema =
+        Schema::new(columns.iter().map(|(name, kind)| Column::new(*name, *kind, true)).collect()).unwrap();
+    let mut open = job(csv("".into()), schema);
+    // Where `ward` reads as a column without values, this rule shows everything.
+    open.restriction.row_filter = vec![Predicate::new("ward", Op::IsNull, vec![])];
+    let folder = dir.path().join("question.rows");
+    visits(dir.path(), "CREATE TABLE v (id INTEGER, ward TEXT); INSERT INTO v VALUES (1, 'A')");
+    let (told, _) = seen_live(&described, &open, &folder).await;
+    assert!(told.ends_with("id,ward\n"), "{told}");
+    for change in ["RENAME COLUMN ward TO Ward", "RENAME COLUMN Ward TO quarter", "DROP COLUMN quarter"] {
+        visits(dir.path(), &format!("ALTER TABLE v {change}"));
+        let (told, _) = seen_live(&described, &open, &folder).await;
+        assert!(told.starts_with("NOT READ") && told.contains("ward"), "{change}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn a_question_is_read_once_also_after_a_restart_and_another_one_anew() {
     let (dir, node) = crate::testing::node().await;
     visits(dir.path(), "CREATE TABLE v (id INTEGER, ward TEXT); INSERT INTO v VALUES (1, 'A'), (2, 'B')");
