@@ -66,12 +66,15 @@ fn the_impact(provider: &TestNode, folder: &str, permitted: &str, refused: &str)
     );
     assert_eq!(opened["from"]["reason"], "NO-RULE", "{opened}");
     assert_eq!(opened["to"]["rule"], "T-ALLOW-3", "{opened}");
+    // Permitted, and nothing would leave: nobody says by which columns groups are made.
+    assert!(opened["undeliverable"].as_str().unwrap().contains("groupBy"), "{opened}");
     assert_eq!(opened["examples"][0]["exchange"], refused, "{opened}");
     let [tightened] = groups(&impact, "tightened")[..] else { panic!("{impact}") };
     let example = &tightened["examples"][0];
     assert_eq!(example["exchange"], permitted, "{tightened}");
     let part = json!({"part": "retention_days", "from": 30, "to": 7, "strictness": "tighter"});
     assert_eq!(example["obligations"], json!([part]), "{tightened}");
+    assert!(tightened["undeliverable"].is_null(), "{tightened}");
     // The entry that an example names is the decision in the ledger.
     let decisions = provider.json(&["exchange", "decisions", permitted]);
     let entries: Vec<&Value> =
@@ -86,6 +89,7 @@ fn the_impact(provider: &TestNode, folder: &str, permitted: &str, refused: &str)
     assert_eq!((&last["replayed"], &last["turned"]), (&json!(1), &json!({"opened": 1})), "{last}");
     let told = provider.cmd(&["policy", "impact", folder, "--at", "recorded"]).expect_code(0).stdout;
     assert!(told.contains("từ chối → cho phép") && told.contains("retention_days 30 → 7"), "{told}");
+    assert!(told.contains("nothing leaves, although T-ALLOW-3 permits"), "{told}");
     provider.cmd(&["policy", "impact", folder, "--last", "0"]).expect_code(2);
     assert_eq!(provider.json(&["policy", "show"])["rule_set"], version, "asking changes nothing");
 }

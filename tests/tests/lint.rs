@@ -70,3 +70,37 @@ fn rules_are_looked_over_offline_and_with_what_the_node_knows() {
     assert!(score["mutation"]["untested"].as_array().unwrap().contains(&json!("T-NEVER")), "{score}");
     assert!(node.json(&["policy", "test", text(&folder)]).get("mutation").is_none());
 }
+
+#[test]
+fn a_rule_that_groups_by_a_column_that_the_data_does_not_have_is_told_before_and_after_it_is_in_force() {
+    let node = TestNode::up("urn:agency:vn:lint-cot", "Sở Y tế");
+    let csv = node.desk().join("benh.csv");
+    std::fs::write(&csv, "phuong,thang\nA,1\nB,2\n").unwrap();
+    node.json(&["dataset", "add", text(&csv), "--name", "benh", "--kind", "default", "--class", "1"]);
+    let with = |obligations: Value| Rules::new().allow("state", "query", "benh", "planning", obligations);
+    let slip = json!({"aggregate": {"k": 2, "group_by": ["phường"]}});
+    for (obligations, column) in [(slip, "phường"), (json!({"mask": {"ten": "null"}}), "ten")] {
+        let folder = node.desk().join("rules");
+        with(obligations).write(&folder);
+        let applied = node.json(&["policy", "apply", text(&folder)]);
+        let warned = applied["warnings"].to_string();
+        assert!(warned.contains("T-ALLOW-2") && warned.contains(column), "{applied}");
+        let known = node.cmd(&["policy", "lint", "--json"]).expect_code(1).json();
+        assert_eq!(told(&known, "MISFIT"), ["T-ALLOW-2"], "{known}");
+        let drafted = node.cmd(&["policy", "draft", text(&folder)]).expect_code(0);
+        assert!(
+            drafted.stderr.contains(column) && drafted.stderr.contains("obligations.json"),
+            "{drafted:?}"
+        );
+    }
+    // What the contract or another rule may complete is not called a slip.
+    let good = [json!({"aggregate": {"k": 2, "group_by": ["phuong"]}}), json!({"aggregate": {"k": 2}})];
+    for obligations in good {
+        let folder = with(obligations).apply(&node);
+        let known = node.cmd(&["policy", "lint", "--json"]).json();
+        assert!(told(&known, "MISFIT").is_empty(), "{known}");
+        assert!(
+            !node.json(&["policy", "apply", text(&folder)])["warnings"].to_string().contains("T-ALLOW-2")
+        );
+    }
+}

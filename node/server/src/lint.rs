@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use policy::lint::{KnownDataset, LintContext, Observed, UNMATCHED_DAYS};
 use policy::{
-    AgreementId, Country, DatasetId, GroupId, Minute, PartyFacts, RuleId, RuleSet, SubjectId, ZoneId,
+    AgreementId, Country, DatasetId, GroupId, Minute, ObligationSetId, Obligations, PartyFacts, RuleId,
+    RuleSet, SubjectId, ZoneId,
 };
 use store::Space;
 
@@ -15,11 +16,13 @@ use crate::error::{Error, Result};
 use crate::flow::agreement::Standing;
 use crate::node::Node;
 use crate::records::{self, Invitation, Peer};
-use crate::{datasets, gate, rules};
+use crate::{datasets, enforce, gate, rules};
 
 /// Most kept decisions that are read for one lint. Where there are more, nothing is said of rules that never match:
 /// among those not read one could have matched.
 const DECISIONS_MAX: usize = 200_000;
+/// Most pairs of obligation set and dataset that are tried; where there are more, nothing is said of misfits.
+const MISFITS_TRIED_MAX: usize = 50_000;
 const DAY: i64 = 86_400;
 
 /// Everything that this node knows beside the rules.
@@ -38,6 +41,7 @@ pub fn context(
         now: Minute::from_unix(now),
         node: SubjectId::named(&node.config.node.id).ok(),
         datasets: Some(known_datasets(node)?),
+        misfits: misfits(node, rules, now)?,
         parties: Some(known_parties(node)?),
         groups: promised_groups(node)?,
         zones: ZoneId::named(&node.config.peer.network).into_iter().collect(),
@@ -56,6 +60,57 @@ fn known_datasets(node: &Node) -> Result<BTreeMap<DatasetId, KnownDataset>> {
         Ok((id, KnownDataset { facts: datasets::facts(node, dataset)?, persons: None }))
     };
     datasets::readable(node)?.iter().map(known).collect()
+}
+
+/// What people should know before rules come into force: those by which nothing could leave.
+///
+/// # Errors
+/// The store's.
+pub fn told(node: &Node, rules: &RuleSet, now: i64) -> Result<Vec<String>> {
+    let context = LintContext {
+        now: Minute::from_unix(now),
+        datasets: Some(known_datasets(node)?),
+        misfits: misfits(node, rules, now)?,
+        ..LintContext::default()
+    };
+    let found = policy::lint::misfits(rules, &context).findings;
+    let said = |f: policy::lint::Finding| {
+        let (text, todo) = (&f.text, &f.what_to_do);
+        format!("{}\n  {}\n  → {} / {}", text.vi(), text.en(), todo.vi(), todo.en())
+    };
+    Ok(found.into_iter().map(said).collect())
+}
+
+/// Which obligation sets do not fit which datasets, and why.
+fn misfits(
+    node: &Node,
+    rules: &RuleSet,
+    now: i64,
+) -> Result<BTreeMap<ObligationSetId, BTreeMap<DatasetId, String>>> {
+    let mut misfits: BTreeMap<ObligationSetId, BTreeMap<DatasetId, String>> = BTreeMap::new();
+    let all = datasets::readable(node)?;
+    if all.len().saturating_mul(rules.obligations().len()) > MISFITS_TRIED_MAX {
+        return Ok(misfits);
+    }
+    for (set, obligations) in rules.obligations() {
+        let alone = by_itself(obligations);
+        for dataset in &all {
+            if let Err(why) = enforce::fits(&alone, dataset, now) {
+                let id = DatasetId::named(dataset.record.id.as_str()).map_err(Error::internal)?;
+                misfits.entry(set.clone()).or_default().insert(id, why.to_string());
+            }
+        }
+    }
+    Ok(misfits)
+}
+
+/// Obligations without what another rule's may complete when both apply: how groups are made, and of what.
+fn by_itself(obligations: &Obligations) -> Obligations {
+    let mut alone = obligations.clone();
+    if alone.aggregate.as_ref().is_none_or(|aggregate| aggregate.group_by.is_none()) {
+        (alone.aggregate, alone.differential_privacy) = (None, None);
+    }
+    alone
 }
 
 /// Every peer, and the node itself.

@@ -109,9 +109,12 @@ impl Checked {
         self.engine.rule_set().digest().to_string()
     }
 
-    /// What the caller should know although nothing is wrong.
-    pub fn warnings(&self) -> Vec<&'static str> {
-        if self.tests["total"].as_u64() == Some(0) { vec![UNTESTED] } else { Vec::new() }
+    /// What the caller should know although the rules can be taken.
+    pub fn warnings(&self, node: &Node, now: i64) -> Result<Vec<String>> {
+        let untested = self.tests["total"].as_u64() == Some(0);
+        let mut warnings: Vec<String> = untested.then(|| UNTESTED.to_owned()).into_iter().collect();
+        warnings.extend(crate::lint::told(node, self.engine.rule_set(), now)?);
+        Ok(warnings)
     }
 }
 

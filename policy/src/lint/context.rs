@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{AgreementId, DatasetId, GroupId, PurposeId, RuleId, SubjectId, ZoneId};
+use crate::ids::{AgreementId, DatasetId, GroupId, ObligationSetId, PurposeId, RuleId, SubjectId, ZoneId};
 use crate::load::{Files, name};
 use crate::minute::Minute;
 use crate::question::{DatasetFacts, PartyFacts};
@@ -23,6 +23,8 @@ pub struct LintContext {
     pub node: Option<SubjectId>,
     /// All datasets of the node.
     pub datasets: Option<BTreeMap<DatasetId, KnownDataset>>,
+    /// Obligation sets, and why datasets cannot be shown under them, whatever other rules add.
+    pub misfits: BTreeMap<ObligationSetId, BTreeMap<DatasetId, String>>,
     /// All parties that the node knows.
     pub parties: Option<BTreeMap<SubjectId, PartyFacts>>,
     /// Groups and roles that are known besides those of the parties.

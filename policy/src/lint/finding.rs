@@ -70,13 +70,15 @@ pub enum FindingCode {
     NoReadBack,
     /// An obligation set that no rule uses.
     UnusedObligations,
+    /// Obligations that do not fit the columns of the data: nothing leaves.
+    Misfit,
     /// There was more to compare than one run compares.
     Incomplete,
 }
 
 impl FindingCode {
     /// All codes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::UnknownName,
         Self::Blank,
         Self::Unreachable,
@@ -101,6 +103,7 @@ impl FindingCode {
         Self::ClassCount,
         Self::NoReadBack,
         Self::UnusedObligations,
+        Self::Misfit,
         Self::Incomplete,
     ];
 }

@@ -14,6 +14,7 @@ mod clock;
 mod context;
 mod cover;
 mod finding;
+mod misfit;
 mod names;
 mod never;
 mod overlap;
@@ -25,6 +26,7 @@ mod words;
 
 pub use context::{KnownDataset, LintContext, Observed, SOON_DAYS, UNMATCHED_DAYS};
 pub use finding::{Finding, FindingCode, LintReport, Severity};
+pub use misfit::misfits;
 
 use crate::limits::COMPARISONS_MAX;
 use crate::rule_set::RuleSet;
@@ -50,6 +52,7 @@ fn lint_within(rules: &RuleSet, context: &LintContext, comparisons: u64) -> Lint
     clock::check(&mut survey);
     words::check(&mut survey);
     catalog::check(&mut survey);
+    misfit::check(&mut survey);
     breadth::check(&mut survey, &reach);
     personal::check(&mut survey, &reach);
     if !survey.is_complete() {

@@ -239,3 +239,40 @@ fn an_agency_that_cannot_read_back_its_data_is_told() {
     context.node = Some("ag:owner".parse().unwrap());
     assert!(!with(&context, "obj=ds:x"), "its own data");
 }
+
+#[test]
+fn a_rule_whose_obligations_fit_none_of_its_datasets_is_an_error_and_some_of_them_a_warning() {
+    let mut context = knows([
+        ("ds:air", dataset(1, SharingKind::Default)),
+        ("ds:noise", dataset(1, SharingKind::Default)),
+        ("ds:maps", dataset(2, SharingKind::Default)),
+    ]);
+    let unfit = ["ds:air", "ds:noise"].map(|id| (id.parse().unwrap(), "no column `dau`".to_owned()));
+    context.misfits.insert(policy::ObligationSetId::parse("STRICT").unwrap(), unfit.into());
+    let links = "g2, ds:air, co:sensors\ng2, ds:noise, co:sensors\n".to_owned();
+    let with = |said: &str| lint(&rules(&[links.clone(), p("A", said)]), &context);
+    for (said, severity) in [
+        ("obj=ds:air obl=STRICT", Some(Severity::Error)),
+        ("obj=co:sensors obl=STRICT", Some(Severity::Error)),
+        ("obj=co:default-shared obl=STRICT", Some(Severity::Warning)),
+        // Of class 2 there are the maps alone, and they fit.
+        ("obj=* clo=2 obl=STRICT", None),
+        ("obj=ds:maps obl=STRICT", None),
+        ("obj=ds:air obl=LOOSE", None),
+        ("obj=ds:air obl=STRICT act=discover", None),
+        ("obj=ds:soon obl=STRICT", None),
+    ] {
+        assert_eq!(told(&with(said), Code::Misfit, "A"), severity, "{said}");
+    }
+    let report = with("obj=co:sensors obl=STRICT");
+    let finding = report.findings.iter().find(|finding| finding.code == Code::Misfit).unwrap();
+    let text = finding.text.en();
+    assert!(text.contains("2 of the 2") && text.contains("`ds:air`") && text.contains("`dau`"), "{text}");
+    assert_eq!(
+        policy::lint::misfits(&rules(&[links.clone(), p("A", "obj=co:sensors obl=STRICT")]), &context)
+            .findings
+            .len(),
+        1,
+        "this check alone"
+    );
+}

@@ -173,6 +173,13 @@ fn impact_text(answer: &Value) -> String {
         lines.push(String::new());
         lines.push(table(&heads, &groups.iter().map(group_row).collect::<Vec<_>>()));
     }
+    for group in groups.iter().filter(|group| group["undeliverable"].is_string()) {
+        let (rule, dataset) = (text(&group["to"], "rule"), text(group, "dataset"));
+        lines.push(format!(
+            "! {dataset}: không dòng nào ra, dù {rule} cho phép / nothing leaves, although {rule} permits: {}",
+            text(group, "undeliverable")
+        ));
+    }
     for (turn, count) in answer["ungrouped"].as_object().into_iter().flatten() {
         lines.push(format!("and {count} more of {turn}, in groups that are not shown"));
     }

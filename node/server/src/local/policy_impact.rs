@@ -97,6 +97,7 @@ fn replayed(node: &Node, draft: &Rules, last: usize, at: AskedAt) -> Result<Valu
         },
     });
     for group in answer["groups"].as_array_mut().into_iter().flatten() {
+        group["undeliverable"] = json!(undeliverable(node, &draft, &newest.questions, group)?);
         for example in group["examples"].as_array_mut().into_iter().flatten() {
             let position = example["position"].as_u64().and_then(|position| usize::try_from(position).ok());
             if let Some(kept) = position.and_then(|position| newest.questions.get(position)) {
@@ -107,6 +108,33 @@ fn replayed(node: &Node, draft: &Rules, last: usize, at: AskedAt) -> Result<Valu
         }
     }
     Ok(answer)
+}
+
+/// Why nothing would leave of what a group of questions is permitted by the draft: as the gate would find. The first of them
+/// stands for all.
+fn undeliverable(
+    node: &Node,
+    draft: &Engine,
+    recorded: &[decisions::Recorded],
+    group: &Value,
+) -> Result<Option<String>> {
+    let example = &group["examples"][0];
+    let position = example["position"].as_u64().and_then(|position| usize::try_from(position).ok());
+    let kept = position.and_then(|position| recorded.get(position));
+    let (Some(kept), true) = (kept, group["to"]["permit"] == json!(true)) else { return Ok(None) };
+    let question: policy::Question =
+        serde_json::from_value(example["question"].clone()).map_err(Error::internal)?;
+    let decision = draft.decide(&question, &kept.facts);
+    let name = question.dataset.as_str();
+    let Some(dataset) = datasets::find(node, name.strip_prefix("ds:").unwrap_or(name))? else {
+        return Ok(None);
+    };
+    let Some(owed) = decision.obligations().filter(|_| question.action.moves_content()) else {
+        return Ok(None);
+    };
+    let refused = gate::unsupported(owed).map(|refusal| refusal.text_en);
+    Ok(refused
+        .or_else(|| crate::enforce::fits(owed, &dataset, question.now).err().map(|why| why.to_string())))
 }
 
 /// Query of `GET /v1/policy/who`.

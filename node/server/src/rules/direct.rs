@@ -173,7 +173,7 @@ fn coming(checked: Checked, how: Way, signed: Option<SignedAct>) -> Coming {
 }
 
 async fn finish(node: &Node, operation: &Operation, turn: &Turn, coming: Coming) -> Result<Value> {
-    let warnings = coming.checked.warnings();
+    let warnings = coming.checked.warnings(node, operation.now)?;
     let mut done = activation::activate(node, operation, turn, coming).await?;
     done["warnings"] = json!(warnings);
     Ok(done)

@@ -138,7 +138,7 @@ pub async fn propose(node: &Node, operation: &Operation, wish: Wish) -> Result<V
         Tx::new().absent(Space::RuleSet, key(draft.name)).put_json(Space::RuleSet, key(draft.name), &draft);
     node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
     Ok(
-        json!({"draft": view(node, &draft, operation.now)?, "tests": checked.tests, "warnings": checked.warnings()}),
+        json!({"draft": view(node, &draft, operation.now)?, "tests": checked.tests, "warnings": checked.warnings(node, operation.now)?}),
     )
 }
 
@@ -234,7 +234,7 @@ pub async fn activate(node: &Node, operation: &Operation, name: DraftName) -> Re
         )));
     }
     let approvals = draft.answers.into_iter().filter(|a| matches!(a.said.act, Act::Approve { .. })).collect();
-    let warnings = checked.warnings();
+    let warnings = checked.warnings(node, operation.now)?;
     let coming = Coming {
         checked,
         how: Way::Draft { draft: name, opens_personal: draft.opens_personal },
