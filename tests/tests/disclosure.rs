@@ -8,7 +8,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tests::scene::{ask, get, publish};
-use tests::{Rules, TestNode, pair, shared, skip};
+use tests::{Rules, TestNode, free_port, pair, repository, shared, skip, tram};
 
 const PURPOSE: &str = "planning";
 const FOR: [&str; 4] = ["--purpose", PURPOSE, "--basis", "law"];
@@ -87,6 +87,38 @@ fn dengue_figures_move_a_little_and_alike_whoever_asks_in_whatever_way() {
     let same: Vec<Vec<String>> =
         table.iter().filter(|row| row[1] == year).map(|row| [&row[..1], &row[2..]].concat()).collect();
     assert_eq!(one, same);
+}
+
+/// The block of the docs that begins with this line, and the block behind it.
+fn example(page: &str, begin: &str) -> (String, String) {
+    let (_, from) = page.split_once(begin).unwrap();
+    let (script, rest) = from.split_once("\n```\n").unwrap();
+    let (_, answer) = rest.split_once("```csv\n").unwrap();
+    // What is left of its first line is a comment.
+    (format!("#{script}"), answer.split_once("```").unwrap().0.to_owned())
+}
+
+#[test]
+fn the_example_of_the_docs_runs_as_it_stands_and_ends_in_the_table_that_it_shows() {
+    let page = fs::read_to_string(repository().join("docs/disclosure.md")).unwrap();
+    let (mut script, wanted) = example(&page, "```sh\n# dữ liệu: một dòng một ca");
+    for port in ["7443", "7080", "7444", "7081"] {
+        assert!(script.contains(port), "{script}");
+        script = script.replace(port, &free_port().to_string());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // Under the name that people type, wherever the binary is.
+    std::os::unix::fs::symlink(tram(), dir.path().join("tram")).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    let script = format!("trap 'kill $(jobs -p)' EXIT\n{script}");
+    let told = std::process::Command::new("bash")
+        .args(["-ec", &script])
+        .current_dir(dir.path())
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let table = fs::read_to_string(dir.path().join("bang.csv"));
+    assert_eq!(table.ok().as_deref(), Some(wanted.as_str()), "{}", String::from_utf8_lossy(&told.stderr));
 }
 
 #[test]
