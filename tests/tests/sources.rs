@@ -132,6 +132,20 @@ fn a_mapping_gives_the_contracts_columns_and_says_where_a_row_does_not_fit() {
     let told = desk.node.cmd(&["source", "refresh", "bui"]).expect_code(2);
     assert!(told.stderr.contains("32/11/2026") && told.stderr.contains("row 5"), "{told:?}");
     assert_eq!(fs::read_to_string(desk.node.dir().join("data/bui/rows.csv")).unwrap(), snapshot);
+    // What the mapping makes of the first rows can be seen before, with what does not fit.
+    let description = "type = \"text\"\npath = \"bui.csv\"\nmapping = \"anh-xa.toml\"\n";
+    fs::write(&desk.description, description).unwrap();
+    let check = ["source", "check", desk.description.to_str().unwrap()];
+    let check = [&check[..], &["--contract", contract.to_str().unwrap()]].concat();
+    let tried = |words: &[&str]| run(&[&check[..], words].concat());
+    let told = tried(&["--json"]).expect_code(1).json();
+    assert_eq!(told["mapped"]["columns"], json!(["tram", "ngay", "pm25"]), "{told}");
+    assert_eq!(told["mapped"]["rows"][0]["cells"], json!(["Hoàn Kiếm", "2026-11-01", "35.2"]), "{told}");
+    assert!(told["mapped"]["problems"][0].as_str().unwrap().contains("32/11/2026"), "{told}");
+    fs::write(&desk.rows, BEFORE.replace("Hoàn Kiếm", &"x".repeat(500))).unwrap();
+    let told = tried(&["--rows", "1"]).expect_code(0).stdout;
+    assert!(told.contains("as the mapping makes them") && told.contains("2026-11-01"), "{told}");
+    assert!(told.lines().all(|line| line.chars().count() < 200), "{told}");
     // A promise of the contract that rows break: none of them is served.
     edit(&contract, |text| text.replace("name: tram\n", "name: tram\n    unique: true\n"));
     fs::write(&desk.rows, BEFORE.replace("Tây Hồ", "Hoàn Kiếm")).unwrap();

@@ -6,8 +6,9 @@
 //!
 //! **How values travel.** As bound parameters, never as part of a statement; names are quoted.
 //!
-//! **What a cell without a form does.** In a live reading it is missing, and the row's place names its column: one row that
-//! nobody may see must not end the answer to somebody else's question.
+//! **What a cell without a form does.** In a live reading it is missing, and the row's place names its column; so is one that
+//! is too large, alone or together with the others of its row. One row that nobody may see must not end the answer to
+//! somebody else's question; who asks must not take such a row for whole. Cells that are not needed are not looked at.
 
 use std::path::Path;
 

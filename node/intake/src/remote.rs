@@ -113,6 +113,22 @@ pub(crate) fn check_row(row: &[Cell], columns: &[String], place: &Place) -> Resu
     Ok(())
 }
 
+/// Takes the values that are too large out of a row of a live reading, the largest first, until it is no larger than rows may
+/// be. Names the column of the first, so that the row is known for damaged.
+pub(crate) fn shrunk(row: &mut [Cell], columns: &[String]) -> Option<String> {
+    let mut first = None;
+    loop {
+        let sizes = || row.iter().map(|cell| cell.as_ref().map_or(0, String::len)).enumerate();
+        let total: usize = sizes().map(|(_, bytes)| bytes).fold(0, usize::saturating_add);
+        let (at, bytes) = sizes().max_by_key(|(_, bytes)| *bytes)?;
+        if bytes <= CELL_BYTES_MAX && total <= ROW_BYTES_MAX {
+            return first;
+        }
+        first = first.or_else(|| columns.get(at).cloned());
+        *row.get_mut(at)? = None;
+    }
+}
+
 /// A value shortened for a message, without control characters.
 pub(crate) fn quoted(value: &str) -> String {
     let mut short: String =
@@ -148,6 +164,23 @@ mod tests {
         let row = vec![Some("1".into()), Some("x".repeat(CELL_BYTES_MAX + 1))];
         let e = check_row(&row, &columns, &Place::row(7)).unwrap_err();
         assert!(e.to_string().contains("row 7") && e.to_string().contains("`scan`"), "{e}");
+    }
+
+    #[test]
+    fn of_a_row_that_is_too_large_only_the_values_that_are_go() {
+        let columns: Vec<String> = (0..12).map(|i| format!("c{i}")).collect();
+        let cell = |bytes: usize| Some("x".repeat(bytes));
+        let mut row: Vec<Cell> = (0..12).map(|_| cell(9)).collect();
+        assert_eq!(shrunk(&mut row, &columns), None);
+        row[3] = cell(CELL_BYTES_MAX + 1);
+        row[5] = cell(CELL_BYTES_MAX);
+        assert_eq!(shrunk(&mut row, &columns).as_deref(), Some("c3"));
+        assert!(row[3].is_none() && row[5].is_some() && row.iter().flatten().count() == 11);
+        // None is too large by itself, together they are.
+        let mut row: Vec<Cell> = (0..12).map(|i| cell(CELL_BYTES_MAX - i)).collect();
+        assert_eq!(shrunk(&mut row, &columns).as_deref(), Some("c0"));
+        assert_eq!(row.iter().filter(|cell| cell.is_none()).count(), 4, "8 MiB are left");
+        assert!(row[0].is_none() && row[4].is_some());
     }
 
     #[test]

@@ -355,9 +355,7 @@ pub async fn validate(node: &Node, operation: &Operation, name: &str) -> Result<
     let dataset = demand(node, name)?;
     let dataset = read_contract(node, &dataset, operation.now)?;
     let report = check_file(&permit, &dataset, operation.now).await?;
-    let (record, source, scratch) = (dataset.record.clone(), dataset.source(), node.dir.join("run"));
-    let promises = move || crate::sources::keeps_promises(&record, &source, &scratch);
-    tokio::task::spawn_blocking(promises).await.map_err(Error::internal)??;
+    crate::sources::promises::keeps(node, &dataset.record, &dataset.source(), dataset.schema()?).await?;
     store_checked(node, dataset, report).await
 }
 

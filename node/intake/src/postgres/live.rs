@@ -82,7 +82,7 @@ impl Postgresql {
             statement.push_str(&format!(" LIMIT {limit}"));
         }
         let bound: Vec<&(dyn ToSql + Sync)> = filter.bound.iter().map(Bound::as_sql).collect();
-        let rows = PostgresRows::live(session, &statement, &bound)?;
+        let rows = PostgresRows::live(session, &statement, &bound, wanted.columns.clone())?;
         Ok(Live { rows: Box::new(rows), statement, pushed: (policy, asked) })
     }
 }

@@ -10,7 +10,7 @@ use super::Postgresql;
 use super::session::Session;
 use super::sql::Reading;
 use super::types::Form;
-use crate::remote::{Text, check_columns, check_row, quoted};
+use crate::remote::{Text, check_columns, check_row, quoted, shrunk};
 use crate::{Cell, IntakeError, Place, Remark, Rows};
 
 /// Rows of one `FETCH`. They are not held: the number only bounds the work of one statement of the server.
@@ -26,8 +26,9 @@ pub(super) struct PostgresRows {
     session: Option<Session>,
     row: u64,
     text: Text,
-    /// Whether a cell without a form is missing, its place named, in place of an end to the reading.
-    lenient: bool,
+    /// In a live reading the columns that are needed: there a cell without a form is missing, its place named, in place of an
+    /// end to the reading.
+    wanted: Option<Vec<String>>,
 }
 
 /// Names and forms of a statement's columns.
@@ -48,7 +49,7 @@ impl PostgresRows {
         let prepared = session.prepare(&statement)?;
         let (columns, forms) = shape(&prepared)?;
         session.declare(&statement, &[])?;
-        Ok(Self::of(columns, forms, session, false))
+        Ok(Self::of(columns, forms, session, None))
     }
 
     /// Opens a cursor over a statement of ours with its parameters, for a live reading.
@@ -56,15 +57,16 @@ impl PostgresRows {
         session: Session,
         statement: &str,
         bound: &[&(dyn ToSql + Sync)],
+        wanted: Vec<String>,
     ) -> Result<Self, IntakeError> {
         let prepared = session.wait(session.client.prepare(statement))?;
         let (columns, forms) = shape(&prepared)?;
         session.declare(statement, bound)?;
-        Ok(Self::of(columns, forms, session, true))
+        Ok(Self::of(columns, forms, session, Some(wanted)))
     }
 
-    fn of(columns: Vec<String>, forms: Vec<Form>, session: Session, lenient: bool) -> Self {
-        Self { columns, forms, batch: None, session: Some(session), row: 0, text: Text::default(), lenient }
+    fn of(columns: Vec<String>, forms: Vec<Form>, session: Session, wanted: Option<Vec<String>>) -> Self {
+        Self { columns, forms, batch: None, session: Some(session), row: 0, text: Text::default(), wanted }
     }
 
     /// The next row as the server sends it; none after the last.
@@ -91,6 +93,11 @@ impl PostgresRows {
     fn fill(&mut self, from: &SimpleQueryRow, row: &mut Vec<Cell>) -> Result<Place, IntakeError> {
         let mut place = Place::row(self.row);
         for (i, (form, name)) in self.forms.iter().zip(&self.columns).enumerate() {
+            // What nobody needs damages no row.
+            if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(name)) {
+                row.push(None);
+                continue;
+            }
             let value = from.try_get(i).map_err(|_| {
                 IntakeError::content(place.clone().column(name), "không phải chữ UTF-8", "not UTF-8 text")
             })?;
@@ -106,20 +113,18 @@ impl PostgresRows {
             });
             match cell.transpose() {
                 Ok(cell) => row.push(cell),
-                Err(_) if self.lenient => {
+                Err(_) if self.wanted.is_some() => {
                     place.column = Some(name.clone());
                     row.push(None);
                 }
                 Err(e) => return Err(e),
             }
         }
-        match check_row(row, &self.columns, &place) {
-            Err(IntakeError::Content(problem)) if self.lenient => {
-                row.fill(None);
-                Ok(problem.place)
-            }
-            checked => checked.map(|()| place),
+        if self.wanted.is_some() {
+            place.column = shrunk(row, &self.columns).or(place.column);
+            return Ok(place);
         }
+        check_row(row, &self.columns, &place).map(|()| place)
     }
 }
 

@@ -54,7 +54,7 @@ impl Sqlite {
         if let Some(limit) = wanted.limit {
             statement.push_str(&format!(" LIMIT {limit}"));
         }
-        let rows = SqliteRows::live(self, base, statement.clone(), filter.bound)?;
+        let rows = SqliteRows::live(self, base, statement.clone(), filter.bound, wanted.columns.clone())?;
         Ok(Live { rows: Box::new(rows), statement, pushed: (policy, asked) })
     }
 }

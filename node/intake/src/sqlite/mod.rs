@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{CHECK_SECONDS, QUERY_BYTES_MAX, READ_SECONDS};
 use crate::remote::{Deadline, check_columns, quoted, too_slow};
 use crate::{Cell, Health, IntakeError, Place, Remark, Rows, Said};
-use reader::{Asked, Event};
+use reader::{Asked, Event, LiveAsked};
 use rusqlite::types::Value;
 
 /// A table or a query of a SQLite file.
@@ -133,13 +133,19 @@ struct SqliteRows {
 
 impl SqliteRows {
     fn open(origin: &Sqlite, base: &Path, seconds: u64) -> Result<Self, IntakeError> {
-        let asked = Asked { statement: origin.statement()?, bound: None };
+        let asked = Asked { statement: origin.statement()?, live: None };
         Self::start(base.join(&origin.file), asked, seconds)
     }
 
     /// The rows of a statement of ours with its parameters, for a live reading.
-    fn live(origin: &Sqlite, base: &Path, statement: String, bound: Vec<Value>) -> Result<Self, IntakeError> {
-        let asked = Asked { statement, bound: Some(bound) };
+    fn live(
+        origin: &Sqlite,
+        base: &Path,
+        statement: String,
+        bound: Vec<Value>,
+        wanted: Vec<String>,
+    ) -> Result<Self, IntakeError> {
+        let asked = Asked { statement, live: Some(LiveAsked { bound, wanted }) };
         Self::start(base.join(&origin.file), asked, origin.seconds_max)
     }
 

@@ -9,7 +9,7 @@ use rusqlite::ErrorCode;
 use rusqlite::types::{Value, ValueRef};
 
 use super::{file, guard};
-use crate::remote::{Deadline, Text, check_columns, check_row, quoted, too_slow};
+use crate::remote::{Deadline, Text, check_columns, check_row, quoted, shrunk, too_slow};
 use crate::{Cell, IntakeError, Place, Remark};
 
 /// A batch is sent when it has so many bytes or rows.
@@ -32,8 +32,16 @@ pub(super) enum Event {
 pub(super) struct Asked {
     /// The statement.
     pub statement: String,
-    /// Its parameters, in a live reading: there a cell without a form is missing, and does not end it.
-    pub bound: Option<Vec<Value>>,
+    /// More of a live reading: there a cell without a form is missing, and does not end it.
+    pub live: Option<LiveAsked>,
+}
+
+/// What is asked of a live reading besides.
+pub(super) struct LiveAsked {
+    /// The parameters of the statement.
+    pub bound: Vec<Value>,
+    /// The columns that are needed.
+    pub wanted: Vec<String>,
 }
 
 /// Nobody listens any more.
@@ -68,7 +76,7 @@ fn rows(
     let mut prepared = db.prepare(&asked.statement).map_err(|e| failed(&e))?;
     let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     check_columns(&columns)?;
-    if (prepared.parameter_count() > 0 && asked.bound.is_none()) || !prepared.readonly() {
+    if (prepared.parameter_count() > 0 && asked.live.is_none()) || !prepared.readonly() {
         return Err(IntakeError::origin(
             "`query` chỉ được đọc và không có tham số (?)",
             "`query` only reads and has no parameters (?)",
@@ -77,10 +85,10 @@ fn rows(
     if send.send(Event::Columns(columns.clone())).is_err() {
         return Ok(Err(Gone));
     }
-    let mut cells =
-        Cells { columns, text: Text::default(), kinds: Vec::new(), row: 0, lenient: asked.bound.is_some() };
-    let mut found =
-        prepared.query(rusqlite::params_from_iter(asked.bound.iter().flatten())).map_err(|e| failed(&e))?;
+    let wanted = asked.live.as_ref().map(|live| live.wanted.clone());
+    let mut cells = Cells { columns, text: Text::default(), kinds: Vec::new(), row: 0, wanted };
+    let bound = asked.live.iter().flat_map(|live| &live.bound);
+    let mut found = prepared.query(rusqlite::params_from_iter(bound)).map_err(|e| failed(&e))?;
     let (mut batch, mut bytes) = (Vec::new(), 0);
     while let Some(row) = found.next().map_err(|e| failed(&e))? {
         let row = cells.take(row)?;
@@ -109,7 +117,8 @@ struct Cells {
     /// Numbers, text: for each column.
     kinds: Vec<(bool, bool)>,
     row: u64,
-    lenient: bool,
+    /// The columns that are needed, in a live reading.
+    wanted: Option<Vec<String>>,
 }
 
 impl Cells {
@@ -120,23 +129,26 @@ impl Cells {
         let mut cells = Vec::with_capacity(self.columns.len());
         let mut formless = None;
         for (i, (name, kinds)) in self.columns.iter().zip(&mut self.kinds).enumerate() {
+            // What nobody needs damages no row.
+            if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(name)) {
+                cells.push(None);
+                continue;
+            }
             let value = row.get_ref(i).map_err(|e| failed(&e))?;
             match cell(value, kinds, &mut self.text) {
                 Ok(cell) => cells.push(cell),
-                Err(_) if self.lenient => {
+                Err(_) if self.wanted.is_some() => {
                     formless = Some(name.clone());
                     cells.push(None);
                 }
                 Err((vi, en)) => return Err(IntakeError::content(place.column(name), vi, en)),
             }
         }
-        match check_row(&cells, &self.columns, &place) {
-            Err(IntakeError::Content(problem)) if self.lenient => {
-                cells.fill(None);
-                Ok((cells, problem.place.column))
-            }
-            checked => checked.map(|()| (cells, formless)),
+        if self.wanted.is_some() {
+            formless = shrunk(&mut cells, &self.columns).or(formless);
+            return Ok((cells, formless));
         }
+        check_row(&cells, &self.columns, &place).map(|()| (cells, formless))
     }
 
     fn remarks(&self) -> Vec<Remark> {

@@ -191,6 +191,18 @@ pub(crate) fn found(input: &Input) -> Result<Encoding, IntakeError> {
     by_evidence(&words(input)?, seen.broken_line)
 }
 
+/// Whether a file that is said to be in this encoding looks like good UTF-8 with letters beyond ASCII.
+///
+/// # Errors
+/// [`IntakeError`] when the file cannot be read.
+pub(crate) fn is_rather_utf8(input: &Input, said: Encoding) -> Result<bool, IntakeError> {
+    if said == Encoding::Utf8 {
+        return Ok(false);
+    }
+    let seen = look(input)?;
+    Ok(seen.broken == 0 && seen.sound > 0 && !seen.nul)
+}
+
 fn look(input: &Input) -> Result<Seen, IntakeError> {
     let (mut file, mut seen) = (input.rewound()?, Seen { lines: 1, ..Seen::default() });
     let (mut buf, mut held) = (vec![0; 64 << 10], 0);

@@ -24,6 +24,8 @@ pub(super) struct TextRows {
     length: usize,
     remarks: Vec<Remark>,
     empty: u64,
+    /// Cells with characters that no program writes on purpose, and the row of the first.
+    odd: (u64, u64),
     watch: Watch,
     composed: Composed,
 }
@@ -36,6 +38,9 @@ impl TextRows {
             None => encoding::found(&input)?,
         };
         remarks.extend(converted(encoding, form.encoding.is_none()));
+        if form.encoding.is_some() && encoding::is_rather_utf8(&input, encoding)? {
+            remarks.push(rather_utf8(encoding));
+        }
         let delimiter = match form.delimiter {
             Some(delimiter) => delimiter,
             None => sniff::delimiter(&input, encoding, form.header)?,
@@ -68,6 +73,7 @@ impl TextRows {
             length,
             remarks,
             empty: 0,
+            odd: (0, 0),
             watch,
             composed,
         })
@@ -92,10 +98,29 @@ impl TextRows {
         )
     }
 
+    fn odd(&self) -> Option<Remark> {
+        let ((count, line), word) = (self.odd, self.encoding.word());
+        (count > 0).then(|| {
+            Remark::new(
+                "characters-odd",
+                format!(
+                    "{count} ô có ký tự thay thế (U+FFFD) hay ký tự điều khiển, ô đầu tiên ở dòng {line}; có lẽ tệp không phải {word} hoặc đã hỏng từ trước"
+                ),
+                format!(
+                    "{count} cells hold replacement characters (U+FFFD) or control characters, the first in row {line}; perhaps the file is not {word}, or was damaged before"
+                ),
+            )
+        })
+    }
+
     fn fill(&mut self, row: &mut Vec<Cell>) -> Result<(), IntakeError> {
         for (cell, name) in self.record.cells().zip(&self.columns) {
             let place = || Place::row(self.record.line).column(name);
             let text = self.encoding.text(cell).ok_or_else(|| not_text_at(self.encoding, place()))?;
+            if is_odd(&text) {
+                let (count, first) = self.odd;
+                self.odd = (count + 1, if count == 0 { self.record.line } else { first });
+            }
             if text.is_empty() || self.form.null_text.iter().any(|null| null == text.trim()) {
                 row.push(None);
                 continue;
@@ -151,7 +176,8 @@ impl Rows for TextRows {
             )
         });
         let watched = self.watch.remark(self.form.font);
-        self.remarks.iter().cloned().chain(blank).chain(watched).chain(self.composed.remark()).collect()
+        let more = blank.into_iter().chain(self.odd()).chain(watched).chain(self.composed.remark());
+        self.remarks.iter().cloned().chain(more).collect()
     }
 }
 
@@ -166,6 +192,26 @@ fn converted(encoding: Encoding, found: bool) -> Option<Remark> {
         format!("bảng mã của tệp được {how_vi} {word}; chữ đã chuyển sang Unicode"),
         format!("the file's encoding is {how_en} {word}; its text was turned into Unicode"),
     ))
+}
+
+fn rather_utf8(encoding: Encoding) -> Remark {
+    let word = encoding.word();
+    Remark::new(
+        "encoding-doubted",
+        format!(
+            "tệp được khai là {word} nhưng đọc như UTF-8 thì hợp lệ; hãy xem chữ có đúng không, nếu sai thì bỏ `encoding`"
+        ),
+        format!(
+            "the file is said to be {word} and is good UTF-8; see whether its text reads well, else take `encoding` out"
+        ),
+    )
+}
+
+/// Whether text holds what no program writes on purpose: the sign for what could not be read, or controls.
+fn is_odd(text: &str) -> bool {
+    text.contains(|c: char| {
+        c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+    })
 }
 
 fn found_delimiter(delimiter: Delimiter) -> Remark {

@@ -157,3 +157,33 @@ fn the_real_tables_are_read_whole() {
         assert_eq!(count, n, "{name}: {:?}", rows.remarks());
     }
 }
+
+#[test]
+fn an_encoding_that_was_forced_and_reads_badly_is_doubted() {
+    let text = "xã,số\nNghĩa Đô,1\nTây Hồ,2\n";
+    for forced in ["windows-1258", "vni-windows", "tcvn3"] {
+        match read(text, &format!("encoding = \"{forced}\"")) {
+            Ok(read) => assert!(codes(&read).contains(&"encoding-doubted"), "{forced}: {:?}", codes(&read)),
+            Err(error) => assert!(error.to_string().contains("encoding"), "{forced}: {error}"),
+        }
+    }
+    assert!(!codes(&read(text, "encoding = \"utf-8\"").unwrap()).contains(&"encoding-doubted"));
+    // Text of such an encoding is no good UTF-8, and nothing is doubted.
+    let tcvn3 = b"xa,so\nT\xa9y H\xe5,2\n";
+    let good = read(tcvn3, "encoding = \"tcvn3\"").unwrap();
+    assert!(!codes(&good).iter().any(|code| ["encoding-doubted", "characters-odd"].contains(code)));
+    let plain = read("a,b\n1,2\n", "encoding = \"tcvn3\"").unwrap();
+    assert!(!codes(&plain).contains(&"encoding-doubted"), "ASCII is the same in all");
+}
+
+#[test]
+fn replacement_and_control_characters_are_told_with_their_row() {
+    for odd in ["T\u{fffd}y H\u{fffd}", "T\u{7}y", "x\u{1a}"] {
+        let read = read(format!("a,b\n1,tốt\n2,{odd}\n3,{odd}\n"), "").unwrap();
+        let remark = read.remarks.iter().find(|remark| remark.code == "characters-odd");
+        let said = &remark.expect("a remark").said.en;
+        assert!(said.starts_with("2 cells") && said.contains("row 3"), "{said}");
+    }
+    let fine = read("a,b\n1,\"hai\ndòng\tvà cột\"\n", "").unwrap();
+    assert!(!codes(&fine).contains(&"characters-odd"), "{:?}", codes(&fine));
+}

@@ -225,6 +225,9 @@ pub enum SourceCommand {
         /// Rows to show.
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=1_000))]
         rows: u64,
+        /// A contract (YAML): where the description has a mapping, the rows are shown in its columns as well.
+        #[arg(long, value_name = "FILE")]
+        contract: Option<PathBuf>,
     },
     /// List the datasets whose rows are fetched, and how the last look went.
     List,

@@ -125,9 +125,15 @@ impl Description {
 
     /// The rows in the columns of a contract, where there is a mapping.
     pub fn standardised(&self, columns: &[catalog::Column]) -> Result<Option<Standardised>> {
+        self.standardised_of(columns, u64::MAX)
+    }
+
+    /// The same of so many rows at the beginning.
+    pub fn standardised_of(&self, columns: &[catalog::Column], most: u64) -> Result<Option<Standardised>> {
         let Some((mapping, path)) = self.mapping()? else { return Ok(None) };
         let folder = path.parent().unwrap_or(&self.base);
-        mapping.standardise(self.open()?, columns, folder).map(Some).map_err(|e| at(&path, &e))
+        let rows = Box::new(First { rows: self.open()?, left: most });
+        mapping.standardise(rows, columns, folder).map(Some).map_err(|e| at(&path, &e))
     }
 
     fn mapping(&self) -> Result<Option<(Mapping, PathBuf)>> {

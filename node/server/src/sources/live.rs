@@ -143,13 +143,13 @@ fn asked(described: &Description, dataset: &Dataset, narrowed: &Narrowing) -> Re
 async fn told(node: &Node, name: &str, problem: Option<String>) -> Result<()> {
     let _turn = node.locks.lock(&turn(name)).await;
     let Some(mut state) = state(node, name)? else { return Ok(()) };
-    let before = state.problem.clone();
-    match problem {
-        Some(problem) => state.problem = Some(problem),
-        None if state.problem.as_deref().is_some_and(|text| text.starts_with(LIVE)) => state.problem = None,
-        None => {}
+    let goes_well = problem.is_none();
+    if goes_well && !state.problem.as_deref().is_some_and(|text| text.starts_with(LIVE)) {
+        return Ok(());
     }
-    if state.problem == before { Ok(()) } else { keep_state(node, name, &state) }
+    state.problem_at = (!goes_well).then(|| node.clock.now());
+    state.problem = problem;
+    keep_state(node, name, &state)
 }
 
 /// Reads what is needed into a folder that is made anew.
@@ -173,6 +173,13 @@ pub(super) async fn fetch(
             "rows of the source do not keep their contract:\n{}",
             written.defects.join("\n")
         )));
+    }
+    if let Some(first) = written.defects.first() {
+        tracing::warn!(
+            dataset = record.id.as_str(),
+            first,
+            "rows of the source do not keep their contract; the policy shows none of them, so the question is answered"
+        );
     }
     files::remove(&folder.join(DEFECTS))?;
     let (part, rows) = (folder.join(PART), folder.join(ROWS));

@@ -413,6 +413,46 @@ async fn a_column_that_is_gone_or_changed_its_case_is_an_error_and_not_a_column_
 }
 
 #[tokio::test]
+async fn a_value_that_is_too_large_ends_an_answer_where_it_is_shown_and_is_never_a_missing_one() {
+    let dir = tempfile::tempdir().unwrap();
+    visits(
+        dir.path(),
+        "CREATE TABLE v (id INTEGER, shown TEXT, note TEXT, scan BLOB);
+         INSERT INTO v VALUES (1, 'true', 'a', x'00'), (2, 'true', 'b', x'00'), (3, 'false', 'c', x'00');
+         CREATE VIEW w AS SELECT * FROM v",
+    );
+    let columns = [("id", ColumnKind::Integer), ("shown", ColumnKind::Boolean), ("note", ColumnKind::String)];
+    let columns = columns.iter().map(|(name, kind)| Column::new(*name, *kind, true));
+    let columns = columns.chain([Column::new("scan", ColumnKind::String, true)]).collect();
+    let mut open = job(csv("".into()), Schema::new(columns).unwrap());
+    open.restriction.row_filter = vec![Predicate::new("shown", Op::Eq, vec![Value::Boolean(true)])];
+    let folder = dir.path().join("question.rows");
+    // A view gives all of its columns, whatever is asked.
+    for table in ["v", "w"] {
+        let description =
+            format!("mode = \"live\"\ntype = \"sqlite\"\nfile = \"v.db\"\ntable = \"{table}\"\n");
+        let described = Description::parse(&description, dir.path()).unwrap();
+        let asked = async |columns: &[&str]| {
+            let columns = Some(columns.iter().map(|c| (*c).to_owned()).collect());
+            let job = Job { query: Query { columns, ..Query::default() }, ..open.clone() };
+            seen_live(&described, &job, &folder).await.0
+        };
+        for large in ["replace(hex(zeroblob(1000000)), '00', 'xx')", "x'00'"] {
+            visits(dir.path(), &format!("UPDATE v SET note = {large} WHERE id = 3"));
+            let told = asked(&["id", "note"]).await;
+            assert!(told.ends_with("id,note\n1,a\n2,b\n"), "{table}: {told}");
+            visits(dir.path(), &format!("UPDATE v SET note = {large} WHERE id = 1"));
+            let told = asked(&["id", "note"]).await;
+            assert!(told.starts_with("NOT READ") && told.contains("`note`"), "{table}: {told}");
+            // What is not needed takes nothing else along.
+            let told = asked(&["id"]).await;
+            assert!(told.ends_with("id\n1\n2\n"), "{table}: {told}");
+            visits(dir.path(), "UPDATE v SET note = 'a' WHERE id = 1; UPDATE v SET note = 'c' WHERE id = 3");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_question_is_read_once_also_after_a_restart_and_another_one_anew() {
     let (dir, node) = crate::testing::node().await;
     visits(dir.path(), "CREATE TABLE v (id INTEGER, ward TEXT); INSERT INTO v VALUES (1, 'A'), (2, 'B')");
@@ -450,11 +490,17 @@ async fn a_question_is_read_once_also_after_a_restart_and_another_one_anew() {
     std::fs::rename(dir.path().join("v.db"), dir.path().join("away.db")).unwrap();
     let told = read(Query::default()).await.unwrap_err();
     assert!(matches!(told, crate::error::Error::Internal(_)), "{told}");
-    let problem = || super::state(&node, "v").unwrap().unwrap().problem;
+    let state = || super::state(&node, "v").unwrap().unwrap();
+    let problem = || state().problem;
     assert!(problem().unwrap().contains("v.db"));
+    // It says when that was last so.
+    let first = state().problem_at.expect("a time");
+    super::keep_state(&node, "v", &super::State { problem_at: Some(first - 100), ..state() }).unwrap();
+    read(Query::default()).await.unwrap_err();
+    assert!(state().problem_at.is_some_and(|at| at >= first), "{:?}", state());
     std::fs::rename(dir.path().join("away.db"), dir.path().join("v.db")).unwrap();
     read(Query::default()).await.unwrap();
-    assert_eq!(problem(), None, "it goes well again");
+    assert_eq!((problem(), state().problem_at), (None, None), "it goes well again");
     // Taken for a snapshot again: the few rows in the node are not served as if they were all.
     let kept = super::description_path(&node, "v");
     let live = std::fs::read_to_string(&kept).unwrap();

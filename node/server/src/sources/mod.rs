@@ -12,6 +12,7 @@
 
 mod description;
 pub mod live;
+pub mod promises;
 mod snapshot;
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use catalog::Severity;
 use intake::profile::{Clock, Surveyed};
 use intake::quality::{Outcome, QualityReport};
-use intake::{Delimiter, Encoding, Origin, Remark, Rows, TextOrigin};
+use intake::{Remark, Rows};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -63,6 +64,9 @@ pub struct State {
     pub remarks: Vec<Note>,
     /// What went wrong; none when it went well.
     pub problem: Option<String>,
+    /// When that was last so, Unix seconds: at a look, or at a question to a live source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem_at: Option<i64>,
     /// What was found of the rows that are served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<snapshot::Found>,
@@ -74,7 +78,16 @@ pub struct State {
 impl State {
     fn unknown() -> Self {
         let problem = Some("its state could not be read; run `tram source refresh`".to_owned());
-        Self { at: 0, good: None, rows: None, remarks: Vec::new(), problem, found: None, sample: true }
+        Self {
+            at: 0,
+            good: None,
+            rows: None,
+            remarks: Vec::new(),
+            problem,
+            problem_at: None,
+            found: None,
+            sample: true,
+        }
     }
 }
 
@@ -138,6 +151,7 @@ pub async fn first(node: &Node, dataset: &str, path: &Path) -> Result<(PathBuf, 
         rows: Some(taken.rows),
         remarks,
         problem: None,
+        problem_at: None,
         found: None,
         sample,
     };
@@ -175,42 +189,6 @@ async fn taken(
         Some(record) => surveyed(&described, &record, &part, now),
     };
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
-}
-
-/// Holds a whole file against what its contract promises beyond kinds, where it promises anything: so far for CSV.
-pub fn keeps_promises(
-    record: &catalog::DatasetRecord,
-    source: &dataplane::Source,
-    scratch: &Path,
-) -> Result<()> {
-    let promised =
-        record.columns.iter().any(|column| !column.promises.is_none()) || !record.quality.is_empty();
-    let dataplane::Format::Csv { delimiter, null_text } = &source.format else { return Ok(()) };
-    if !promised {
-        return Ok(());
-    }
-    let delimiter = match delimiter {
-        ';' => Delimiter::Semicolon,
-        '\t' => Delimiter::Tab,
-        '|' => Delimiter::Bar,
-        _ => Delimiter::Comma,
-    };
-    let origin = Origin::Text(TextOrigin {
-        path: source.path.clone(),
-        delimiter: Some(delimiter),
-        encoding: Some(Encoding::Utf8),
-        header: Some(1),
-        null_text: null_text.iter().cloned().collect(),
-        ..TextOrigin::default()
-    });
-    let folder = source.path.parent().unwrap_or(Path::new("."));
-    let rows = origin.open(folder).map_err(|e| refused(&e))?;
-    let mut rows = Surveyed::new(rows, record, scratch).map_err(|e| refused(&e))?;
-    let mut row = Vec::new();
-    while rows.next(&mut row).map_err(|e| refused(&e))?.is_some() {}
-    let clock = Clock { now: 0, changed: None, offset_s: HOME_OFFSET_SECONDS };
-    let (_, quality) = rows.finish(clock).map_err(|e| refused(&e))?;
-    if quality.passed() { Ok(()) } else { Err(broken(&quality)) }
 }
 
 /// Takes a snapshot and looks at the rows on their way. What a mapping gives must keep the contract's promises; rows that
@@ -294,6 +272,7 @@ pub async fn refresh(node: &Node, operation: &Operation, name: &str) -> Result<V
         found,
         sample,
         problem: done.as_ref().err().map(ToString::to_string),
+        problem_at: done.as_ref().err().map(|_| operation.now),
     };
     keep_state(node, name, &state)?;
     let changed = done?.changed;
@@ -379,6 +358,7 @@ fn view(state: &State) -> Value {
         "rows": state.rows,
         "remarks": state.remarks,
         "problem": state.problem,
+        "problem_at": state.problem_at.map(rfc3339),
     })
 }
 

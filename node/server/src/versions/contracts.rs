@@ -239,7 +239,7 @@ pub(super) async fn serve_older(node: &Node, newest: &Version, kept: &[Version])
     for held in held(node, &newest.dataset, None)? {
         let Some(old) = known(node, name, held.contract)? else { continue };
         let has = |v: &Version| v.dataset.record.version == held.contract && v.sha256() == newest.sha256();
-        if kept.iter().any(has) || !fits(&newest.dataset, &old).await? {
+        if kept.iter().any(has) || !fits(node, &newest.dataset, &old).await? {
             continue;
         }
         number = number.saturating_add(1);
@@ -252,13 +252,10 @@ pub(super) async fn serve_older(node: &Node, newest: &Version, kept: &[Version])
 }
 
 /// Whether rows are what an older contract says.
-async fn fits(newest: &Dataset, old: &Dataset) -> Result<bool> {
+async fn fits(node: &Node, newest: &Dataset, old: &Dataset) -> Result<bool> {
     let (source, schema) = (newest.source(), old.schema()?);
-    let record = old.record.clone();
-    let scratch = source.path.parent().map(PathBuf::from).unwrap_or_default();
-    let work = move || {
-        dataplane::validate(&source.path, &source.format, &schema).is_ok()
-            && crate::sources::keeps_promises(&record, &source, &scratch).is_ok()
-    };
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)
+    let (read, columns) = (source.clone(), schema.clone());
+    let work = move || dataplane::validate(&read.path, &read.format, &columns).is_ok();
+    Ok(tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+        && crate::sources::promises::keeps(node, &old.record, &source, schema).await.is_ok())
 }
