@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -98,6 +100,27 @@ pub fn get(consumer: &TestNode, what: &str, file: &str, words: &[&str]) -> Got {
     let file = consumer.desk().join(file);
     let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("`{}`: {error}\n{told}", file.display()));
     Got { told, file, bytes }
+}
+
+/// Longest wait of a test for something that nodes do by themselves; the monitor takes up what stands still every 15 s.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
+/// How often it looks.
+const WAIT_POLL: Duration = Duration::from_millis(20);
+
+/// Looks until there is something to see.
+///
+/// # Panics
+/// When it does not come.
+#[track_caller]
+pub fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + WAIT_TIMEOUT;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come");
+        thread::sleep(WAIT_POLL);
+    }
 }
 
 /// Something that tests of one program share while at least one of them uses it. Unlike a static it is dropped, so that no

@@ -5,17 +5,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::scene::{get, publish};
+use tests::scene::{get, publish, wait};
 use tests::{Rules, TestNode, pair};
 
 const PURPOSE: &str = "air-quality-management";
 const FOR: [&str; 4] = ["--purpose", PURPOSE, "--basis", "law"];
-/// The monitor tidies up every 15 s.
-const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 
 struct Stage {
     provider: TestNode,
@@ -74,18 +70,6 @@ impl Stage {
     fn leave(&self, id: &str) {
         fs::create_dir_all(self.inbox(id)).unwrap();
         fs::write(self.inbox(id).join("rows.part"), "a,b\n1,2\n").unwrap();
-    }
-}
-
-#[track_caller]
-fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + STEP_TIMEOUT;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come");
-        thread::sleep(Duration::from_millis(100));
     }
 }
 

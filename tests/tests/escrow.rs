@@ -5,12 +5,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::Digest;
-use tests::scene::{get, publish};
+use tests::scene::{get, publish, wait};
 use tests::{TestNode, pair, run};
 
 const PROVIDER: &str = "urn:agency:vn:kho";
@@ -21,8 +19,6 @@ const FOR: [&str; 4] = ["--purpose", "environment-monitoring", "--basis", "law"]
 const MARK: &str = "tram quan trac khong khi";
 /// Some twenty megabytes: five chunks, and time to put the provider's key aside.
 const MANY: usize = 420_000;
-/// How long a step may take; the monitor takes up what stands still every 15 s.
-const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn offer(provider: &TestNode, count: usize) -> String {
     let mut text = String::from("id,ghi_chu\n");
@@ -33,18 +29,6 @@ fn offer(provider: &TestNode, count: usize) -> String {
     fs::write(&file, &text).unwrap();
     publish(provider, &file, "lon", &["--receipt-first"]);
     text
-}
-
-#[track_caller]
-fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + STEP_TIMEOUT;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn words(path: &Path) -> &str {

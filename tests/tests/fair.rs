@@ -7,30 +7,14 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::bench::door::call;
 use tests::bench::write_payload;
-use tests::scene::{get, publish};
+use tests::scene::{get, publish, wait};
 use tests::{TestNode, flip_byte, pair, repository};
 
 const PROVIDER: &str = "urn:agency:vn:kho";
-/// How long a stage may take.
-const STAGE_TIMEOUT: Duration = Duration::from_secs(180);
-
-#[track_caller]
-fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + STAGE_TIMEOUT;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// A provider with the rules of the benchmark and a payload, and a consumer.
 fn scene(dataset: &str, bytes: u64) -> (TestNode, TestNode) {

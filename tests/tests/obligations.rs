@@ -3,16 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by stopping")]
 
 use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::scene::{ask, get, publish};
+use tests::scene::{ask, get, publish, wait};
 use tests::{Rules, TestNode, pair};
 
 const PURPOSE: &str = "air-quality-management";
 const FOR: [&str; 4] = ["--purpose", PURPOSE, "--basis", "law"];
-const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 
 struct Stage {
     provider: TestNode,
@@ -31,18 +28,6 @@ fn stage(rows: &str, obligations: Value) -> Stage {
     Rules::new().allow("state", "query", "do", PURPOSE, obligations).apply(&provider);
     let what = format!("{}/do", provider.id());
     Stage { provider, consumer, what }
-}
-
-#[track_caller]
-fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + STEP_TIMEOUT;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// The one approval that waits.

@@ -7,15 +7,13 @@ mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ledger::statement::{Ack, ExchangeId, Party, Place, Seconds, SignedStatement, Statement};
 use serde_json::{Value, json};
 use sha2::Digest;
-use tests::scene::{get, publish};
+use tests::scene::{get, publish, wait};
 use tests::{TestNode, pair, run};
 use wire::words::{self, PURPOSE, message, segment};
 use wire::{Answer, Door, Received, Reply, Request, Rogue, Target, new_exchange_id, new_pid};
@@ -27,8 +25,6 @@ const FOR: [&str; 4] = ["--purpose", "environment-monitoring", "--basis", "law"]
 const MARK: &str = "tram quan trac khong khi";
 /// Some twenty megabytes: five chunks.
 const MANY: usize = 420_000;
-/// How long a step may take; the monitor takes up what stands still every 15 s.
-const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn rows(count: usize) -> String {
     let mut text = String::from("id,ghi_chu\n");
@@ -44,18 +40,6 @@ fn offer(provider: &TestNode, count: usize) -> String {
     fs::write(&file, &text).unwrap();
     publish(provider, &file, "lon", &["--receipt-first"]);
     text
-}
-
-#[track_caller]
-fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + STEP_TIMEOUT;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Files below a folder, with what is in them.

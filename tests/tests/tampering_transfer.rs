@@ -6,20 +6,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::Digest;
-use tests::scene::{get, publish};
+use tests::scene::{get, publish, wait};
 use tests::{TestNode, flip_byte, pair};
 
 const PROVIDER: &str = "urn:agency:vn:kho";
 const WORDS: [&str; 4] = ["--purpose", "environment-monitoring", "--basis", "law"];
 /// Some thirty megabytes: eight chunks, made in seconds, so that there is a middle.
 const ROWS: usize = 420_000;
-/// How long a stage of the transfer may take; the monitor takes up what stands still every 15 s.
-const STAGE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A transfer whose consumer was killed with some chunks on its disk, while the provider went on to the end.
 struct Middle {
@@ -170,18 +166,6 @@ fn chunks_in(folder: &Path) -> Vec<PathBuf> {
         paths.filter(|path| path.extension().is_some_and(|e| e == "chunk")).collect();
     found.sort_by_key(number);
     found
-}
-
-#[track_caller]
-fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + STAGE_TIMEOUT;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn sha256_of(bytes: &[u8]) -> String {

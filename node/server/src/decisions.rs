@@ -298,20 +298,14 @@ mod tests {
 
     use super::*;
     use crate::operation::Actor;
-    use crate::records::{Ask, Side};
+    use crate::records::Side;
 
     const PEER: &str = "urn:agency:vn:b";
 
     /// A node that has decided about an exchange, and the key of the decision.
     async fn decided() -> (tempfile::TempDir, std::sync::Arc<Node>, Exchange, String) {
         let (dir, node) = crate::testing::node().await;
-        let ask = Ask {
-            action: "query".into(),
-            purpose: None,
-            basis: None,
-            query: Value::Null,
-            stated: Default::default(),
-        };
+        let ask = crate::testing::ask();
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let exchange = Exchange::new(id, Side::Provider, PEER.into(), "x".into(), ask, 1);
         let signed = SignatureEvidence { base: "base".into(), signature: [0; 64] };

@@ -59,20 +59,14 @@ mod tests {
     use store::Tx;
 
     use super::*;
-    use crate::records::{Ask, Invitation, Side};
+    use crate::records::{Invitation, Side};
 
     #[tokio::test]
     async fn what_cannot_be_read_or_removed_does_not_stop_the_round() {
         let (dir, node) = crate::testing::node().await;
         // An invitation that cannot be read, a spool that is no folder of ours, an exchange that cannot be read; behind
         // them an exchange that only waits to be taken up again.
-        let ask = Ask {
-            action: "query".into(),
-            purpose: None,
-            basis: None,
-            query: serde_json::Value::Null,
-            stated: Default::default(),
-        };
+        let ask = crate::testing::ask();
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let good = Exchange::new(id, Side::Consumer, "urn:agency:vn:b".into(), "x".into(), ask, 1);
         let tx = Tx::new()

@@ -174,7 +174,7 @@ fn used_up(private: &DifferentialPrivacy, period: Period) -> RefusalInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{Ask, Side};
+    use crate::records::Side;
 
     const NOVEMBER_30: i64 = 1_796_040_000;
     const DAY: i64 = 86_400;
@@ -187,13 +187,7 @@ mod tests {
     }
 
     async fn exchange(node: &Node, id: &str) -> Exchange {
-        let ask = Ask {
-            action: "query".into(),
-            purpose: None,
-            basis: None,
-            query: Value::Null,
-            stated: Default::default(),
-        };
+        let ask = crate::testing::ask();
         let exchange = Exchange::new(id.into(), Side::Provider, B.into(), "air".into(), ask, NOVEMBER_30);
         let tx = Tx::new().put_json(Space::Exchange, exchange.key(), &exchange).unwrap();
         node.store.commit(tx).await.unwrap();

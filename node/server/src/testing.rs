@@ -90,6 +90,17 @@ pub(crate) fn local_door(node: &std::sync::Arc<crate::node::Node>) -> crate::cli
     crate::cli::client::Client::Here(Box::new(crate::local::router(node.clone())), node.clone())
 }
 
+/// A wish for all rows, for no purpose.
+pub(crate) fn ask() -> crate::records::Ask {
+    crate::records::Ask {
+        action: "query".into(),
+        purpose: None,
+        basis: None,
+        query: serde_json::Value::Null,
+        stated: Default::default(),
+    }
+}
+
 /// A manifest of one sealed chunk that holds 24 bytes of rows.
 pub(crate) fn manifest(sealed: exchange::manifest::Sealed) -> exchange::Manifest {
     use exchange::Digest;

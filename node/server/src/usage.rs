@@ -157,19 +157,13 @@ fn calendar(now: i64) -> Result<(String, u8)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{Ask, Side};
+    use crate::records::Side;
 
     const NOVEMBER_30: i64 = 1_796_040_000;
     const DAY: i64 = 86_400;
 
     fn exchange(id: &str) -> Exchange {
-        let ask = Ask {
-            action: "query".into(),
-            purpose: None,
-            basis: None,
-            query: serde_json::Value::Null,
-            stated: Default::default(),
-        };
+        let ask = crate::testing::ask();
         Exchange::new(id.into(), Side::Provider, "urn:agency:vn:b".into(), "air".into(), ask, NOVEMBER_30)
     }
 

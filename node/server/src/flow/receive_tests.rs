@@ -14,18 +14,12 @@ use store::{Space, Tx};
 use super::receive;
 use crate::node::Node;
 use crate::peer::signed::BodyDigest;
-use crate::records::{Ask, DataAddress, Exchange, Side, Stage};
+use crate::records::{DataAddress, Exchange, Side, Stage};
 
 const PEER: &str = "urn:agency:vn:b";
 
 fn exchange(id: &str, stage: Stage) -> Exchange {
-    let ask = Ask {
-        action: "query".into(),
-        purpose: None,
-        basis: None,
-        query: serde_json::Value::Null,
-        stated: Default::default(),
-    };
+    let ask = crate::testing::ask();
     let mut exchange = Exchange::new(id.into(), Side::Consumer, PEER.into(), "x".into(), ask, 1);
     exchange.stage = stage;
     exchange

@@ -80,16 +80,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::records::Ask;
 
     fn received(created: i64) -> Exchange {
-        let ask = Ask {
-            action: "query".into(),
-            purpose: None,
-            basis: None,
-            query: Value::Null,
-            stated: Default::default(),
-        };
+        let ask = crate::testing::ask();
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let mut exchange =
             Exchange::new(id, Side::Consumer, "urn:agency:vn:b".into(), "air".into(), ask, created);

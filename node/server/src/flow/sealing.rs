@@ -242,7 +242,7 @@ pub fn was_ended(node: &Node, exchange: &Exchange) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{Ask, Leaf};
+    use crate::records::Leaf;
     use axum::http::{HeaderMap, StatusCode};
     use certs::message::SignatureEvidence;
     use exchange::Digest;
@@ -251,13 +251,7 @@ mod tests {
     const PEER: &str = "urn:agency:vn:b";
 
     fn exchange(side: Side) -> Exchange {
-        let ask = Ask {
-            action: "query".into(),
-            purpose: None,
-            basis: None,
-            query: serde_json::Value::Null,
-            stated: Default::default(),
-        };
+        let ask = crate::testing::ask();
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let mut exchange = Exchange::new(id, side, PEER.into(), "x".into(), ask, 1);
         exchange.receipt_first = true;

@@ -139,18 +139,11 @@ async fn ask(node: &Arc<Node>, held: &Held) -> Result<Option<Outcome>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Ask;
 
     #[tokio::test]
     async fn a_promise_is_held_until_the_receipt_comes_and_nobody_is_asked_too_early() {
         let (_dir, node) = crate::testing::node().await;
-        let ask = Ask {
-            action: "query".into(),
-            purpose: None,
-            basis: None,
-            query: serde_json::Value::Null,
-            stated: Default::default(),
-        };
+        let ask = crate::testing::ask();
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
         let exchange = Exchange::new(id, Side::Consumer, "urn:agency:vn:b".into(), "x".into(), ask, 1);
         let base = format!(
