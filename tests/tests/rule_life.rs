@@ -172,25 +172,16 @@ fn people_who_left_and_signatures_from_elsewhere_count_for_nothing() {
     // The very bytes that approved the first draft, put before the second.
     let bundle_of = |draft: &str| raw(&house.node, "GET", &format!("/v1/policy/drafts/{draft}"), None);
     let proposal = bundle_of(&first)["draft"]["proposal"].clone();
-    let signed =
-        sign_elsewhere(&house, "lan", json!({"do": "approve", "draft": first, "proposal": proposal}));
-    let told = raw(
-        &house.node,
-        "POST",
-        &format!("/v1/policy/drafts/{second}/approval"),
-        Some(json!({"signed": signed})),
-    );
-    assert_eq!(told["type"], "urn:tram:problem:verification-failed", "{told}");
+    let misdirected = |draft: &str| {
+        let signed =
+            sign_elsewhere(&house, "lan", json!({"do": "approve", "draft": draft, "proposal": proposal}));
+        let path = format!("/v1/policy/drafts/{second}/approval");
+        let told = raw(&house.node, "POST", &path, Some(json!({"signed": signed})));
+        assert_eq!(told["type"], "urn:tram:problem:verification-failed", "{told}");
+    };
+    misdirected(&first);
     // The right draft, the wrong content.
-    let signed =
-        sign_elsewhere(&house, "lan", json!({"do": "approve", "draft": second, "proposal": proposal}));
-    let told = raw(
-        &house.node,
-        "POST",
-        &format!("/v1/policy/drafts/{second}/approval"),
-        Some(json!({"signed": signed})),
-    );
-    assert_eq!(told["type"], "urn:tram:problem:verification-failed", "{told}");
+    misdirected(&second);
     // Somebody who approved and is let out takes the approval along.
     refused(house.node.cmd(&["person", "remove", "hoa"]), "signature of somebody who may approve");
     refused(house.node.cmd(&["person", "remove", "hoa", "--as", &house.key("minh")]), "policy-approver");
@@ -498,10 +489,14 @@ fn agree(node: &TestNode) {
     assert_eq!(kept, logged, "{history}\n{entries}");
 }
 
+fn seconds_now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    i64::try_from(now).unwrap()
+}
+
 /// A time so many minutes from now, as rules write it.
 fn minutes_ahead(minutes: i64) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    policy::Minute::from_unix(i64::try_from(now).unwrap() + minutes * 60).unwrap().to_string()
+    policy::Minute::from_unix(seconds_now() + minutes * 60).unwrap().to_string()
 }
 
 /// One call of the local door, by hand, of which nobody knows whether it is answered.
@@ -545,8 +540,7 @@ fn sign_elsewhere(house: &House, who: &str, act: Value) -> Value {
     use ed25519_dalek::Signer as _;
     use sha2::Digest as _;
     let key = certs::keys::load_one(Path::new(&house.key(who))).unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let said = json!({"node": house.node.id(), "at": now, "act": act});
+    let said = json!({"node": house.node.id(), "at": seconds_now(), "act": act});
     let bytes =
         [b"tram/rule-set-act@v1\n".to_vec(), serde_json_canonicalizer::to_vec(&said).unwrap()].concat();
     let thumbprint = sha2::Sha256::digest(key.verifying_key().to_bytes());
