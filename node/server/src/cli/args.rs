@@ -1,6 +1,5 @@
 //! The words of the command line, as types. Each verb family has its own file beside this one.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,7 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use super::ledger_args::LedgerCommand;
 pub use super::life_args::{ApplyArgs, LifeCommand, PersonCommand};
 use super::line::LineCommand;
-use super::policy_impact::{DiffArgs, ImpactArgs, WhoArgs};
+pub use super::node_args::{DemoArgs, InitArgs};
+pub use super::peer_args::{ApprovalCommand, CatalogCommand, PeerCommand};
+pub use super::policy_args::{ComplianceArgs, PackCommand, PolicyCommand};
+pub use super::proof_args::{EscrowCommand, ReceiptCommand};
+pub use super::question_args::{QuestionAskArgs, QuestionCommand};
+pub use super::source_args::SourceCommand;
 
 /// A federated data-sharing node with access governance.
 #[derive(Debug, Parser)]
@@ -84,92 +88,6 @@ pub enum Command {
     Person(PersonCommand),
 }
 
-/// `tram approval …`
-#[derive(Debug, Subcommand)]
-pub enum ApprovalCommand {
-    /// What waits, and what was said.
-    List,
-    /// Say yes in a role.
-    Give {
-        /// Id, as the list shows it.
-        approval: String,
-        /// In which role, as the list shows it.
-        #[arg(long)]
-        role: String,
-        /// Who says it.
-        #[arg(long, value_name = "NAME")]
-        by: String,
-        /// Why.
-        #[arg(long, value_name = "TEXT")]
-        note: Option<String>,
-    },
-    /// Say no in a role; the reason is told to the asker.
-    Refuse {
-        /// Id, as the list shows it.
-        approval: String,
-        /// In which role, as the list shows it.
-        #[arg(long)]
-        role: String,
-        /// Who says it.
-        #[arg(long, value_name = "NAME")]
-        by: String,
-        /// Why.
-        #[arg(long, value_name = "TEXT")]
-        note: String,
-    },
-    /// Take an answer back: running transfers that rest on it end, and the next request asks anew.
-    Withdraw {
-        /// Id, as the list shows it.
-        approval: String,
-        /// Who takes it back.
-        #[arg(long, value_name = "NAME")]
-        by: String,
-        /// Why.
-        #[arg(long, value_name = "TEXT")]
-        note: Option<String>,
-    },
-}
-
-/// `tram init`
-#[derive(Debug, Args)]
-pub struct InitArgs {
-    /// Participant id: an IRI, for example urn:agency:vn:h26.18.
-    #[arg(long)]
-    pub id: String,
-    /// Name of the agency, Vietnamese.
-    #[arg(long)]
-    pub name: String,
-    /// Name of the agency, English [default: the Vietnamese name].
-    #[arg(long)]
-    pub name_en: Option<String>,
-    /// Country, ISO 3166-1 alpha-2.
-    #[arg(long, default_value = "VN")]
-    pub country: String,
-    /// Address of the peer door.
-    #[arg(long, default_value = "127.0.0.1:7443", value_name = "ADDR:PORT")]
-    pub listen: SocketAddr,
-    /// Base URL under which peers reach this node [default: https://<listen>].
-    #[arg(long, value_name = "URL")]
-    pub endpoint: Option<String>,
-    /// Address of the local door (loopback only).
-    #[arg(long, default_value = "127.0.0.1:7080", value_name = "ADDR:PORT")]
-    pub local: SocketAddr,
-}
-
-/// `tram demo`
-#[derive(Debug, Args)]
-pub struct DemoArgs {
-    /// End after the story instead of leaving the nodes up.
-    #[arg(long)]
-    pub once: bool,
-    /// Seed of the generated data: the same seed makes the same rows.
-    #[arg(long, default_value_t = 20_261_123)]
-    pub seed: u64,
-    /// Folder for the three nodes [default: a fresh folder under the system's temporary folder].
-    #[arg(long, value_name = "DIR")]
-    pub into: Option<PathBuf>,
-}
-
 /// `tram dataset …`
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
@@ -212,34 +130,6 @@ pub enum DatasetCommand {
         /// The first day on which it is served no more, UTC.
         #[arg(long, value_name = "YYYY-MM-DD")]
         on: String,
-    },
-}
-
-/// `tram source …`
-#[derive(Debug, Subcommand)]
-pub enum SourceCommand {
-    /// Try a description: reach what it names, and show the first rows. Needs no node and keeps nothing.
-    Check {
-        /// The description (TOML).
-        file: PathBuf,
-        /// Rows to show.
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=1_000))]
-        rows: u64,
-        /// A contract (YAML): where the description has a mapping, the rows are shown in its columns as well.
-        #[arg(long, value_name = "FILE")]
-        contract: Option<PathBuf>,
-    },
-    /// List the datasets whose rows are fetched, and how the last look went.
-    List,
-    /// Show how the last look at a source went, what its rows look like and how they keep the contract.
-    Show {
-        /// Dataset name.
-        dataset: String,
-    },
-    /// Fetch the rows of a dataset now, check them against its contract, and serve them from then on.
-    Refresh {
-        /// Dataset name.
-        dataset: String,
     },
 }
 
@@ -337,54 +227,6 @@ pub enum PersonalArg {
     Basic,
     /// Sensitive personal data.
     Sensitive,
-}
-
-/// `tram peer …`
-#[derive(Debug, Subcommand)]
-pub enum PeerCommand {
-    /// Print an invitation code for another agency.
-    Invite {
-        /// Groups that rules may name, given to the agency that accepts.
-        #[arg(long, value_delimiter = ',')]
-        group: Vec<String>,
-        /// Only for this participant, which may come with other keys than it had [default: for anybody new].
-        #[arg(long = "for", value_name = "ID")]
-        made_for: Option<String>,
-    },
-    /// Accept another agency's invitation.
-    Accept {
-        /// The code.
-        code: String,
-        /// Groups that rules may name, given to the inviting agency.
-        #[arg(long, value_delimiter = ',')]
-        group: Vec<String>,
-        /// Only if the code is of this participant, which may have other keys than it had.
-        #[arg(long = "for", value_name = "ID")]
-        made_for: Option<String>,
-    },
-    /// List the peers.
-    List,
-    /// Stop trusting a peer, at once.
-    Revoke {
-        /// Participant id.
-        participant: String,
-    },
-}
-
-/// `tram catalog …`
-#[derive(Debug, Subcommand)]
-pub enum CatalogCommand {
-    /// Search own and peers' datasets ("giao thong" finds "giao thông").
-    Search {
-        /// Words; none lists everything.
-        words: Vec<String>,
-        /// Only this participant.
-        #[arg(long)]
-        participant: Option<String>,
-        /// Use what is known instead of asking the peers first.
-        #[arg(long)]
-        cached: bool,
-    },
 }
 
 /// `tram exchange …`
@@ -567,203 +409,4 @@ impl FormatArg {
             Self::CsvBom => "csv-bom",
         }
     }
-}
-
-/// `tram question …`
-#[derive(Debug, Subcommand)]
-pub enum QuestionCommand {
-    /// Ask, and bring home the joined result with its report and the receipts of every source.
-    Ask(QuestionAskArgs),
-    /// Bring home the result of a question that was asked before.
-    Fetch {
-        /// Its id.
-        question: String,
-        /// Where the result goes; report and receipts beside it.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// How long to wait for the end, seconds.
-        #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
-        wait: u64,
-    },
-    /// All questions, the newest first.
-    List,
-    /// One question, with what became of each source.
-    Show {
-        /// Its id.
-        question: String,
-    },
-}
-
-/// `tram question ask`
-#[derive(Debug, Args)]
-pub struct QuestionAskArgs {
-    /// The question: TOML or JSON (docs/questions.md).
-    pub file: PathBuf,
-    /// Form of the result [default: as the file says, or csv].
-    #[arg(long, value_enum)]
-    pub format: Option<FormatArg>,
-    /// Where the result goes; report and receipts beside it.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// How long to wait for the end, seconds; the question goes on afterwards (exit code 6).
-    #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
-    pub wait: u64,
-}
-
-/// `tram receipt …`
-#[derive(Debug, Subcommand)]
-pub enum ReceiptCommand {
-    /// Verify a receipt: no network, no node.
-    Verify {
-        /// The receipt (.tlog-proof).
-        file: PathBuf,
-        /// Registry to trust; once for each version where a party's keys were replaced (registry-N.json in the node's
-        /// folder) [default: the one that rides in the receipt, whose fingerprint is shown].
-        #[arg(long, value_name = "FILE")]
-        registry: Vec<PathBuf>,
-        /// Data to compare with the receipt: the rows that were received.
-        #[arg(long, value_name = "FILE")]
-        data: Option<PathBuf>,
-        /// Trust policy (C2SP tlog-policy, as `tram ledger trust` prints it) whose quorum must have cosigned.
-        #[arg(long, value_name = "FILE")]
-        trust: Option<PathBuf>,
-        /// Folder with the rule set that decided: decides the question anew and compares (receipts of decisions only).
-        #[arg(long, value_name = "DIR")]
-        rules: Option<PathBuf>,
-    },
-}
-
-/// `tram escrow …`
-#[derive(Debug, Subcommand)]
-pub enum EscrowCommand {
-    /// Make an auditor's key pair: the secret half in a private file, the public half as one line (and in FILE.pub).
-    Key {
-        /// File for the secret half.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-    /// Open what a consumer handed over: rows of a provider that took the acknowledgement and gave no key. Exit code 4
-    /// when it does not hold, or when the provider sealed something else than it signed.
-    Open {
-        /// The file that `tram exchange handover` wrote.
-        file: PathBuf,
-        /// The auditor's secret key, as `tram escrow key` wrote it.
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// Registry to trust; once for each version where a party's keys were replaced.
-        #[arg(long, value_name = "FILE", required = true)]
-        registry: Vec<PathBuf>,
-        /// File for the rows.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-}
-
-/// `tram policy …`
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// Make a draft, or a folder, the rule set in force.
-    Apply(ApplyArgs),
-    /// Drafts, approvals, rollback, history.
-    #[command(flatten)]
-    Life(LifeCommand),
-    /// Run the test table of a rule set.
-    Test {
-        /// Folder with the rule set.
-        folder: PathBuf,
-        /// Change each rule in turn and name the changes that no case notices.
-        #[arg(long)]
-        mutation: bool,
-    },
-    /// Look rules over: what is never heard, too wide, unknown, expired, or without a reason.
-    Lint(super::policy_lint::LintArgs),
-    /// Hold the rules in force against a legal pack, clause by clause, with evidence (exit code 1 when one lost its rule).
-    Compliance(ComplianceArgs),
-    /// Legal packs that ship with the program.
-    #[command(subcommand)]
-    Pack(PackCommand),
-    /// Show the rule set in force.
-    Show,
-    /// Write the rule set in force to a folder, to be edited and applied again.
-    Export {
-        /// Folder to write.
-        folder: PathBuf,
-        /// An earlier version, as receipts and the ledger name it [default: the one in force].
-        #[arg(long, value_name = "N")]
-        version: Option<u64>,
-    },
-    /// Replay recorded questions against a draft: what it would change, for whom.
-    Impact(ImpactArgs),
-    /// Who can see a dataset, or what an agency can see.
-    Who(WhoArgs),
-    /// What differs between two rule sets, and whether it opens or closes.
-    Diff(DiffArgs),
-    /// Rules as ODRL, and ODRL as the draft of a rule set.
-    #[command(subcommand)]
-    Odrl(super::policy_odrl::OdrlCommand),
-    /// Decide a question and say why.
-    Explain {
-        /// Participant that asks.
-        #[arg(long)]
-        subject: String,
-        /// Dataset of this node.
-        #[arg(long)]
-        dataset: String,
-        /// discover, metadata, query, download or subscribe.
-        #[arg(long, default_value = "query")]
-        action: String,
-        /// Purpose.
-        #[arg(long)]
-        purpose: Option<String>,
-        /// Legal basis.
-        #[arg(long)]
-        basis: Option<String>,
-        /// Agreement.
-        #[arg(long)]
-        agreement: Option<String>,
-    },
-    /// Decide many questions as the node would now; nothing is done and nothing is kept.
-    Decide {
-        /// File with a JSON object on each line: subject, dataset, action, and where wanted purpose, basis, agreement.
-        #[arg(long = "in", value_name = "QUESTIONS.ndjson")]
-        file: PathBuf,
-    },
-}
-
-/// `tram policy compliance`
-#[derive(Debug, Args)]
-pub struct ComplianceArgs {
-    /// The pack: vn or eu [default: of the legal order that the rules are written for].
-    #[arg(long, value_name = "NAME")]
-    pub pack: Option<String>,
-    /// Hold the rules of this folder against it instead, without a node and without evidence.
-    #[arg(long, value_name = "FOLDER")]
-    pub rules: Option<PathBuf>,
-    /// Each clause in full, with what is left to people.
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// `tram policy pack …`
-#[derive(Debug, Subcommand)]
-pub enum PackCommand {
-    /// The packs that there are.
-    List,
-    /// One pack with all its clauses.
-    Show {
-        /// vn or eu.
-        name: String,
-    },
-    /// Write a pack to a folder: rules to begin with, its matrix and texts.
-    Export {
-        /// vn or eu.
-        name: String,
-        /// Folder to write.
-        folder: PathBuf,
-    },
-    /// Check a folder as a pack: no clause without rule and test, no rule without clause.
-    Check {
-        /// Folder with pack.toml, matrix.toml and the files of a rule set.
-        folder: PathBuf,
-    },
 }
