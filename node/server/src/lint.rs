@@ -22,7 +22,7 @@ use crate::{datasets, enforce, gate, rules};
 /// among those not read one could have matched.
 const DECISIONS_MAX: usize = 200_000;
 /// Most pairs of obligation set and dataset that are tried; where there are more, nothing is said of misfits.
-const MISFITS_TRIED_MAX: usize = 50_000;
+const MISFITS_TRIED_MAX: usize = 20_000;
 const DAY: i64 = 86_400;
 
 /// Everything that this node knows beside the rules.
@@ -67,10 +67,15 @@ fn known_datasets(node: &Node) -> Result<BTreeMap<DatasetId, KnownDataset>> {
 /// # Errors
 /// The store's.
 pub fn told(node: &Node, rules: &RuleSet, now: i64) -> Result<Vec<String>> {
+    let misfits = misfits(node, rules, now)?;
+    // Most rules fit, and looking over all of a large set takes its time.
+    if misfits.is_empty() {
+        return Ok(Vec::new());
+    }
     let context = LintContext {
         now: Minute::from_unix(now),
         datasets: Some(known_datasets(node)?),
-        misfits: misfits(node, rules, now)?,
+        misfits,
         ..LintContext::default()
     };
     let found = policy::lint::misfits(rules, &context).findings;
