@@ -160,13 +160,10 @@ fn the_real_tables_are_read_whole() {
 
 #[test]
 fn an_encoding_that_was_forced_and_reads_badly_is_doubted() {
-    let text = "xã,số\nNghĩa Đô,1\nTây Hồ,2\n";
-    for forced in ["windows-1258", "vni-windows", "tcvn3"] {
-        match read(text, &format!("encoding = \"{forced}\"")) {
-            Ok(read) => assert!(codes(&read).contains(&"encoding-doubted"), "{forced}: {:?}", codes(&read)),
-            Err(error) => assert!(error.to_string().contains("encoding"), "{forced}: {error}"),
-        }
-    }
+    // `Ã£` and `Ã ` are letters of that encoding, so nothing else is wrong with them.
+    let text = "xã,n\nHà,1\nlã,2\n";
+    let forced = read(text, "encoding = \"windows-1258\"").unwrap();
+    assert!(codes(&forced).contains(&"encoding-doubted"), "{:?} {:?}", codes(&forced), forced.columns);
     assert!(!codes(&read(text, "encoding = \"utf-8\"").unwrap()).contains(&"encoding-doubted"));
     // Text of such an encoding is no good UTF-8, and nothing is doubted.
     let tcvn3 = b"xa,so\nT\xa9y H\xe5,2\n";
