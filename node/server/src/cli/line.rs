@@ -16,7 +16,7 @@ use crate::line::hours::{Big, TimeOfDay};
 pub enum LineCommand {
     /// Show what is set, how fast each line was, and what waits for each peer and why.
     Show,
-    /// Set caps and low-data mode, for all peers or for one.
+    /// Set caps, low-data mode and the hours of big transfers, for all peers or for one.
     Set(LineSetArgs),
 }
 

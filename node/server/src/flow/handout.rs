@@ -161,6 +161,10 @@ fn look_at(node: &Node, id: &str) -> Result<()> {
         return files::remove(&path);
     };
     let now = node.clock.now();
+    if exchange.stage == Stage::Completed && exchange.sha256.is_none() {
+        tracing::warn!(exchange = id, file = %wish.file.display(), "the rows that were wanted in a file were erased");
+        return files::remove(&path);
+    }
     if exchange.stage != Stage::Completed || now < wish.not_before {
         return Ok(());
     }

@@ -108,6 +108,16 @@ async fn a_file_that_cannot_be_written_is_tried_again_and_rows_that_changed_are_
 #[tokio::test]
 async fn what_will_never_come_is_forgotten_and_no_wish_leads_out_of_its_folder() {
     let (desk, node) = crate::testing::node().await;
+    exchange(&node, Stage::Completed).await;
+    let key = records::consumer_key(ID);
+    let erased = |e: &mut Exchange| {
+        e.sha256 = None;
+        Ok(((), Tx::new()))
+    };
+    records::update::<Exchange, ()>(&node.store, Space::Exchange, &key, erased).await.unwrap();
+    drop(want(&node.dir, ID, &desk.path().join("rows.csv")).unwrap());
+    sweep(&node).await.unwrap();
+    assert_eq!(of(&node.dir, ID), None, "erased rows do not come back");
     exchange(&node, Stage::Refused).await;
     drop(want(&node.dir, ID, &desk.path().join("rows.csv")).unwrap());
     drop(want(&node.dir, "01UNKNOWN", &desk.path().join("other.csv")).unwrap());
