@@ -275,6 +275,10 @@ pub struct DatasetRecord {
     /// the acknowledgement.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipt_first: bool,
+    /// The column by which it grows: rows are only added, each with a value no smaller than those before. Who keeps a copy
+    /// then gets the new rows alone, and no old version is kept for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub append_by: Option<String>,
     /// The licence: a name or an address.
     pub licence: Option<String>,
     /// How often it is brought up to date.
@@ -322,6 +326,7 @@ impl DatasetRecord {
             purposes: Vec::new(),
             dpia: None,
             receipt_first: false,
+            append_by: None,
             licence: None,
             frequency: None,
             latency: None,

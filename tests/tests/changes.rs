@@ -265,6 +265,79 @@ fn a_subscription_is_brought_up_by_itself_and_a_program_reads_one_file() {
 }
 
 #[test]
+fn a_subscription_that_can_bring_nothing_is_refused_with_what_to_do() {
+    let stage = Stage::set("e");
+    let add = |what: &str, words: &[&str]| {
+        stage.consumer.cmd(&[&["subscription", "add", what], words, &FOR[..]].concat())
+    };
+    let provider = stage.provider.id();
+    let hourly = ["--every", "1h"];
+    for (what, words, code, told) in [
+        ("urn:agency:vn:khong-co/bui", &hourly[..], 2, "tram peer"),
+        (&format!("{provider}/khong-co"), &hourly, 2, "tram catalog search"),
+        ("bui", &hourly, 2, "CƠ-QUAN/BỘ-DỮ-LIỆU"),
+        (&stage.what, &["--every", "0m"], 2, "15m"),
+        (&stage.what, &["--every", "often"], 2, "15m"),
+        (&stage.what, &["--every", "1h", "--columns", "tram,khong_co"], 2, "khong_co"),
+        (&stage.what, &["--every", "1h", "--where", "khong > 5"], 2, "tram, ngay, pm25"),
+        (&stage.what, &["--every", "1h", "--name", "Bụi mịn"], 2, "lower-case"),
+    ] {
+        let refused = add(what, words);
+        assert!(refused.code == code || refused.code == 1, "{refused:?}");
+        assert!(refused.stderr.contains(told), "{told}: {refused:?}");
+    }
+    let none = stage.consumer.cmd(&["subscription", "list"]).expect_code(0);
+    assert!(none.stdout.contains("chưa có đăng ký"), "{none:?}");
+
+    // What a subscription brought is its own: `last` by hand is of what was asked by hand.
+    add(&stage.what, &hourly).expect_code(0);
+    wait("the copy", || copy_of(&stage.consumer).exists().then_some(()));
+    wait("the end", || {
+        let now = stage.consumer.json(&["subscription", "show", "bui"]);
+        (now["running"].is_null() && now["copy"].is_object()).then_some(())
+    });
+    let by_hand = stage.since("last", "hand.csv");
+    assert_eq!(by_hand.told["copy"]["why"], "first", "{}", by_hand.told);
+    assert_eq!(stage.since("last", "hand2.csv").told["copy"]["from_version"], by_hand.told["id"]);
+
+    // The reason of a failure is told whole, and a copy that was edited is told of without words from the engine room.
+    Rules::new().allow("state", "query", "khac", PURPOSE, json!({})).apply(&stage.provider);
+    stage.consumer.ok(&["subscription", "refresh", "bui"]);
+    let why = wait("the refusal", || {
+        stage.consumer.json(&["subscription", "show", "bui"])["failure"].as_str().map(str::to_owned)
+    });
+    assert!(why.chars().count() > 60, "{why}");
+    let listed = stage.consumer.ok(&["subscription", "list"]);
+    assert!(listed.stdout.contains(&why), "{why}\n{listed:?}");
+    let edited = stage.consumer.desk().join("edited.csv");
+    fs::write(&edited, "khac\n1\n").unwrap();
+    let second = stage.consumer.json(&["exchange", "list"]);
+    let changes =
+        second["exchanges"].as_array().unwrap().iter().find(|e| e["copy"]["kind"] == "changes").unwrap();
+    let id = changes["id"].as_str().unwrap();
+    let refused =
+        stage.consumer.cmd(&["exchange", "apply", id, "--copy", edited.to_str().unwrap()]).expect_code(4);
+    assert!(!refused.stderr.contains("spool") && refused.stderr.contains("lấy toàn bộ"), "{refused:?}");
+}
+
+#[test]
+fn an_end_that_is_past_or_of_no_version_is_refused() {
+    let stage = Stage::set("f");
+    let end = |contract: &str, on: &str| {
+        stage.provider.cmd(&["dataset", "end", "bui", "--contract", contract, "--on", on])
+    };
+    for (contract, on, told) in [
+        ("0", "2999-01-01", "dataset versions bui"),
+        ("77", "2999-01-01", "dataset versions bui"),
+        ("1", "2001-01-01", ""),
+        ("1", "tomorrow", "2026-12-31"),
+    ] {
+        let refused = end(contract, on);
+        assert!(refused.code != 0 && refused.stderr.contains(told), "{refused:?}");
+    }
+}
+
+#[test]
 fn killed_nodes_lose_and_double_nothing_of_a_subscription() {
     let mut dice = Dice::from_env("TRAM_CRASH_SEED");
     let mut stage = Stage::set("d");

@@ -95,9 +95,16 @@ fn an_older_contract_is_served_to_those_who_agreed_on_it_until_it_ends() {
     let present = stage.provider.json(&["dataset", "show", "bui"])["dataset"]["version"].to_string();
     stage
         .provider
-        .cmd(&["dataset", "end", "bui", "--contract", &present, "--on", "2026-01-01"])
+        .cmd(&["dataset", "end", "bui", "--contract", &present, "--on", "2999-01-01"])
         .expect_code(2);
-    stage.provider.ok(&["dataset", "end", "bui", "--contract", &contract, "--on", "2026-01-01"]);
+    let past = stage
+        .provider
+        .cmd(&["dataset", "end", "bui", "--contract", &contract, "--on", "2026-01-01"])
+        .expect_code(2);
+    assert!(past.stderr.contains("the end is past"), "{past:?}");
+    let kept = stage.provider.json(&["dataset", "versions", "bui"])["versions"][0]["kept"].to_string();
+    let today: String = kept.trim_matches('"').chars().take(10).collect();
+    stage.provider.ok(&["dataset", "end", "bui", "--contract", &contract, "--on", &today]);
     let ended = ask(&old, &stage.what, "y.csv", &FOR);
     assert!(ended.code != 0 && ended.stderr.contains("has ended"), "{ended:?}");
     assert_eq!(rows(&old, &[]).text(), "tram,pm25\nHK,100\n");

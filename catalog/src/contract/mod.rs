@@ -13,6 +13,7 @@
 //! | contract | `subject` | `{key: column}` or `{count: column}` |
 //! | contract | `groupBy`, `collections`, `policyTags`, `purposes` | lists of words |
 //! | contract | `receiptFirst` | true: rows travel sealed, the key comes after the acknowledgement |
+//! | contract | `appendBy` | the column by which it grows: rows are only added, with growing values of it |
 //! | contract | `licence`, `dpia` | a name, address or reference |
 //! | server | `delimiter` | the delimiter of a CSV file |
 //! | column | `descriptionEn` | the English description |

@@ -100,6 +100,7 @@ const CONTRACT_PROPERTIES: &[&str] = &[
     "licence",
     "dpia",
     "receiptFirst",
+    "appendBy",
 ];
 
 const STATUS: &Choices<Status> =
@@ -182,6 +183,7 @@ fn root_section(reader: &mut Reader, root: &Object, modified: i64) -> Option<Dat
         dpia: reader.text(own("dpia")),
         data_class: reader.choice(own("dataClass"), DATA_CLASS).unwrap_or_default(),
         receipt_first: reader.truth(own("receiptFirst")).unwrap_or_default(),
+        append_by: reader.text(own("appendBy")),
         licence: reader.text(own("licence")),
         frequency,
         latency,
@@ -370,6 +372,7 @@ fn yaml_path(field: &str) -> String {
         ("licence", "customProperties.licence"),
         ("dpia", "customProperties.dpia"),
         ("receipt_first", "customProperties.receiptFirst"),
+        ("append_by", "customProperties.appendBy"),
         ("frequency", "slaProperties"),
         ("latency", "slaProperties"),
         ("quality", "schema[0].quality"),

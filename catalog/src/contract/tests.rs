@@ -64,6 +64,8 @@ fn full() -> DatasetRecord {
     record.purposes = vec!["epidemiology".to_owned()];
     record.dpia = Some("DPIA-2026-07".to_owned());
     record.receipt_first = true;
+    record.append_by = Some("so".to_owned());
+    record.columns.push(Column::new("so", ColumnKind::Integer, false));
     record.data_class = DataClass::Important;
     record.licence = Some("CC-BY-4.0".to_owned());
     record.frequency = Some(Frequency { every: 1, unit: TimeUnit::Month });
@@ -119,8 +121,36 @@ fn a_draft_is_strict_and_comes_back_as_it_was() {
     assert_eq!((record.kind, record.classification), (SharingKind::Special, Classification::MAX));
     assert_eq!((record.personal, record.columns[0].personal), (Personal::Sensitive, Personal::Sensitive));
     let yaml = write(&record).unwrap();
-    assert!(!yaml.contains("receiptFirst") && !yaml.contains("dataClass"), "{yaml}");
+    assert!(
+        !yaml.contains("receiptFirst") && !yaml.contains("appendBy") && !yaml.contains("dataClass"),
+        "{yaml}"
+    );
     assert_eq!(read(&yaml, NOW).unwrap(), with_digest(record, &yaml));
+}
+
+#[test]
+fn a_dataset_grows_only_by_a_column_that_has_an_order_and_is_never_missing() {
+    let bad = |name: &str, column: Column| {
+        let mut record = draft();
+        record.columns.push(column);
+        record.append_by = Some(name.to_owned());
+        record.check().unwrap_err().to_string()
+    };
+    let day = || Column::new("luc", ColumnKind::Timestamp, false);
+    assert!(bad("gio", day()).contains("there is no column `gio`"));
+    for kind in [ColumnKind::String, ColumnKind::Number, ColumnKind::Boolean] {
+        let told = bad("luc", Column::new("luc", kind, false));
+        assert!(told.contains("append_by") && told.contains("days"), "{told}");
+    }
+    assert!(bad("luc", Column::new("luc", ColumnKind::Date, true)).contains("required: true"));
+    let mut good = draft();
+    good.columns.push(day());
+    good.append_by = Some("luc".to_owned());
+    good.check().unwrap();
+    // In the words of the contract.
+    let yaml = write(&good).unwrap().replace("value: luc", "value: gio");
+    let told = read(&yaml, NOW).unwrap_err().to_string();
+    assert!(told.contains("customProperties.appendBy"), "{told}");
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn contract_properties(record: &DatasetRecord) -> Value {
         ("dpia", json!(record.dpia)),
         // Written only where it is so: contracts of other datasets stay as they were.
         ("receiptFirst", json!(record.receipt_first.then_some(true))),
+        ("appendBy", json!(record.append_by)),
     ])
 }
 

@@ -91,6 +91,7 @@ pub(super) fn problems(record: &DatasetRecord) -> Vec<Problem> {
     named_columns(record, &mut found);
     rules(&record.quality, "quality", record, &mut found);
     latency(record, &mut found);
+    append_by(record, &mut found);
     sharing(record, &mut found);
     found.0
 }
@@ -207,6 +208,27 @@ fn latency(record: &DatasetRecord, found: &mut Found) {
     if latency.within.every == 0 {
         found.add("latency", "an age of 0 units cannot be kept; write at least 1");
     }
+}
+
+fn append_by(record: &DatasetRecord, found: &mut Found) {
+    let Some(name) = &record.append_by else { return };
+    let what = match record.column(name) {
+        None => format!("there is no column `{name}`; name the column whose values grow with each new row"),
+        Some(column)
+            if !matches!(column.kind, ColumnKind::Integer | ColumnKind::Date | ColumnKind::Timestamp) =>
+        {
+            format!(
+                "`{name}` holds neither whole numbers nor days nor times; rows can grow only by one of these"
+            )
+        }
+        Some(column) if column.nullable => {
+            format!(
+                "`{name}` may be missing, and such a row has no place in the order; set `required: true` on it"
+            )
+        }
+        Some(_) => return,
+    };
+    found.add("append_by", what);
 }
 
 fn named_columns(record: &DatasetRecord, found: &mut Found) {

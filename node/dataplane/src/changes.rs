@@ -7,8 +7,12 @@
 //! multiset and are each other's inverse: what cannot be applied exactly is refused. Memory stays within
 //! [`SORT_BYTES`] however long the view is; the rest lies in files beside the target.
 //!
+//! A view that only grows need not be compared with an old one: [`grow`].
+//!
 //! **What it is not.** It knows nothing of versions, agreements and decisions: it gets two jobs whose restrictions were
 //! made from decisions, and compares what they show. All calls but [`ordered`] block on the disk.
+
+pub mod grow;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -23,6 +27,7 @@ use sha2::Digest as _;
 use crate::limits::{SORT_BYTES, SORT_RUNS_MAX};
 use crate::merkle::Sha256;
 use crate::records::{Framing, RecordError, Records};
+use crate::schema::ColumnKind;
 use crate::spool::sync_file;
 use crate::{ChunkWriter, DataError, Job, OutputFormat, SpoolSummary};
 
@@ -46,16 +51,28 @@ pub struct Copy {
 /// # Errors
 /// As [`crate::run`]; [`DataError::Query`] for a key that the answer does not have; [`DataError::Io`].
 pub async fn ordered(job: Job, key: &[String], target: &Path) -> Result<Copy, DataError> {
+    let target = target.to_owned();
+    let texts =
+        |places: Vec<(usize, ColumnKind)>| places.into_iter().map(|(at, _)| Place::text(at)).collect();
+    pump(job, key, move |input, places| sort(input, texts(places), &target)).await
+}
+
+/// Runs a job as CSV and lets `take` read what comes, with the places and kinds of the named columns.
+async fn pump<T: Send + 'static>(
+    job: Job,
+    names: &[String],
+    take: impl FnOnce(Piped, Vec<(usize, ColumnKind)>) -> Result<T, DataError> + Send + 'static,
+) -> Result<T, DataError> {
     let mut answer = crate::run(Job { format: OutputFormat::Csv, ..job }).await?;
     let columns = answer.schema().columns();
     let at = |name: &String| {
         let what = || DataError::Query(format!("the answer has no column `{name}` to tell rows apart by"));
-        columns.iter().position(|c| c.name == *name).ok_or_else(what)
+        let found = columns.iter().enumerate().find(|(_, column)| column.name == *name);
+        found.map(|(at, column)| (at, column.kind)).ok_or_else(what)
     };
-    let key = key.iter().map(at).collect::<Result<Vec<_>, _>>()?;
+    let places = names.iter().map(at).collect::<Result<Vec<_>, _>>()?;
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    let target = target.to_owned();
-    let sorted = tokio::task::spawn_blocking(move || sort(Piped::new(receiver), key, &target));
+    let taken = tokio::task::spawn_blocking(move || take(Piped::new(receiver), places));
     let mut broken = None;
     while let Some(bytes) = answer.next_bytes().await {
         let sent = match bytes {
@@ -65,16 +82,16 @@ pub async fn ordered(job: Job, key: &[String], target: &Path) -> Result<Copy, Da
                 break;
             }
         };
-        // A closed pipe means that the sorter failed; it says why.
+        // A closed pipe means that the reader has enough or failed; it says which.
         if sent.is_err() {
             break;
         }
     }
     drop(sender);
-    let sorted = sorted.await.map_err(|_| DataError::Spool("the sorter of a copy stopped".into()))?;
+    let taken = taken.await.map_err(|_| DataError::Spool("the reader of a view stopped".into()))?;
     match broken {
         Some(error) => Err(error),
-        None => sorted,
+        None => taken,
     }
 }
 
@@ -107,6 +124,20 @@ impl Read for Piped {
     }
 }
 
+/// A column to sort by, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    at: usize,
+    /// As a whole number, and not by the bytes of its text.
+    number: bool,
+}
+
+impl Place {
+    fn text(at: usize) -> Self {
+        Self { at, number: false }
+    }
+}
+
 /// One record with what it is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
@@ -115,7 +146,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(line: &[u8], key: &[usize]) -> Self {
+    fn new(line: &[u8], key: &[Place]) -> Self {
         Self { key: key_of(line, key), line: line.to_vec() }
     }
 
@@ -126,14 +157,16 @@ impl Row {
 }
 
 /// The key columns' texts, joined so that the order of the bytes is the order of the texts one after the other.
-fn key_of(line: &[u8], key: &[usize]) -> Vec<u8> {
+fn key_of(line: &[u8], key: &[Place]) -> Vec<u8> {
     if key.is_empty() {
         return Vec::new();
     }
     let fields = fields(line);
     let mut out = Vec::new();
-    for at in key {
-        for byte in fields.get(*at).into_iter().flatten() {
+    for place in key {
+        let field = fields.get(place.at).map(Vec::as_slice).unwrap_or_default();
+        let number = place.number.then(|| number_of(field)).flatten();
+        for byte in number.as_ref().map_or(field, |bytes| &bytes[..]) {
             out.push(*byte);
             if *byte == 0 {
                 out.push(0xFF);
@@ -142,6 +175,12 @@ fn key_of(line: &[u8], key: &[usize]) -> Vec<u8> {
         out.extend_from_slice(&[0, 1]);
     }
     out
+}
+
+/// A whole number as bytes whose order is that of the numbers. What is none stays text: it is sorted somewhere, and always there.
+fn number_of(field: &[u8]) -> Option<[u8; 8]> {
+    let number: i64 = std::str::from_utf8(field).ok()?.parse().ok()?;
+    Some((number.cast_unsigned() ^ (1 << 63)).to_be_bytes())
 }
 
 /// The fields of a CSV record (RFC 4180), without their quotes.
@@ -173,7 +212,7 @@ fn unreadable(error: RecordError) -> DataError {
 /// Rows of a file or pipe, one after the other.
 struct Rows<R> {
     records: Records<R>,
-    key: Vec<usize>,
+    key: Vec<Place>,
 }
 
 impl<R: Read> Rows<R> {
@@ -184,7 +223,7 @@ impl<R: Read> Rows<R> {
 }
 
 /// The header, and the rows behind it.
-fn open<R: Read>(input: R, key: Vec<usize>) -> Result<(Vec<u8>, Rows<R>), DataError> {
+fn open<R: Read>(input: R, key: Vec<Place>) -> Result<(Vec<u8>, Rows<R>), DataError> {
     let mut records = Records::new(input, Framing::Csv);
     let header = records.next_record().map_err(unreadable)?;
     let header = header.map(|record| record.bytes.to_vec());
@@ -192,16 +231,16 @@ fn open<R: Read>(input: R, key: Vec<usize>) -> Result<(Vec<u8>, Rows<R>), DataEr
     Ok((header, Rows { records, key }))
 }
 
-fn open_file(path: &Path, key: &[usize]) -> Result<(Vec<u8>, Rows<File>), DataError> {
+fn open_file(path: &Path, key: &[Place]) -> Result<(Vec<u8>, Rows<File>), DataError> {
     let file = File::open(path).map_err(DataError::io("open a copy"))?;
     open(file, key.to_vec())
 }
 
 /// Places of the key's columns in a header.
-fn places(header: &[u8], key: &[String]) -> Result<Vec<usize>, DataError> {
+fn places(header: &[u8], key: &[String]) -> Result<Vec<Place>, DataError> {
     let names = fields(header);
-    let at = |name: &String| names.iter().position(|n| n.as_slice() == name.as_bytes());
-    let found: Option<Vec<usize>> = key.iter().map(at).collect();
+    let at = |name: &String| names.iter().position(|n| n.as_slice() == name.as_bytes()).map(Place::text);
+    let found: Option<Vec<Place>> = key.iter().map(at).collect();
     found.ok_or_else(|| DataError::Spool("a copy lacks a column of its key".into()))
 }
 
@@ -245,7 +284,7 @@ impl Sink {
 }
 
 /// Sorts what comes, with runs on the disk where it does not fit in memory.
-fn sort<R: Read>(input: R, key: Vec<usize>, target: &Path) -> Result<Copy, DataError> {
+fn sort<R: Read>(input: R, key: Vec<Place>, target: &Path) -> Result<Copy, DataError> {
     let (header, mut rows) = open(input, key.clone())?;
     let mut runs = Runs { beside: target.to_owned(), files: Vec::new(), made: 0 };
     let (mut held, mut cost) = (Vec::new(), 0);
@@ -302,7 +341,7 @@ impl Runs {
     }
 
     /// Makes one run of all, so that not too many files are open at once.
-    fn merge(&mut self, header: &[u8], key: &[usize]) -> Result<(), DataError> {
+    fn merge(&mut self, header: &[u8], key: &[Place]) -> Result<(), DataError> {
         let path = self.next_path();
         let mut sink = Sink::create(&path, header)?;
         self.merged(Vec::new(), key, |row| sink.row(&[&row.line, b"\n"]))?;
@@ -315,7 +354,7 @@ impl Runs {
     fn merged(
         &self,
         held: Vec<Row>,
-        key: &[usize],
+        key: &[Place],
         mut take: impl FnMut(&Row) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let mut inputs: Vec<Rows<File>> = Vec::with_capacity(self.files.len());

@@ -285,9 +285,10 @@ fn copied(kind: CopyKind) -> Draft {
     }
     draft.copy = Some(CopyRef {
         kind,
-        from_version: changes.then(|| "01J9ZQ3V6T8W4X5Y6Z7A8B9CDF".to_owned()),
+        from_version: (kind != CopyKind::Whole).then(|| "01J9ZQ3V6T8W4X5Y6Z7A8B9CDF".to_owned()),
         to_version: draft.exchange_id.clone(),
-        why: (!changes).then_some(Why::First),
+        why: (kind == CopyKind::Whole).then_some(Why::First),
+        append_by: (kind == CopyKind::Append).then(|| draft.columns[0].name.clone()),
         key: vec![draft.columns[0].name.clone()],
         rows: draft.rows,
         sha256: draft.sha256,
@@ -298,7 +299,7 @@ fn copied(kind: CopyKind) -> Draft {
 #[test]
 fn a_copy_is_a_whole_or_changes_and_never_both() {
     type Change = fn(&mut Draft, &mut CopyRef);
-    for kind in [CopyKind::Whole, CopyKind::Changes] {
+    for kind in [CopyKind::Whole, CopyKind::Changes, CopyKind::Append] {
         let manifest = Manifest::seal(copied(kind)).unwrap();
         let text = serde_json::to_string(&manifest).unwrap();
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
@@ -316,6 +317,15 @@ fn a_copy_is_a_whole_or_changes_and_never_both() {
         (CopyKind::Changes, |_, copy| copy.why = Some(Why::Gone)),
         (CopyKind::Changes, |draft, _| _ = draft.columns.pop()),
         (CopyKind::Changes, |_, copy| copy.rows = 1 << 53),
+        (CopyKind::Changes, |_, copy| copy.append_by = Some(copy.key[0].clone())),
+        (CopyKind::Append, |_, copy| copy.append_by = None),
+        (CopyKind::Append, |_, copy| copy.append_by = Some("hidden".into())),
+        (CopyKind::Append, |_, copy| copy.from_version = None),
+        (CopyKind::Append, |_, copy| copy.why = Some(Why::Rewritten)),
+        (CopyKind::Append, |draft, copy| copy.rows = draft.rows - 1),
+        (CopyKind::Append, |draft, _| {
+            draft.columns.push(Column { name: CHANGE_COLUMN.into(), kind: ColumnKind::String });
+        }),
     ];
     for (number, (kind, change)) in bad.iter().enumerate() {
         let mut draft = copied(*kind);

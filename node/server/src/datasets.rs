@@ -229,6 +229,8 @@ pub struct New {
     #[serde(default)]
     receipt_first: bool,
     #[serde(default)]
+    append_by: Option<String>,
+    #[serde(default)]
     in_place: bool,
 }
 
@@ -312,6 +314,7 @@ fn describe(record: &mut DatasetRecord, new: New) -> Result<Vec<catalog::Problem
     record.group_by = new.group_by;
     record.dpia = new.dpia;
     record.receipt_first = new.receipt_first;
+    record.append_by = new.append_by;
     Ok(new.personal.map(|p| record.set_personal(p)).unwrap_or_default())
 }
 

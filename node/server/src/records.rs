@@ -186,6 +186,9 @@ pub struct Exchange {
     /// What becomes of the copy that is kept of the dataset, as the manifest says (consumer).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<exchange::manifest::CopyRef>,
+    /// The subscription that it brings rows for (consumer).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
     /// That the rows are of an older version of the contract, as the manifest says (consumer).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded: Option<exchange::manifest::Superseded>,
@@ -258,6 +261,7 @@ impl Exchange {
             receipt_first: false,
             chunk_bytes: None,
             copy: None,
+            subscription: None,
             superseded: None,
             counted: None,
             created: now,

@@ -205,6 +205,7 @@ fn words(changes: &mut Changes, old: &DatasetRecord, new: &DatasetRecord) {
         (old.theme == new.theme, "chủ đề", "theme"),
         (old.purposes == new.purposes, "mục đích", "purposes"),
         (old.dpia == new.dpia, "số đánh giá tác động", "impact assessment's reference"),
+        (old.append_by == new.append_by, "cột mà dữ liệu chỉ thêm dòng theo", "column that it only grows by"),
         (old.source == new.source, "nơi lưu ở cơ quan cung cấp", "place at the provider"),
     ];
     for (_, vi, en) in same.iter().filter(|(same, ..)| !same) {

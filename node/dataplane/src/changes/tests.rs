@@ -182,7 +182,7 @@ fn what_does_not_fit_in_memory_is_sorted_on_the_disk() {
 
 #[test]
 fn a_key_sorts_by_its_fields_and_not_by_their_quotes() {
-    let key = |line: &str| key_of(line.as_bytes(), &[0, 1]);
+    let key = |line: &str| key_of(line.as_bytes(), &[Place::text(0), Place::text(1)]);
     assert!(key("a,b") < key("\"a,\",b"));
     assert!(key("a,b") < key("ab,"));
     assert_eq!(key("\"a\",b"), key("a,b"));
@@ -206,7 +206,7 @@ proptest! {
             let path = scene.path(name);
             let text: String =
                 rows.iter().map(|(k, v)| format!("{k},\"{}\"\n", v.replace('"', "\"\""))).collect();
-            let places = if keyed { vec![0] } else { Vec::new() };
+            let places = if keyed { vec![Place::text(0)] } else { Vec::new() };
             sort(format!("k,v\n{text}").as_bytes(), places, &path).unwrap();
             path
         };

@@ -19,6 +19,8 @@ pub enum CopyKind {
     Whole,
     /// What changed since `from_version`, with [`CHANGE_COLUMN`] as last column.
     Changes,
+    /// The rows that came since `from_version`: with them behind it, the copy is the whole.
+    Append,
 }
 
 /// Why all rows travel though changes were asked for.
@@ -35,6 +37,8 @@ pub enum Why {
     Aggregates,
     /// Each copy is limited in rows or marked on its own, so no two of them can be compared.
     Limited,
+    /// Of a dataset that only grows a row came late, was corrected or went.
+    Rewritten,
 }
 
 /// The consumer's copy after this transfer.
@@ -51,6 +55,10 @@ pub struct CopyRef {
     /// Why all rows travel; absent where changes do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
+    /// The column by whose values a copy is sorted before anything else: a whole number by its value, a day or time by its
+    /// text. Absent where the dataset, as it is shown, does not grow by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub append_by: Option<String>,
     /// Columns by whose bytes a copy is sorted first; empty: by the bytes of the whole record alone.
     pub key: Vec<String>,
     /// Rows of the copy.
@@ -78,19 +86,31 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     if copy.rows > JSON_INTEGER_MAX {
         return Err(value("copy.rows", copy.rows, format!("at most {JSON_INTEGER_MAX}")));
     }
-    if copy.key.len() > MANIFEST_COLUMNS_MAX || copy.key.iter().any(|name| name.len() > ID_BYTES_MAX) {
+    if copy.key.len() > MANIFEST_COLUMNS_MAX
+        || copy.append_by.iter().chain(&copy.key).any(|name| name.len() > ID_BYTES_MAX)
+    {
         return Err(value("copy.key", copy.key.len(), "names of columns"));
     }
     let columns = &manifest.schema.columns;
-    if let Some(strange) = copy.key.iter().find(|name| !columns.iter().any(|c| c.name == **name)) {
+    let named = || copy.append_by.iter().chain(&copy.key);
+    if let Some(strange) = named().find(|name| !columns.iter().any(|c| c.name == **name)) {
         return Err(value("copy.key", crate::dsp::short(strange), "columns of the schema"));
     }
     let told = columns.last().is_some_and(|column| column.name == CHANGE_COLUMN);
     match (copy.kind, &copy.from_version, copy.why) {
-        (CopyKind::Changes, Some(from), None) if told => ulid(from),
+        (CopyKind::Changes, Some(from), None) if told && copy.append_by.is_none() => ulid(from),
+        (CopyKind::Append, Some(from), None)
+            if !told && copy.append_by.is_some() && copy.rows >= manifest.rows =>
+        {
+            ulid(from)
+        }
         (CopyKind::Whole, None, Some(_)) if !told && copy.rows == manifest.rows => {
             same("copy.sha256", copy.sha256, manifest.sha256)
         }
-        _ => Err(value("copy", "contradictory", "changes with their version and column, or a whole")),
+        _ => Err(value(
+            "copy",
+            "contradictory",
+            "changes with their version and column, new rows with theirs, or a whole",
+        )),
     }
 }

@@ -189,6 +189,9 @@ pub struct DatasetAddArgs {
     /// Let consumers acknowledge the rows before they can read them: rows travel sealed, the key comes afterwards.
     #[arg(long)]
     pub receipt_first: bool,
+    /// Column by which the dataset grows: rows are only added, with growing values. Who keeps a copy then gets the new rows alone.
+    #[arg(long, value_name = "COLUMN")]
+    pub append_by: Option<String>,
     /// Leave the file where it is instead of taking a copy into the node's folder.
     #[arg(long)]
     pub in_place: bool,

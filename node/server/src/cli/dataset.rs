@@ -126,6 +126,7 @@ async fn add(client: &Client, args: DatasetAddArgs, out: Out) -> Result<()> {
         "group_by": args.group_by,
         "dpia": args.dpia,
         "receipt_first": args.receipt_first,
+        "append_by": args.append_by,
         "in_place": args.in_place,
     });
     let answer = client.post("/v1/datasets", &body).await?;
@@ -179,6 +180,9 @@ fn show_text(answer: &Value) -> String {
     ];
     if dataset["receipt_first"] == json!(true) {
         lines.push("receipt first: consumers acknowledge the rows before they can read them".to_owned());
+    }
+    if let Some(column) = dataset["append_by"].as_str() {
+        lines.push(format!("chỉ thêm dòng theo cột · rows are only added, by `{column}`"));
     }
     lines.push(String::new());
     let rows: Vec<Vec<String>> = list(dataset, "columns")

@@ -76,7 +76,10 @@ async fn verb_on(client: &Client, verb: SubscriptionCommand, out: Out) -> Result
     match verb {
         SubscriptionCommand::Add(args) => {
             let (participant, dataset) = args.what.rsplit_once('/').ok_or_else(|| {
-                Error::usage(format!("`{}` names no dataset; write PARTICIPANT/DATASET", args.what))
+                Error::usage(format!(
+                    "`{0}` không phải bộ dữ liệu; viết CƠ-QUAN/BỘ-DỮ-LIỆU · `{0}` names no dataset; write PARTICIPANT/DATASET",
+                    args.what
+                ))
             })?;
             let body = json!({
                 "participant": participant,
@@ -90,7 +93,10 @@ async fn verb_on(client: &Client, verb: SubscriptionCommand, out: Out) -> Result
             });
             let answer = client.post("/v1/subscriptions", &body).await?;
             out.result(&answer, |a| {
-                format!("subscribed as {}; it is brought up while `tram serve` runs", text(a, "name"))
+                format!(
+                    "đã đăng ký {0}; bản sao được cập nhật khi `tram serve` chạy · subscribed as {0}; it is brought up while `tram serve` runs",
+                    text(a, "name")
+                )
             });
         }
         SubscriptionCommand::List => {
@@ -106,11 +112,16 @@ async fn verb_on(client: &Client, verb: SubscriptionCommand, out: Out) -> Result
         }
         SubscriptionCommand::Refresh { subscription } => {
             let answer = client.post(&at(&subscription, "/refresh"), &json!({})).await?;
-            out.result(&answer, |a| format!("{} is asked for now", text(a, "name")));
+            out.result(&answer, |a| format!("đang hỏi {0} · {0} is asked for now", text(a, "name")));
         }
         SubscriptionCommand::Stop { subscription } => {
             let answer = client.post(&at(&subscription, "/stop"), &json!({})).await?;
-            out.result(&answer, |a| format!("{} is asked for no more; its copy stays", text(a, "name")));
+            out.result(&answer, |a| {
+                format!(
+                    "thôi hỏi {0}, bản sao còn lại · {0} is asked for no more; its copy stays",
+                    text(a, "name")
+                )
+            });
         }
     }
     Ok(())
@@ -129,7 +140,7 @@ fn subscriptions_table(all: &[Value]) -> String {
         let state = match (&s["stopped"], &s["running"], &s["failure"]) {
             (Value::String(_), _, _) => "đã dừng · stopped".to_owned(),
             (_, Value::String(id), _) => format!("đang lấy · running {id}"),
-            (_, _, Value::String(why)) => why.chars().take(60).collect(),
+            (_, _, Value::String(_)) => "lỗi, xem dưới · failed, see below".to_owned(),
             _ => "tốt · good".to_owned(),
         };
         vec![
@@ -141,10 +152,28 @@ fn subscriptions_table(all: &[Value]) -> String {
             state,
         ]
     };
-    table(
-        &["name", "dataset", "rows", "current as of", "next", "state"],
+    if all.is_empty() {
+        return "chưa có đăng ký nào; `tram subscription add CƠ-QUAN/BỘ-DỮ-LIỆU --every 1h` · no subscriptions yet; `tram subscription add PARTICIPANT/DATASET --every 1h`"
+            .to_owned();
+    }
+    let mut told = table(
+        &[
+            "tên · name",
+            "bộ dữ liệu · dataset",
+            "dòng · rows",
+            "tính đến · as of",
+            "lần tới · next",
+            "tình trạng · state",
+        ],
         &all.iter().map(row).collect::<Vec<_>>(),
-    )
+    );
+    // Reasons in full: cut off they would say nothing.
+    for s in all.iter().filter(|s| s["stopped"].is_null() && s["running"].is_null()) {
+        if let Some(why) = s["failure"].as_str() {
+            told.push_str(&format!("\n{}: {why}", text(s, "name")));
+        }
+    }
+    told
 }
 
 fn show_text(s: &Value) -> String {
@@ -152,14 +181,14 @@ fn show_text(s: &Value) -> String {
     [
         format!("{}: {}/{}", text(s, "name"), text(s, "participant"), text(s, "dataset")),
         format!(
-            "bản sao · copy: {} rows as of {}, {}",
+            "bản sao · copy: {} dòng · rows, tính đến · as of {}, {}",
             text(copy, "rows"),
             text(copy, "at"),
             text(copy, "file")
         ),
         format!("sha256 {}", text(copy, "sha256")),
         format!(
-            "lần tới · next: {}, last: {}, running: {}",
+            "lần tới · next: {}, lần trước · last: {}, đang lấy · running: {}",
             text(s, "next"),
             text(s, "last"),
             text(s, "running")
@@ -213,9 +242,14 @@ pub fn versions_text(answer: &Value) -> String {
 /// Says what an exchange brought of a copy, and that its version of the contract ends.
 pub fn tell_copy(exchange: &Value) {
     let (copy, superseded) = (&exchange["copy"], &exchange["superseded"]);
-    if copy["kind"] == json!("changes") {
+    let told = match copy["kind"].as_str() {
+        Some("changes") => Some("thay đổi từ · changes since"),
+        Some("append") => Some("dòng mới từ · new rows since"),
+        _ => None,
+    };
+    if let Some(told) = told {
         say(&format!(
-            "  thay đổi từ · changes since {}; `tram exchange apply {} --copy FILE`",
+            "  {told} {}; `tram exchange apply {} --copy FILE`",
             text(copy, "from_version"),
             text(exchange, "id")
         ));
@@ -238,6 +272,7 @@ fn why_text(why: &str) -> &'static str {
         "aggregates" => {
             "chỉ có số tổng hợp; hiệu của hai bản có thể lộ một người · only aggregates leave; two of them could tell of one person"
         }
+        "rewritten" => "có dòng đến muộn, bị sửa hoặc bị bỏ · a row came late, was corrected or went",
         _ => "mỗi bản bị giới hạn số dòng hoặc có dấu riêng · each copy is limited or marked on its own",
     }
 }
@@ -264,7 +299,7 @@ pub async fn apply(client: &Client, id: &str, copy: &Path, replace: bool, out: O
     let answer = json!({"copy": copy.display().to_string(), "rows": told.rows, "sha256": told.sha256});
     out.result(&answer, |a| {
         format!(
-            "{}: {} rows, sha256 {}, as signed by the provider",
+            "{}: {} dòng · rows, sha256 {}, đúng như bên cung cấp đã ký · as signed by the provider",
             text(a, "copy"),
             text(a, "rows"),
             text(a, "sha256")

@@ -38,6 +38,8 @@ pub struct How {
     pub renew: bool,
     /// The id, where it was chosen and kept before; an exchange that has it already is the one that was begun.
     pub id: Option<String>,
+    /// The subscription that it is for.
+    pub subscription: Option<String>,
 }
 
 /// Begins an exchange: checks the words, keeps the wish, and lets the flow go.
@@ -55,6 +57,7 @@ pub async fn begin(
     if let Some(id) = how.id {
         exchange.id = id;
     }
+    exchange.subscription = how.subscription;
     exchange.queue = how.queue;
     exchange.renew = how.renew;
     evidence::keep_wish(node, &exchange.id, committed)?;

@@ -5,6 +5,10 @@
 //! and as of then, and counts only if it has the digest that was signed. Where rules, question or contract show other
 //! columns or rows than they did, where the copy is limited or marked, where only aggregates leave and where the version is
 //! gone, the whole travels, and the manifest says why.
+//!
+//! A dataset that only grows is told by the rows behind the consumer's copy, as [`growing`] says, and needs no old view.
+
+mod growing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +52,10 @@ pub async fn make(
     folder: &Path,
 ) -> Result<Made> {
     let name = exchange.dataset.as_str();
+    if let Some(by) = growing::by(permit, query, &served.dataset) {
+        let asked = growing::Asked { node, now, exchange, permit, query, by };
+        return asked.make(served, folder).await;
+    }
     let version = match served.number {
         Some(number) => versions::find(node, name, number)?,
         None => versions::keep(node, &served.dataset).await?,
@@ -64,6 +72,8 @@ pub async fn make(
         from: since.map(str::to_owned),
         version: version.as_ref().map(|version| version.number),
         shape: bases::shape(permit.obligations(), query, dataset, agreement)?,
+        bytes: 0,
+        rows: 0,
         sha256: String::new(),
         at: now,
     };
@@ -85,6 +95,7 @@ pub async fn make(
         from_version: None,
         to_version: exchange.id.clone(),
         why: None,
+        append_by: None,
         key: key.clone(),
         rows: whole.rows,
         sha256: Digest::from_bytes(whole.sha256.0),
@@ -149,15 +160,7 @@ impl Asked<'_> {
     /// The copy that the consumer holds, made again; or why that cannot be.
     async fn before(&self, since: &str, folder: &Path) -> Result<std::result::Result<PathBuf, Why>> {
         let name = self.exchange.dataset.as_str();
-        let Some(old) = bases::find(self.node, name, &self.exchange.peer, since)? else {
-            return Ok(Err(Why::Gone));
-        };
-        // Only a copy that arrived is held: of another the changes would tell rows that never left.
-        let key = records::provider_key(&self.exchange.peer, since);
-        let brought = records::get::<Exchange>(&self.node.store, Space::Exchange, &key)?;
-        if brought.is_none_or(|(exchange, _)| exchange.ack.is_none()) {
-            return Ok(Err(Why::Gone));
-        }
+        let Some(old) = held(self.node, self.exchange, since)? else { return Ok(Err(Why::Gone)) };
         if old.shape != self.base.shape {
             return Ok(Err(Why::Rules));
         }
@@ -181,6 +184,16 @@ impl Asked<'_> {
         }
         Ok(Ok(file))
     }
+}
+
+/// The consumer's copy of this name. Only one that arrived is held: of another the changes would tell rows that never left.
+fn held(node: &Node, exchange: &Exchange, since: &str) -> Result<Option<Base>> {
+    let key = records::provider_key(&exchange.peer, since);
+    let brought = records::get::<Exchange>(&node.store, Space::Exchange, &key)?;
+    if brought.is_none_or(|(exchange, _)| exchange.ack.is_none()) {
+        return Ok(None);
+    }
+    bases::find(node, exchange.dataset.as_str(), &exchange.peer, since)
 }
 
 /// Whether the rows of a version are still those that were put aside.
@@ -234,7 +247,8 @@ pub fn fits(asked: &serde_json::Value, manifest: &Manifest) -> std::result::Resu
     if good { Ok(()) } else { Err("it says of a copy what was not asked for".to_owned()) }
 }
 
-/// The exchange that brought the newest copy of what is asked for; `none` where there is none.
+/// The exchange that brought the newest copy of what is asked for; `none` where there is none. What a subscription brought
+/// is in the subscription's copy: whoever asks by hand has another file.
 pub fn last(node: &Node, provider: &str, dataset: &str, ask: &Ask) -> Result<String> {
     let bare = |text: &Option<String>, prefix: &str| {
         text.as_deref().map(|text| text.strip_prefix(prefix).unwrap_or(text).to_owned())
@@ -248,6 +262,7 @@ pub fn last(node: &Node, provider: &str, dataset: &str, ask: &Ask) -> Result<Str
     let same = |e: &Exchange| {
         (e.peer.as_str(), e.dataset.as_str(), e.stage) == (provider, dataset, Stage::Completed)
             && e.copy.is_some()
+            && e.subscription.is_none()
             && (&e.ask.purpose, &e.ask.basis, &e.ask.stated) == (&purpose, &basis, &ask.stated)
             && plain(&e.ask.query) == wanted
     };

@@ -89,6 +89,7 @@ fn view(dataset: &Dataset) -> Result<Value> {
         members.insert("rows".to_owned(), json!(dataset.report.as_ref().map(|r| r.rows)));
         members.insert("data_class".to_owned(), json!(dataset.record.data_class));
         members.insert("receipt_first".to_owned(), json!(dataset.record.receipt_first));
+        members.insert("append_by".to_owned(), json!(dataset.record.append_by));
         members.insert("in_place".to_owned(), json!(dataset.in_place));
     }
     Ok(view)

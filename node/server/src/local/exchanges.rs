@@ -133,7 +133,7 @@ pub async fn start(State(node): State<Arc<Node>>, JsonBody(body): JsonBody<Start
         &body.dataset,
         ask,
         &body.committed,
-        How { queue: body.queue, renew: body.renew, id: None },
+        How { queue: body.queue, renew: body.renew, ..How::default() },
     )
     .await?;
     Ok(Json(view::exchange(&node, &exchange)?))

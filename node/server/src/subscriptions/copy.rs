@@ -51,20 +51,18 @@ pub fn apply(copy: &Path, received: &Path, told: &CopyRef, before: Option<&str>)
             .and_then(|_| std::fs::File::open(&part)?.sync_all())
             .map_err(|e| Error::io(&part, e))
             .and_then(|()| files::sha256_of(&part)),
-        CopyKind::Changes if !copy.exists() => {
+        CopyKind::Changes | CopyKind::Append if !copy.exists() => {
             return Err(not_ours(copy, "it is not there"));
         }
-        CopyKind::Changes => dataplane::changes::apply(copy, received, &told.key, &part)
+        CopyKind::Changes | CopyKind::Append => joined(copy, received, told, &part)
             .map_err(|error| match error {
                 dataplane::DataError::Io { .. } => Error::internal(error),
+                dataplane::DataError::Spool(why) => not_ours(copy, &why),
                 other => not_ours(copy, &other.to_string()),
             })
-            .and_then(|(read, written)| {
-                let read = read.sha256.to_string();
-                match before.is_none_or(|before| before == read) {
-                    true => Ok(written.sha256.to_string()),
-                    false => Err(not_ours(copy, "it was changed here")),
-                }
+            .and_then(|(read, written)| match before.is_none_or(|before| before == read) {
+                true => Ok(written),
+                false => Err(not_ours(copy, "it was changed here")),
             }),
     };
     let placed = made.and_then(|found| match found == wanted {
@@ -75,6 +73,21 @@ pub fn apply(copy: &Path, received: &Path, told: &CopyRef, before: Option<&str>)
         let _ = std::fs::remove_file(&part);
     }
     placed
+}
+
+/// Writes to `part` what copy and received rows make together; gives the SHA-256 of the copy that was read and of the result.
+fn joined(
+    copy: &Path,
+    received: &Path,
+    told: &CopyRef,
+    part: &Path,
+) -> std::result::Result<(String, String), dataplane::DataError> {
+    if told.kind == CopyKind::Append {
+        let (read, written) = dataplane::changes::grow::append(copy, received, part)?;
+        return Ok((read.to_string(), written.to_string()));
+    }
+    let (read, written) = dataplane::changes::apply(copy, received, &told.key, part)?;
+    Ok((read.sha256.to_string(), written.sha256.to_string()))
 }
 
 fn place(part: &Path, copy: &Path) -> Result<()> {
@@ -91,7 +104,7 @@ pub(super) fn beside(copy: &Path) -> PathBuf {
 
 fn not_ours(copy: &Path, why: &str) -> Error {
     Error::Verification(format!(
-        "the changes are not of the copy `{}`: {why}; get the whole (--since none)",
+        "phần thay đổi không phải của bản sao `{0}`; lấy toàn bộ (--since none) · the changes are not of the copy `{0}`: {why}; get the whole (--since none)",
         copy.display()
     ))
 }

@@ -12,6 +12,7 @@
 //! **Where to begin.** [`add`], and [`run`], which calls [`look_at`] for each.
 
 pub mod copy;
+mod offered;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,8 +116,11 @@ fn put(node: &Node, subscription: &Subscription) -> Result<()> {
 
 /// A subscription by its name.
 pub fn demand(node: &Node, name: &str) -> Result<Subscription> {
-    let unknown =
-        || Error::not_found(format!("no subscription `{name}` here; `tram subscription list` shows them"));
+    let unknown = || {
+        Error::not_found(format!(
+            "không có đăng ký `{name}`; xem `tram subscription list` · no subscription `{name}` here; `tram subscription list` shows them"
+        ))
+    };
     catalog::DatasetId::try_from(name.to_owned()).map_err(|_| unknown())?;
     let path = path(node, name);
     match std::fs::read(&path) {
@@ -151,12 +155,20 @@ pub fn all(node: &Node) -> Result<Vec<Subscription>> {
 
 /// Subscribes; the first copy is asked for at once. A subscription of this name that was stopped goes on if it asks the same.
 pub async fn add(node: &Arc<Node>, new: New) -> Result<Subscription> {
-    let name = new.name.unwrap_or_else(|| new.dataset.clone());
+    let name = new.name.clone().unwrap_or_else(|| new.dataset.clone());
     for name in [&name, &new.dataset] {
         catalog::DatasetId::try_from(name.clone()).map_err(|e| Error::usage(e.to_string()))?;
     }
     node.peers.route(&new.participant)?;
-    let every = crate::sources::period(&new.every)?;
+    let every = crate::sources::period(&new.every).map_err(|_| no_period(&new.every))?;
+    consumer::wish(
+        node,
+        &Operation::begin(Actor::Local, &node.clock),
+        &new.participant,
+        &new.dataset,
+        new.ask.clone(),
+    )?;
+    offered::check(node, &new).await?;
     let _turn = node.locks.lock(&turn(&name)).await;
     let wanted = Subscription {
         participant: new.participant,
@@ -179,7 +191,7 @@ pub async fn add(node: &Arc<Node>, new: New) -> Result<Subscription> {
     let kept = match found {
         Some(found) if found.stopped.is_none() || !found.is_of(&wanted) => {
             return Err(Error::conflict(format!(
-                "there is a subscription `{0}` already; `tram subscription show {0}` shows it, --name gives this one another name",
+                "đã có đăng ký `{0}`; đặt tên khác bằng --name · there is a subscription `{0}` already; `tram subscription show {0}` shows it, --name gives this one another name",
                 wanted.name
             )));
         }
@@ -195,6 +207,14 @@ pub async fn add(node: &Arc<Node>, new: New) -> Result<Subscription> {
     put(node, &kept)?;
     node.changed.send_modify(|n| *n += 1);
     Ok(kept)
+}
+
+fn no_period(text: &str) -> Error {
+    let shown: String = text.chars().take(20).collect();
+    Error::usage(format!(
+        "`--every {0}` không phải chu kỳ từ 1m đến 366d; viết số rồi m, h hoặc d, như 15m, 1h, 7d · `--every {0}` is no period from 1m to 366d; write a number and m, h or d, such as 15m, 1h, 7d",
+        shown.escape_debug()
+    ))
 }
 
 impl Subscription {
@@ -216,7 +236,7 @@ pub async fn refresh(node: &Arc<Node>, name: &str) -> Result<Subscription> {
     let mut subscription = demand(node, name)?;
     if subscription.stopped.is_some() {
         return Err(Error::conflict(format!(
-            "the subscription `{name}` was stopped; `tram subscription add` with the same words takes it up again"
+            "đăng ký `{name}` đã dừng; `tram subscription add` với cùng lời để nhận tiếp · the subscription `{name}` was stopped; `tram subscription add` with the same words takes it up again"
         )));
     }
     subscription.last = None;
@@ -299,7 +319,12 @@ async fn begin(node: &Arc<Node>, subscription: &Subscription) -> Result<()> {
     query.since = Some(since.to_owned());
     let query = serde_json::to_value(&query).map_err(Error::internal)?;
     let ask = Ask { query, ..subscription.ask.clone() };
-    let how = How { queue: true, renew: false, id: subscription.running.clone() };
+    let how = How {
+        queue: true,
+        id: subscription.running.clone(),
+        subscription: Some(subscription.name.clone()),
+        ..How::default()
+    };
     let (participant, dataset) = (&subscription.participant, &subscription.dataset);
     let nobody = CommittedValues::default();
     consumer::begin(node, &operation, participant, dataset, ask, &nobody, how).await.map(|_| ())
@@ -335,7 +360,7 @@ async fn follow(node: &Arc<Node>, subscription: &mut Subscription) -> Result<()>
         // At once, unless it was the whole that did not do.
         Err(Error::Verification(why)) => {
             subscription.copy = None;
-            subscription.again |= exchange.copy.is_some_and(|copy| copy.kind == CopyKind::Changes);
+            subscription.again |= exchange.copy.is_some_and(|copy| copy.kind != CopyKind::Whole);
             ended(node, subscription, Some(why))
         }
         Err(error) => Err(error),

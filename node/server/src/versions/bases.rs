@@ -26,8 +26,14 @@ pub struct Base {
     pub exchange: String,
     /// The copy that it was brought up from.
     pub from: Option<String>,
-    /// Of which kept version it is; none where that was not kept.
+    /// Of which kept version it is; none where that was not kept, and where the dataset only grows.
     pub version: Option<u64>,
+    /// Bytes and rows of a copy whose dataset only grows: with its SHA-256 all that is needed of it; 0 of others.
+    #[serde(default)]
+    pub bytes: u64,
+    /// See `bytes`.
+    #[serde(default)]
+    pub rows: u64,
     /// Digest of what decided its columns and rows.
     pub shape: String,
     /// SHA-256 of the copy, hex; empty while it is made.

@@ -104,18 +104,32 @@ fn ends(node: &Node, dataset: &str) -> Result<BTreeMap<u32, i64>> {
     }
 }
 
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
+
 /// The steward lets an older version end at this Unix second.
 pub fn end(node: &Node, dataset: &str, contract: u32, at: i64) -> Result<()> {
     let current = datasets::demand(node, dataset)?;
-    if contract >= current.record.version {
+    if contract == 0 || contract > current.record.version {
+        return Err(Error::not_found(format!(
+            "`{dataset}` không có phiên bản hợp đồng {contract}; `tram dataset versions {dataset}` cho xem · `{dataset}` has no version {contract} of its contract; `tram dataset versions {dataset}` shows them"
+        )));
+    }
+    if contract == current.record.version {
         return Err(Error::usage(format!(
-            "version {contract} of `{dataset}` is not an older one: {} is in force; `tram dataset withdraw {dataset}` takes the dataset back",
+            "phiên bản {contract} của `{dataset}` đang hiện hành, không phải bản cũ · version {contract} of `{dataset}` is not an older one: {} is in force; `tram dataset withdraw {dataset}` takes the dataset back",
             current.record.version
         )));
     }
     if known(node, dataset, contract)?.is_none() {
         return Err(Error::not_found(format!(
-            "no agreement is about version {contract} of `{dataset}`; `tram dataset versions {dataset}` shows them"
+            "không thoả thuận nào còn theo phiên bản {contract} của `{dataset}` · no agreement is about version {contract} of `{dataset}`; `tram dataset versions {dataset}` shows them"
+        )));
+    }
+    // The day that is today has begun: who names it wants the end at once.
+    if at.saturating_add(DAY_SECONDS) <= node.clock.now() {
+        return Err(Error::usage(format!(
+            "ngày kết thúc đã qua; sớm nhất là hôm nay (UTC), tức là ngay bây giờ · the end is past; the earliest is today (UTC), which is at once. To serve `{dataset}` to nobody: `tram dataset withdraw {dataset}`"
         )));
     }
     let mut ends = ends(node, dataset)?;

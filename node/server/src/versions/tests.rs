@@ -37,6 +37,8 @@ async fn copy_of(node: &Node, version: u64, exchange: &str, at: i64) {
         exchange: exchange.into(),
         from: None,
         version: Some(version),
+        bytes: 0,
+        rows: 0,
         shape: "s".into(),
         sha256: "d".into(),
         at,
