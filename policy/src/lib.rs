@@ -38,6 +38,7 @@ mod invariants;
 mod judge;
 mod lean;
 pub mod limits;
+mod linkage;
 pub mod lint;
 mod load;
 mod mask;
@@ -80,6 +81,7 @@ pub use ids::{
 };
 pub use invariants::Invariants;
 pub use judge::JudgeError;
+pub use linkage::{LINKAGE_ID_DIGITS, LINKAGE_NAME_MAX, Linkage};
 pub use load::{Files, Form, LoadError, Problem, ProblemCode, convert};
 pub use mask::{Generalization, Mask, SHOWN_MAX, Shown};
 pub use minute::{Minute, MinuteError};

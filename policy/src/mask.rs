@@ -1,7 +1,8 @@
 //! Masks: what is done to one column before a row leaves, ordered by how much they hide.
 //!
-//! The kinds are a chain, `partial < truncate < generalize < hash < constant < null < drop`; inside a kind the
-//! parameters form a small lattice of their own, and a partial mask under a truncation shortens what that shows. So any two masks have exactly one least mask that is at least as strict as both, and
+//! The kinds are a chain, `partial < truncate < generalize < linkage < hash < constant < null < drop`; inside a kind the
+//! parameters form a small lattice of their own, and a partial mask under a truncation shortens what that shows; pseudonyms of
+//! two linkage keys join to pseudonyms of the agreement alone. So any two masks have exactly one least mask that is at least as strict as both, and
 //! the order in which rules are met can never change what leaves.
 
 use std::num::NonZeroU64;
@@ -9,6 +10,7 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::LITERAL_BYTES_MAX;
+use crate::linkage::Linkage;
 
 /// What is done to a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub enum Mask {
     Truncate(u8),
     /// A coarser value. Bare `generalize` is [`Generalization::Coarsest`].
     Generalize(Generalization),
+    /// HMAC with a key that providers share: equal values are equal for one recipient and purpose, whichever of them
+    /// answers. It links more than [`Mask::Hash`] and so hides less.
+    Linkage(Linkage),
     /// HMAC with a key of the agreement: equal values stay equal under one agreement and mean nothing outside it.
     Hash,
     /// The same text in every row.
@@ -87,6 +92,8 @@ impl Mask {
             (Self::Generalize(a), Self::Generalize(b)) => Self::Generalize(a.join(*b)),
             // Two different constants: neither hides more, so the next kind up hides both.
             (Self::Constant(a), Self::Constant(b)) if a != b => Self::Null,
+            // Two keys link with two circles; what links with neither is the agreement's own.
+            (Self::Linkage(a), Self::Linkage(b)) if a != b => Self::Hash,
             _ if self.strength() >= other.strength() => self.clone(),
             _ => other.clone(),
         }
@@ -97,10 +104,11 @@ impl Mask {
             Self::Partial(_) => 0,
             Self::Truncate(_) => 1,
             Self::Generalize(_) => 2,
-            Self::Hash => 3,
-            Self::Constant(_) => 4,
-            Self::Null => 5,
-            Self::Drop => 6,
+            Self::Linkage(_) => 3,
+            Self::Hash => 4,
+            Self::Constant(_) => 5,
+            Self::Null => 6,
+            Self::Drop => 7,
         }
     }
 }
@@ -138,7 +146,8 @@ fn common_multiple(a: NonZeroU64, b: NonZeroU64) -> Option<NonZeroU64> {
     untagged,
     expecting = "expected a mask: `partial`, `generalize`, `hash`, `null`, `drop`, {\"partial\": {\"first\": 1, \
                  \"last\": 0}}, {\"truncate\": 3}, {\"generalize\": \"day\" | \"month\" | \"year\" | {\"bucket\": 1000} | \
-                 {\"decimals\": 2} | {\"place\": 1}} or {\"constant\": \"…\"}"
+                 {\"decimals\": 2} | {\"place\": 1}}, {\"linkage\": \"NAME@ID\"} (as `tram linkage list` prints it) or \
+                 {\"constant\": \"…\"}"
 )]
 enum Wire {
     Word(Word),
@@ -161,6 +170,7 @@ enum Detail {
     Partial(Shown),
     Truncate(u8),
     Generalize(Generalization),
+    Linkage(Linkage),
     Constant(String),
 }
 
@@ -190,6 +200,7 @@ impl TryFrom<Wire> for Mask {
                 return Err(format!("`place` keeps the last 1 to {PLACE_PARTS_MAX} parts of an address"));
             }
             Wire::Detail(Detail::Generalize(to)) => Self::Generalize(to),
+            Wire::Detail(Detail::Linkage(key)) => Self::Linkage(key),
             Wire::Detail(Detail::Constant(text)) if text.len() > LITERAL_BYTES_MAX => {
                 return Err(format!("a constant mask has at most {LITERAL_BYTES_MAX} bytes"));
             }
@@ -231,6 +242,8 @@ mod tests {
             r#"{"generalize": "decade"}"#,
             r#"{"generalize": {"bucket": 0}}"#,
             r#"{"hash": "sha256"}"#,
+            r#""linkage""#,
+            r#"{"linkage": "dinh-danh"}"#,
             r#"{"constant": 1}"#,
             r#"{"constant": "a", "partial": {}}"#,
         ] {
@@ -240,9 +253,13 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        for json in
-            [r#""hash""#, r#"{"partial":{"first":0,"last":4}}"#, r#"{"generalize":"coarsest"}"#, r#""drop""#]
-        {
+        for json in [
+            r#"{"linkage":"dinh-danh@0f3a9c21b4d8e6f0"}"#,
+            r#""hash""#,
+            r#"{"partial":{"first":0,"last":4}}"#,
+            r#"{"generalize":"coarsest"}"#,
+            r#""drop""#,
+        ] {
             assert_eq!(serde_json::to_string(&read(json).unwrap()).unwrap(), json);
         }
     }
@@ -253,6 +270,11 @@ mod tests {
         let last = Mask::Partial(Shown { first: 0, last: 4 });
         assert_eq!(first.join(&last), Mask::Partial(Shown { first: 0, last: 0 }));
         assert_eq!(Mask::Constant("a".into()).join(&Mask::Constant("b".into())), Mask::Null);
+        let linkage = |id: &str| Mask::Linkage(crate::Linkage::new("a", id).unwrap());
+        let (one, other) = (linkage("0000000000000001"), linkage("0000000000000002"));
+        assert_eq!(one.join(&one), one);
+        assert_eq!(one.join(&other), Mask::Hash, "what two circles may link, neither may");
+        assert_eq!((one.join(&Mask::Hash), one.join(&first)), (Mask::Hash, one.clone()));
         let bucket = |n| Mask::Generalize(Generalization::Bucket(NonZeroU64::new(n).unwrap()));
         assert_eq!(bucket(10).join(&bucket(15)), bucket(30));
         assert_eq!(bucket(u64::MAX).join(&bucket(2)), Mask::Generalize(Generalization::Coarsest));

@@ -7,7 +7,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use policy::{
     Aggregate, Bounds, Column, CountedBy, DifferentialPrivacy, Epsilon, Generalization, GroupSize, Largest,
-    Level, Mask, Measure, Obligations, Op, PPercent, Period, Predicate, Quota, RoundBase, Share,
+    Level, Linkage, Mask, Measure, Obligations, Op, PPercent, Period, Predicate, Quota, RoundBase, Share,
 };
 use policy::{RoleName, Shown, Value};
 use proptest::collection::{btree_map, btree_set};
@@ -34,6 +34,7 @@ fn mask() -> impl Strategy<Value = Mask> {
         (0u8..4).prop_map(Mask::Truncate),
         coarser.prop_map(Mask::Generalize),
         Just(Mask::Hash),
+        (0..3_u8).prop_map(|n| Mask::Linkage(Linkage::new("a", &format!("{n:016x}")).unwrap())),
         "[ab]".prop_map(Mask::Constant),
         Just(Mask::Null),
         Just(Mask::Drop),

@@ -21,6 +21,7 @@
 //! Arrow, and no type of theirs appears in its public face.
 
 mod calendar;
+pub mod canonical;
 pub mod changes;
 mod csv_rows;
 mod disclosure;

@@ -48,6 +48,10 @@ pub enum Mask {
     Constant(String),
     /// Each value becomes HMAC-SHA-256 (RFC 2104) of its text, in 64 lower-case hex digits.
     Hash(HashKey),
+    /// Each value becomes HMAC-SHA-256 of its canonical text ([`crate::canonical`]), in 64 lower-case hex digits, so that two
+    /// providers with one key say the same of the same person. What is empty becomes no value. String and integer columns
+    /// only.
+    Linked(HashKey),
     /// A day or time becomes its year, month or day. Date and timestamp columns only.
     Truncate(TimeUnit),
     /// A number becomes the lower end of its bucket of this width (> 0). Integer and number columns only.

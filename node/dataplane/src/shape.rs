@@ -32,7 +32,7 @@ impl Job {
         hash.update(said.as_bytes());
         for mask in restriction.masks.values() {
             // A key never prints, so it is not in the text above.
-            if let Mask::Hash(key) = mask {
+            if let Mask::Hash(key) | Mask::Linked(key) = mask {
                 hash.update(key.bytes());
             }
         }
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(first, shape(&Job { correlation: "2".to_owned(), ..job() }), "of two exchanges");
         assert_ne!(first, job().shape(&["v2"]), "another version of the file");
         assert_ne!(job().shape(&["a", "b"]), job().shape(&["a\", \"b"]), "words that run together");
-        let edits: [fn(&mut Job); 7] = [
+        let edits: [fn(&mut Job); 9] = [
             |job| job.format = OutputFormat::Parquet,
             |job| job.query.limit = Some(3),
             |job| job.restriction.max_rows = Some(3),
@@ -86,11 +86,15 @@ mod tests {
             |job| job.restriction.row_filter.push(Predicate::new("b", Op::Eq, vec![Value::Text("x".into())])),
             |job| _ = job.restriction.masks.insert("a".to_owned(), Mask::Hash(HashKey::new([2; 32]))),
             |job| job.source.path = PathBuf::from("y.csv"),
+            |job| _ = job.restriction.masks.insert("a".to_owned(), Mask::Linked(HashKey::new([1; 32]))),
+            |job| _ = job.restriction.masks.insert("a".to_owned(), Mask::Linked(HashKey::new([2; 32]))),
         ];
+        let mut seen = vec![first];
         for (number, edit) in edits.iter().enumerate() {
             let mut job = job();
             edit(&mut job);
-            assert_ne!(first, shape(&job), "edit {number}");
+            assert!(!seen.contains(&shape(&job)), "edit {number}");
+            seen.push(shape(&job));
         }
     }
 }

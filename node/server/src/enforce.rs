@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use crate::datasets::Dataset;
 use crate::error::{Error, Result};
 use crate::gate::Permit;
+use crate::linkage::keys::Linkages;
 use crate::query::{Condition, Function, Op, QueryDoc};
 
 /// Whose copy it is, and as of when.
@@ -30,24 +31,60 @@ pub struct Copy<'a> {
     pub now: i64,
 }
 
+/// What masks are made with.
+#[derive(Clone)]
+pub struct Secrets<'a> {
+    /// The node's own secret, for pseudonyms of one agreement.
+    pub mask: &'a [u8; 32],
+    /// Keys that providers share.
+    pub linkages: Linkages,
+}
+
+impl std::fmt::Debug for Secrets<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets(secret)")
+    }
+}
+
+/// For whom values are masked.
+#[derive(Debug, Clone, Copy)]
+struct For<'a> {
+    /// Participant id of the recipient.
+    recipient: &'a str,
+    /// Its purpose.
+    purpose: Option<&'a str>,
+    /// The agreement.
+    agreement: &'a str,
+}
+
 /// A day, seconds.
 const DAY_SECONDS: i64 = 86_400;
 
-/// The restriction that a permit puts on a dataset. `secret` is the node's masking secret.
+/// The restriction that a permit puts on a dataset.
 pub fn restriction(
     permit: &Permit,
     dataset: &Dataset,
-    secret: &[u8; 32],
+    secrets: &Secrets<'_>,
     copy: &Copy<'_>,
 ) -> Result<Restriction> {
     permit.demand(dataset.record.id.as_str())?;
-    restricted(permit.obligations(), permit.left().rows, dataset, secret, copy)
+    let whom = For { recipient: permit.subject(), purpose: permit.purpose(), agreement: copy.agreement };
+    restricted(permit.obligations(), permit.left().rows, dataset, secrets, whom, copy)
 }
 
-/// Whether a dataset can be shown under these obligations at all, or what does not fit; nothing is read.
-pub fn fits(obligations: &Obligations, dataset: &Dataset, now: i64) -> Result<()> {
-    let copy = Copy { exchange: "", consumer: "", agreement: "", now };
-    let restriction = restricted(obligations, None, dataset, &[0; 32], &copy)?;
+/// Whether a dataset can be shown to `recipient` for `purpose` under these obligations at all, or what does not fit; nothing
+/// of it is read.
+pub fn fits(
+    obligations: &Obligations,
+    dataset: &Dataset,
+    secrets: Secrets<'_>,
+    recipient: &str,
+    purpose: Option<&str>,
+    now: i64,
+) -> Result<()> {
+    let copy = Copy { exchange: "", consumer: recipient, agreement: "", now };
+    let whom = For { recipient, purpose, agreement: "" };
+    let restriction = restricted(obligations, None, dataset, &secrets, whom, &copy)?;
     let seen = dataplane::visible_schema(&dataset.schema()?, &restriction);
     seen.map(|_| ()).map_err(|e| Error::conflict(e.to_string()))
 }
@@ -56,7 +93,8 @@ fn restricted(
     obligations: &Obligations,
     left: Option<u64>,
     dataset: &Dataset,
-    secret: &[u8; 32],
+    secrets: &Secrets<'_>,
+    whom: For<'_>,
     copy: &Copy<'_>,
 ) -> Result<Restriction> {
     let schema = dataset.schema()?;
@@ -64,7 +102,7 @@ fn restricted(
     for (column, rule) in &obligations.mask {
         let column = column.as_str();
         let kind = schema.column(column).map(|c| c.kind).ok_or_else(|| no_column(&schema, column))?;
-        masks.insert(column.to_owned(), mask(rule, kind, secret, copy.agreement, column)?);
+        masks.insert(column.to_owned(), mask(rule, kind, secrets, whom, column)?);
     }
     let mut row_filter: Vec<Predicate> =
         obligations.row_filter.iter().map(predicate).collect::<Result<_>>()?;
@@ -76,7 +114,7 @@ fn restricted(
         columns: granted(obligations, &schema),
         masks,
         row_filter,
-        aggregate_only: aggregate_only(obligations, &dataset.record, secret)?,
+        aggregate_only: aggregate_only(obligations, &dataset.record, secrets.mask)?,
         max_rows: [most, left].into_iter().flatten().min(),
         watermark: obligations
             .watermark
@@ -116,13 +154,18 @@ fn granted(obligations: &Obligations, schema: &Schema) -> Option<Vec<String>> {
 
 /// The engine's word for a rule's mask of a column. A mask that the column's kind cannot take is no "no value": joined
 /// with one that fits it would then hide less than alone. So nothing leaves until rule or contract is corrected.
-fn mask(rule: &Rule, kind: ColumnKind, secret: &[u8; 32], agreement: &str, column: &str) -> Result<Mask> {
+fn mask(rule: &Rule, kind: ColumnKind, secrets: &Secrets<'_>, whom: For<'_>, column: &str) -> Result<Mask> {
     use ColumnKind::{Date, Integer, Number, String as Text, Timestamp};
     Ok(match rule {
         Rule::Drop => Mask::Drop,
         Rule::Null => Mask::Null,
         Rule::Constant(text) => Mask::Constant(text.clone()),
-        Rule::Hash => Mask::Hash(HashKey::new(mask_key(secret, agreement, column)?)),
+        Rule::Hash => Mask::Hash(HashKey::new(mask_key(secrets.mask, whom.agreement, column)?)),
+        Rule::Linkage(_) if !matches!(kind, Text | Integer) => return Err(misfit(rule, kind, column)),
+        Rule::Linkage(linkage) => {
+            let key = secrets.linkages.pseudonyms(linkage, whom.recipient, whom.purpose)?;
+            Mask::Linked(HashKey::new(key))
+        }
         Rule::Generalize(how) => match (how, kind) {
             (Generalization::Day, Date | Timestamp) => Mask::Truncate(TimeUnit::Day),
             (Generalization::Month, Date | Timestamp) => Mask::Truncate(TimeUnit::Month),

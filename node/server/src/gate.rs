@@ -28,6 +28,7 @@ pub struct Permit {
     subject: String,
     action: Action,
     dataset: String,
+    purpose: Option<String>,
     demanded: Obligations,
     obligations: Obligations,
     rule_set: ([u8; 32], u64),
@@ -64,6 +65,10 @@ impl Permit {
     /// The dataset it is about: what opens a source compares this with what it opens.
     pub fn dataset(&self) -> &str {
         &self.dataset
+    }
+    /// For which purpose, where one was stated.
+    pub fn purpose(&self) -> Option<&str> {
+        self.purpose.as_deref()
     }
     /// What the rules demand; what was agreed may ask for more.
     pub fn demanded(&self) -> &Obligations {
@@ -250,6 +255,7 @@ impl Gate {
             subject: node.config.node.id.clone(),
             action: Action::Metadata,
             dataset: dataset.to_owned(),
+            purpose: None,
             demanded: Obligations::default(),
             obligations: Obligations::default(),
             rule_set: (*rules.rule_set().digest().as_bytes(), rules.rule_set().version()),
@@ -430,6 +436,7 @@ fn weigh(engine: &Engine, node: &Node, operation: &Operation, asked: &Asked<'_>)
             subject: asked.subject.to_owned(),
             action: asked.action,
             dataset: asked.dataset.to_owned(),
+            purpose: asked.purpose.map(str::to_owned),
             demanded: demanded.clone(),
             rule_set: (*decision.rule_set_digest.as_bytes(), decision.rule_set_version),
             decision: *decision.digest().map_err(Error::internal)?.as_bytes(),
@@ -532,7 +539,7 @@ pub fn fit(
     }
     // A dataset that is not here is refused elsewhere, with the words for that.
     let Some(dataset) = crate::datasets::find(node, asked.dataset)? else { return Ok(Ok(())) };
-    Ok(crate::enforce::fits(owed, &dataset, now).map_err(|error| {
+    Ok(crate::enforce::fits(owed, &dataset, node.secrets(), asked.subject, asked.purpose, now).map_err(|error| {
         tracing::warn!(dataset = asked.dataset, %error, "the obligations of a permit do not fit the dataset");
         error.to_string()
     }))

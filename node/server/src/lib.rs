@@ -31,6 +31,7 @@ pub mod kinds;
 pub mod ledger_check;
 pub mod limits;
 pub mod line;
+pub mod linkage;
 pub mod lint;
 pub mod local;
 pub mod monitor;

@@ -46,6 +46,7 @@ pub fn context(
         groups: promised_groups(node)?,
         zones: ZoneId::named(&node.config.peer.network).into_iter().collect(),
         agreements: Some(agreements(node)?),
+        linkages: Some(crate::linkage::of(node).names()?),
         usage: observed(node, rules, now.saturating_sub(days.saturating_mul(DAY)))?,
         unmatched_days,
         ..LintContext::default()

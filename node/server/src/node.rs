@@ -101,6 +101,11 @@ impl Node {
         &self.token
     }
 
+    /// What masks are made with.
+    pub fn secrets(&self) -> crate::enforce::Secrets<'_> {
+        crate::enforce::Secrets { mask: &self.mask_secret, linkages: crate::linkage::of(self) }
+    }
+
     /// Name of the ledger.
     pub fn ledger_origin(&self) -> String {
         certs::descriptor::default_origin(&self.me)

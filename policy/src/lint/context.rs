@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{AgreementId, DatasetId, GroupId, ObligationSetId, PurposeId, RuleId, SubjectId, ZoneId};
+use crate::linkage::Linkage;
 use crate::load::{Files, name};
 use crate::minute::Minute;
 use crate::question::{DatasetFacts, PartyFacts};
@@ -33,6 +34,8 @@ pub struct LintContext {
     pub purposes: Option<BTreeSet<PurposeId>>,
     /// The agreements that the node keeps.
     pub agreements: Option<BTreeSet<AgreementId>>,
+    /// The linkage keys that the node holds.
+    pub linkages: Option<BTreeSet<Linkage>>,
     /// Network zones besides `net:gov` and `net:internet`.
     pub zones: BTreeSet<ZoneId>,
     /// When rules matched.

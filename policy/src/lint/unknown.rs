@@ -12,6 +12,8 @@ use super::survey::Survey;
 use crate::columns::{Cell, FIELDS, cell};
 use crate::explain::Field;
 use crate::ids::RuleId;
+use crate::linkage::Linkage;
+use crate::mask::Mask;
 use crate::rule::LinkKind;
 use crate::rule_set::RuleSet;
 use crate::standing::{FOREIGN, RESERVED, groups_of, marks_of, owner_name};
@@ -40,9 +42,38 @@ pub(super) fn check(survey: &mut Survey<'_>) {
         let like = (at < GUESSES_MAX).then(|| known.like(name)).flatten();
         found.push(finding(name, &rules, like));
     }
+    found.extend(linkages(survey));
     for finding in found {
         survey.findings.add(finding);
     }
+}
+
+/// Linkage keys that masks name and the node does not hold: nothing leaves under these rules.
+fn linkages(survey: &Survey<'_>) -> Vec<Finding> {
+    let Some(held) = &survey.context.linkages else { return Vec::new() };
+    let mut lacking: BTreeMap<&Linkage, Vec<&RuleId>> = BTreeMap::new();
+    for seen in survey.grants.iter().chain(&survey.duties) {
+        for mask in survey.obligations(seen.rule).mask.values() {
+            if let Mask::Linkage(linkage) = mask
+                && !held.contains(linkage)
+            {
+                lacking.entry(linkage).or_default().push(&seen.rule.id);
+            }
+        }
+    }
+    lacking.into_iter().map(|(linkage, rules)| lacking_key(linkage, &rules)).collect()
+}
+
+fn lacking_key(linkage: &Linkage, rules: &[&RuleId]) -> Finding {
+    let text = said(
+        format!("Nút này không giữ khóa liên kết `{linkage}`, nên theo các quy tắc đó không dòng nào ra."),
+        format!("This node does not hold the linkage key `{linkage}`, so nothing leaves under these rules."),
+    );
+    let todo = said(
+        "Xem tên đúng bằng `tram linkage list`; tạo khóa bằng `tram linkage new`, hoặc nhập tệp bên kia đưa bằng `tram linkage import`.",
+        "See the exact names with `tram linkage list`; make one with `tram linkage new`, or import the other party's file with `tram linkage import`.",
+    );
+    named(Finding::new(FindingCode::UnknownName, Severity::Error, text, todo), rules)
 }
 
 struct Known<'a> {

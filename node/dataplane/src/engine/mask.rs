@@ -1,6 +1,7 @@
 //! Masks as engine functions of our own. Each is total: it gives a value for every value, so a mask cannot fail on
 //! data and tell by failing.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use hmac::{Hmac, KeyInit, Mac};
 
 use super::{column, data_type};
 use crate::calendar::{MICROS_PER_DAY, civil_from_days};
+use crate::canonical::canonical;
 use crate::limits::TEXT_BYTES_MAX;
 use crate::{ColumnKind, HashKey, Mask, TimeUnit};
 
@@ -35,6 +37,10 @@ pub(crate) fn masked(
         }
         Mask::Constant(text) => return Ok(Some((lit(text.clone()), ColumnKind::String))),
         Mask::Hash(key) => (Kernel::Hash(key.clone()), ColumnKind::String),
+        Mask::Linked(key) => match kind {
+            ColumnKind::String | ColumnKind::Integer => (Kernel::Linked(key.clone()), ColumnKind::String),
+            _ => return wrong("only texts and whole numbers can be pseudonyms that several providers share"),
+        },
         Mask::Truncate(unit) => match kind {
             ColumnKind::Date | ColumnKind::Timestamp => {
                 let out = if *unit == TimeUnit::Day { ColumnKind::Date } else { ColumnKind::String };
@@ -92,6 +98,7 @@ fn bucket(kind: ColumnKind, width: f64) -> Option<Kernel> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Kernel {
     Hash(HashKey),
+    Linked(HashKey),
     Truncate(TimeUnit),
     BucketInteger(i64),
     BucketNumber(u64),
@@ -126,6 +133,7 @@ impl ScalarUDFImpl for MaskFunction {
     fn name(&self) -> &str {
         match self.kernel {
             Kernel::Hash(_) => "mask_hash",
+            Kernel::Linked(_) => "mask_linked",
             Kernel::Truncate(_) => "mask_truncate",
             Kernel::BucketInteger(_) | Kernel::BucketNumber(_) => "mask_bucket",
             Kernel::Decimals(_) => "mask_decimals",
@@ -153,7 +161,8 @@ impl ScalarUDFImpl for MaskFunction {
 impl Kernel {
     fn apply(&self, input: &ArrayRef) -> Result<ArrayRef> {
         Ok(match self {
-            Self::Hash(key) => Arc::new(hashes(key, input)?),
+            Self::Hash(key) => Arc::new(hashes(key, input, |text| Some(text.into()))?),
+            Self::Linked(key) => Arc::new(hashes(key, input, canonical)?),
             Self::Truncate(TimeUnit::Day) => Arc::new(days(input)?.into_iter().collect::<Date32Array>()),
             Self::Truncate(unit) => {
                 let texts = days(input)?.into_iter().map(|d| d.map(|d| period(d, *unit)));
@@ -217,7 +226,12 @@ fn partial(text: &str, most: usize, shown: impl Fn(usize, usize) -> bool) -> Str
     text.chars().enumerate().map(|(at, c)| if stays(at) { c } else { '*' }).collect()
 }
 
-fn hashes(key: &HashKey, input: &ArrayRef) -> Result<StringArray> {
+/// HMACs of what `form` makes of each text; no value where it makes nothing of it.
+fn hashes(
+    key: &HashKey,
+    input: &ArrayRef,
+    form: impl Fn(&str) -> Option<Cow<'_, str>>,
+) -> Result<StringArray> {
     let texts = cast(input, &DataType::Utf8)?;
     let Ok(keyed) = Hmac::<sha2::Sha256>::new_from_slice(key.bytes()) else {
         return internal_err!("the hash mask has no key");
@@ -225,7 +239,7 @@ fn hashes(key: &HashKey, input: &ArrayRef) -> Result<StringArray> {
     let texts = texts.as_string::<i32>();
     let mut out = StringBuilder::with_capacity(texts.len(), texts.len() * 64);
     for text in texts {
-        let Some(text) = text else {
+        let Some(text) = text.and_then(&form) else {
             out.append_null();
             continue;
         };

@@ -65,6 +65,9 @@ pub enum Command {
     /// Questions to several sources at once, joined here.
     #[command(subcommand)]
     Question(QuestionCommand),
+    /// Keys by which several providers give one pseudonym for one person.
+    #[command(subcommand)]
+    Linkage(super::linkage::LinkageCommand),
     /// Copies of peers' datasets that the node keeps current by itself.
     #[command(subcommand)]
     Subscription(super::subscription::SubscriptionCommand),

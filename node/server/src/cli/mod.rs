@@ -16,6 +16,7 @@ pub mod ledger_args;
 mod life;
 pub mod life_args;
 mod line;
+mod linkage;
 pub mod node_args;
 pub mod out;
 mod peer;
@@ -78,6 +79,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Demo(args) => crate::demo::run(args, out).await,
         Command::Dataset(verb) => dataset::run(dir, verb, out).await,
         Command::Line(verb) => line::run(dir, verb, out).await,
+        Command::Linkage(verb) => linkage::run(dir, verb, out).await,
         Command::Source(verb) => source::run(dir, verb, out).await,
         Command::Peer(verb) => peer::run(dir, verb, out).await,
         Command::Approval(verb) => approval::run(dir, verb, out).await,

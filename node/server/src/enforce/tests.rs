@@ -57,13 +57,16 @@ fn rules_and_contract_that_count_different_people_let_nothing_leave() {
 }
 
 fn masked(json: &str, kind: ColumnKind) -> Result<Mask> {
-    mask(&serde_json::from_str(json).unwrap(), kind, &[7; 32], "urn:uuid:1", "ngay")
+    let secrets = Secrets { mask: &[7; 32], linkages: Linkages::new(std::path::Path::new("/nowhere")) };
+    let whom = For { recipient: "urn:agency:vn:b", purpose: Some("planning"), agreement: "urn:uuid:1" };
+    mask(&serde_json::from_str(json).unwrap(), kind, &secrets, whom, "ngay")
 }
 
 #[test]
 fn a_mask_that_the_columns_kind_cannot_take_lets_nothing_leave() {
     use ColumnKind::{Boolean, Date, Integer, Number, String as Text, Timestamp};
-    let misfits: [(&str, &[ColumnKind]); 6] = [
+    let misfits: [(&str, &[ColumnKind]); 7] = [
+        (r#"{"linkage":"a@0000000000000000"}"#, &[Boolean, Date, Number, Timestamp]),
         (r#"{"truncate":3}"#, &[Boolean, Date, Integer, Number, Timestamp]),
         (r#"{"partial":{"first":0,"last":4}}"#, &[Boolean, Date, Integer, Number, Timestamp]),
         (r#"{"generalize":"day"}"#, &[Boolean, Integer, Number, Text]),
@@ -76,6 +79,14 @@ fn a_mask_that_the_columns_kind_cannot_take_lets_nothing_leave() {
             let error = masked(written, *kind).unwrap_err();
             says(&error, &["`ngay`", &kind.to_string(), written, "give it a mask that fits"]);
         }
+    }
+}
+
+#[test]
+fn pseudonyms_without_their_key_let_nothing_leave() {
+    for kind in [ColumnKind::String, ColumnKind::Integer] {
+        let error = masked(r#"{"linkage": "a@0000000000000000"}"#, kind).unwrap_err();
+        says(&error, &["a@0000000000000000", "nothing leaves", "tram linkage import"]);
     }
 }
 

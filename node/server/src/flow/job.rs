@@ -57,7 +57,7 @@ pub(crate) fn job(
 ) -> Result<(Job, Vec<Column>)> {
     let agreement = exchange.agreement.as_deref().unwrap_or_default();
     let copy = enforce::Copy { exchange: &exchange.id, consumer: &exchange.peer, agreement, now };
-    let restriction = enforce::restriction(permit, dataset, &node.mask_secret, &copy)?;
+    let restriction = enforce::restriction(permit, dataset, &node.secrets(), &copy)?;
     let schema = dataset.schema()?;
     let visible = dataplane::visible_schema(&schema, &restriction).map_err(broken)?;
     let query_doc = enforce::query(query, &visible)?;

@@ -12,6 +12,7 @@ mod exchanges;
 mod files;
 mod ledger;
 mod line;
+mod linkages;
 mod listener;
 mod peers;
 mod people;
@@ -87,6 +88,11 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/subscriptions/{id}/data"),
     ("POST", "/v1/subscriptions/{id}/refresh"),
     ("POST", "/v1/subscriptions/{id}/stop"),
+    ("GET", "/v1/linkages"),
+    ("POST", "/v1/linkages"),
+    ("POST", "/v1/linkages/import"),
+    ("POST", "/v1/linkages/{id}/sealed"),
+    ("DELETE", "/v1/linkages/{id}"),
     ("GET", "/v1/ledger/checkpoint"),
     ("GET", "/v1/ledger/entries"),
     ("GET", "/v1/ledger/witnesses"),
@@ -181,6 +187,11 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("GET", "/v1/subscriptions/{id}/data") => get(subscriptions::data),
         ("POST", "/v1/subscriptions/{id}/refresh") => post(subscriptions::refresh),
         ("POST", "/v1/subscriptions/{id}/stop") => post(subscriptions::stop),
+        ("GET", "/v1/linkages") => get(linkages::list),
+        ("POST", "/v1/linkages") => post(linkages::make),
+        ("POST", "/v1/linkages/import") => post(linkages::take),
+        ("POST", "/v1/linkages/{id}/sealed") => post(linkages::seal),
+        ("DELETE", "/v1/linkages/{id}") => delete(linkages::drop),
         ("GET", "/v1/ledger/checkpoint") => get(ledger::checkpoint),
         ("GET", "/v1/ledger/entries") => get(ledger::entries),
         ("GET", "/v1/ledger/witnesses") => get(ledger::witnesses),

@@ -9,6 +9,7 @@
 //! some sources where a needed one refused.
 
 pub mod document;
+mod pseudonyms;
 mod result;
 
 use std::sync::Arc;
@@ -168,7 +169,7 @@ async fn announced(node: &Arc<Node>, doc: &QuestionDoc) -> Result<Vec<Value>> {
     let agreements: Vec<String> =
         doc.sources.iter().map(|s| format!("{} {:?} {:?}", s.from, s.purpose, s.basis)).collect();
     let duties = all.iter().zip(agreements.iter().map(|agreement| Some(agreement.as_str())));
-    result::joinable(doc.sources.iter().zip(duties))?;
+    pseudonyms::joinable(doc.sources.iter().zip(duties))?;
     Ok(all)
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::document::{Place, SourceDoc};
-use super::{Question, Stage};
+use super::{Question, Stage, pseudonyms};
 use crate::error::{Error, Result};
 use crate::flow::{consumer, retention};
 use crate::node::Node;
@@ -50,35 +50,6 @@ pub fn held(node: &Node, question: &Question) -> Result<Representation> {
     })
 }
 
-/// Whether answers can be joined under these obligations, each with the agreement if there is one. Pseudonyms are made with a
-/// key of one agreement and column: those of two sources never meet, and a join on them would be empty without saying why.
-pub fn joinable<'a>(
-    sources: impl Iterator<Item = (&'a SourceDoc, (&'a Value, Option<&'a str>))>,
-) -> Result<()> {
-    let all: Vec<_> = sources.collect();
-    let hashed = |duties: &Value, column: &str| duties["mask"][column] == json!("hash");
-    for (at, (source, (duties, agreement))) in all.iter().enumerate() {
-        for (ours, theirs) in source.keys()? {
-            let before = all.iter().take(at);
-            let same = |other: &Value, other_agreement: &Option<&str>| {
-                ours == theirs && hashed(other, &ours) && agreement.is_some() && agreement == other_agreement
-            };
-            let fits = match hashed(duties, &theirs) {
-                true => before.clone().any(|(_, (other, theirs))| same(other, theirs)),
-                false => !before.clone().any(|(_, (other, _))| hashed(other, &ours)),
-            };
-            if !fits {
-                return Err(Error::usage(format!(
-                    "`{}` cannot be joined on `{ours}`: it is a pseudonym, made with a key of one agreement and column, and \
-                     meets no value of another source; join on place and time instead",
-                    source.name
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Joins what came, and gives the report.
 pub async fn make(node: &Arc<Node>, question: &Question, parts: Vec<Part<'_>>) -> Result<Value> {
     let here =
@@ -88,7 +59,7 @@ pub async fn make(node: &Arc<Node>, question: &Question, parts: Vec<Part<'_>>) -
         let agreement = exchange.and_then(|e| e.agreement.as_deref());
         (source, (exchange.map_or(&null, |e| &e.obligations), agreement))
     });
-    joinable(duties)?;
+    pseudonyms::joinable(duties)?;
     let mut tables = Vec::new();
     for (source, exchange) in here() {
         tables.push((source, table(node, question, source, exchange).await?));
@@ -179,7 +150,7 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
     let dataset = datasets::demand(node, name)?;
     datasets::unchanged(&dataset)?;
     let copy = enforce::Copy { exchange: &question.id, consumer: me, agreement: "", now: operation.now };
-    let restriction = enforce::restriction(&permit, &dataset, &node.mask_secret, &copy)?;
+    let restriction = enforce::restriction(&permit, &dataset, &node.secrets(), &copy)?;
     let schema = dataset.schema()?;
     let visible = dataplane::visible_schema(&schema, &restriction).map_err(Error::internal)?;
     // Logins to origins are bounded by the places for views.
@@ -295,37 +266,4 @@ fn holding<'a>(parts: impl Iterator<Item = (&'a SourceDoc, &'a Exchange)>) -> Va
         encrypt = encrypt.max(exchange.obligations["encrypt"].as_u64().unwrap_or(0));
     }
     json!({"no_onward": onward, "delete_by": delete_by.map(rfc3339), "encrypt": encrypt})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(name: &str, on: &[&str]) -> SourceDoc {
-        serde_json::from_value(json!({"name": name, "from": "urn:agency:vn:b/x", "on": on})).unwrap()
-    }
-
-    #[test]
-    fn pseudonyms_are_joined_under_one_agreement_only() {
-        let (hashed, plain) =
-            (json!({"mask": {"id": "hash", "note": "drop"}}), json!({"mask": {"note": "hash"}}));
-        let (a, same, other) = (source("a", &[]), source("b", &["id"]), source("b", &["id = note"]));
-        for (first, second, b, agreements, good) in [
-            (&plain, &plain, &same, ["1", "2"], true),
-            (&hashed, &hashed, &same, ["1", "1"], true),
-            (&hashed, &hashed, &same, ["1", "2"], false),
-            (&hashed, &plain, &same, ["1", "1"], false),
-            (&plain, &hashed, &same, ["1", "1"], false),
-            (&hashed, &plain, &other, ["1", "1"], false),
-            (&Value::Null, &hashed, &same, ["1", "2"], false),
-            (&Value::Null, &Value::Null, &same, ["1", "2"], true),
-        ] {
-            let all = [(&a, (first, Some(agreements[0]))), (b, (second, Some(agreements[1])))];
-            let told = joinable(all.into_iter());
-            assert_eq!(told.is_ok(), good, "{first} {second} {agreements:?}");
-            if let Err(error) = told {
-                assert!(error.to_string().contains("pseudonym"), "{error}");
-            }
-        }
-    }
 }

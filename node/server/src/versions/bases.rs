@@ -82,7 +82,7 @@ pub fn shape(
     dataset: &Dataset,
     agreement: &str,
 ) -> Result<String> {
-    let hashed = obligations.mask.values().any(|mask| matches!(mask, Mask::Hash));
+    let hashed = obligations.mask.values().any(|mask| matches!(mask, Mask::Hash | Mask::Linkage(_)));
     let query = QueryDoc { since: None, format: String::new(), ..query.clone() };
     let record = &dataset.record;
     let columns: Vec<_> = record.columns.iter().map(|c| (&c.name, c.kind)).collect();
