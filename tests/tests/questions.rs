@@ -344,3 +344,96 @@ fn a_question_survives_a_kill_of_the_one_that_asked() {
     // Nobody was asked twice.
     assert_eq!(town.city.json(&["exchange", "list"])["exchanges"].as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn mistakes_ask_nobody_and_an_own_dataset_in_a_question_stands_in_the_ledger() {
+    let health = TestNode::up("urn:agency:vn:y-te-d", "Sở Y tế");
+    let city = TestNode::up("urn:agency:vn:thanh-pho-d", "UBND thành phố");
+    pair(&health, &city);
+    for (node, name, text) in [
+        (&health, "giuong", "xa,giuong\nA,10\nB,20\n"),
+        (&city, "dan-so", "xa,dan\nA,1000\nB,2000\nC,3000\n"),
+    ] {
+        let file = node.desk().join(format!("{name}.csv"));
+        fs::write(&file, text).unwrap();
+        publish(node, &file, name, &[]);
+    }
+    Rules::new().allow("state", "query", "giuong", PURPOSE, json!({})).apply(&health);
+    let file = city.desk().join("cau-hoi.toml");
+    let text = format!(
+        r#"
+[[sources]]
+name = "giuong"
+from = "{}/giuong"
+purpose = "{PURPOSE}"
+basis = "law"
+
+[[sources]]
+name = "dan"
+from = "dan-so"
+purpose = "{PURPOSE}"
+where = ["xa <> 'XA-BI-MAT'"]
+join = "inner"
+on = ["xa"]
+"#,
+        health.id()
+    );
+    let out = city.desk().join("ket-qua.csv");
+    // Mistakes first: each is told in both languages, and nobody is asked.
+    for (good, bad, why) in [
+        ("purpose =", "purpse =", "is `purpose` meant?"),
+        ("[\"xa\"]", "[\"huyen\"]", "which no source before it gives"),
+        ("[\"xa <>", "[\"xaa <>", "is `xa` meant?"),
+        ("basis = \"law\"", "basis = \"law\"\ncolumns = [\"xa\", \"giuongs\"]", "is `giuong` meant?"),
+        ("\n[[sources]]", "\nformat = \"xlsx\"\n[[sources]]", "the result is xlsx"),
+        ("\n[[sources]]", "\ncolumns = [\"xa\", \"dann\"]\n[[sources]]", "is `dan` meant?"),
+        ("name = \"dan\"", "name = \"giuong\"", "two sources are named `giuong`"),
+    ] {
+        assert!(text.contains(good), "{good}");
+        fs::write(&file, text.replacen(good, bad, 1)).unwrap();
+        let told = city.cmd(&["question", "ask", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        let told = told.expect_code(2);
+        assert!(told.stderr.contains(why) && told.stderr.contains(" · "), "{bad}: {told:?}");
+    }
+    assert!(city.json(&["exchange", "list"])["exchanges"].as_array().unwrap().is_empty(), "nobody was asked");
+    assert!(city.json(&["question", "list"])["questions"].as_array().unwrap().is_empty());
+    assert!(!city.json(&["ledger", "query"]).to_string().contains("own-read"));
+
+    fs::write(&file, &text).unwrap();
+    let words = ["question", "ask", file.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"];
+    let told = city.cmd(&words).expect_code(0).json();
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 3);
+    let source = &told["report"]["sources"][1];
+    assert_eq!(source["state"], "own", "{source}");
+    let entry = source["statement"].as_u64().unwrap();
+    // The checkpoint that an auditor reads by is signed now and then.
+    let found = (0..300)
+        .find_map(|_| {
+            let found = city.json(&["ledger", "query", "--kind", "own-read"]);
+            let there = found["entries"].as_array().is_some_and(|entries| !entries.is_empty());
+            (!there).then(|| std::thread::sleep(std::time::Duration::from_millis(100)));
+            there.then_some(found)
+        })
+        .unwrap();
+    let entries = found["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{found}");
+    let said = &entries[0]["statement"];
+    assert_eq!((&entries[0]["index"], &said["exchange"]), (&json!(entry), &told["id"]), "{found}");
+    assert_eq!(said["dataset"], format!("{}/dan-so", city.id()));
+    assert_eq!((&said["permit"], &said["purpose"]), (&json!("owner"), &json!(PURPOSE)));
+    assert_eq!(city.cmd(&["ledger", "verify"]).code, 0);
+    // Of what was asked the ledger has a commitment, and the provider's ledger says nothing of the city's own data.
+    let mut folders = vec![city.dir().join("ledger"), health.dir().join("ledger")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let bytes = fs::read(entry.path()).unwrap();
+            let has = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
+            assert!(!has(b"XA-BI-MAT"), "{}", entry.path().display());
+            assert!(entry.path().starts_with(city.dir()) || !has(b"dan-so"), "{}", entry.path().display());
+        }
+    }
+}

@@ -99,6 +99,15 @@ fn own(view: &mut Map<String, Value>, own: &Own) {
             "second": tree(conflict.second_size, &conflict.second_root),
             "evidence": hex(&conflict.evidence),
         }),
+        Deed::OwnRead(read) => json!({
+            "dataset": read.dataset.as_str(),
+            "operation": read.operation.as_str(),
+            "purpose": word(&read.purpose),
+            "basis": word(&read.basis),
+            "decision": "permit",
+            "permit": read.permit.as_str(),
+            "rule_set": rule_set(&read.rules),
+        }),
         Deed::Broken(broken) => json!({
             "log": broken.log.as_str(),
             "promised": {"index": broken.promised.index, "leaf": hex(&broken.promised.leaf.0)},

@@ -167,6 +167,19 @@ const BROKEN: &[FieldDoc] = &[
     field("evidence", "sha-256", "of the file with the evidence"),
 ];
 
+const READ_OWN: &[FieldDoc] = &[
+    field("id", "ULID", "the question; its exchanges with peers have ids of their own"),
+    TIME,
+    AGENCY,
+    field("dataset", "word", "the agency's own dataset"),
+    OPERATION,
+    PURPOSE,
+    BASIS,
+    field("permit", "word", "`owner`: the owner's own permit, which no rule decides"),
+    field("policy", "sha-256 number", "digest and version of the rule set in force"),
+    field("question", "commitment", "to what was asked of the dataset, canonical JSON (RFC 8785)"),
+];
+
 impl Kind {
     /// Its lines after the first, in their order.
     #[must_use]
@@ -184,6 +197,7 @@ impl Kind {
             Self::Anchor => ANCHORED,
             Self::Conflict => CONFLICT,
             Self::BrokenPromise => BROKEN,
+            Self::OwnRead => READ_OWN,
         }
     }
 
@@ -222,6 +236,9 @@ impl Kind {
             }
             Self::BrokenPromise => {
                 "A log has something else where its keeper promised a leaf; the evidence lies in a file of that digest. Signed by the agency that caught it, in its log."
+            }
+            Self::OwnRead => {
+                "The agency read a dataset of its own, to join it with what other agencies answered; durable before anything is read. Signed by the agency, in its log."
             }
         }
     }

@@ -19,7 +19,9 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use catalogue::{FieldDoc, catalogue};
-pub use own::{Anchored, Broken, Conflict, Decided, Deed, Erased, Own, PersonChanged, Read, RulesActivated};
+pub use own::{
+    Anchored, Broken, Conflict, Decided, Deed, Erased, Own, OwnRead, PersonChanged, Read, RulesActivated,
+};
 pub use signed::{STATEMENT_BYTES_MAX, SignedStatement};
 pub use word::{EntryRef, ExchangeId, Party, Place, RuleSet, Seconds, WORD_BYTES_MAX, Word};
 
@@ -56,6 +58,8 @@ pub enum Kind {
     Conflict,
     /// A log has something else where its keeper promised a leaf.
     BrokenPromise,
+    /// The agency read its own data for a question to several sources.
+    OwnRead,
 }
 
 /// Kinds whose names are taken for what is to come. They are refused until this crate can read them.
@@ -63,7 +67,7 @@ pub const RESERVED: [&str; 2] = ["key", "registry"];
 
 impl Kind {
     /// All kinds, in the order of the catalogue.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Intent,
         Self::Exchange,
         Self::Ack,
@@ -76,6 +80,7 @@ impl Kind {
         Self::Anchor,
         Self::Conflict,
         Self::BrokenPromise,
+        Self::OwnRead,
     ];
 
     /// The first line of its statements.
@@ -94,6 +99,7 @@ impl Kind {
             Self::Anchor => "tram/anchor@v1",
             Self::Conflict => "tram/conflict@v1",
             Self::BrokenPromise => "tram/broken-promise@v1",
+            Self::OwnRead => "tram/own-read@v1",
         }
     }
 }
@@ -235,7 +241,7 @@ pub enum Statement {
     /// `interrupted@v1`
     Interrupted(Interrupted),
     /// What an agency says about its own node: `decision@v1`, `policy@v1`, `person@v1`, `audit@v1`, `erasure@v1`, `anchor@v1`,
-    /// `conflict@v1`, `broken-promise@v1`.
+    /// `conflict@v1`, `broken-promise@v1`, `own-read@v1`.
     Own(Own),
 }
 
@@ -346,7 +352,8 @@ impl Statement {
             | Kind::Erasure
             | Kind::Anchor
             | Kind::Conflict
-            | Kind::BrokenPromise => Self::Own(Own::read(kind, &mut lines, id, time)?),
+            | Kind::BrokenPromise
+            | Kind::OwnRead => Self::Own(Own::read(kind, &mut lines, id, time)?),
         };
         lines.end()?;
         Ok(statement)

@@ -45,6 +45,8 @@ pub enum Deed {
     Conflict(Conflict),
     /// `broken-promise@v1`
     Broken(Broken),
+    /// `own-read@v1`
+    OwnRead(Box<OwnRead>),
 }
 
 /// `decision@v1`: one question put to the rules, and what they said. It replays: the opened question, put to the rule set
@@ -173,10 +175,30 @@ pub struct Broken {
     pub evidence: [u8; 32],
 }
 
+/// `own-read@v1`: the agency read a dataset of its own for a question to several sources. Written before anything is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnRead {
+    /// The dataset.
+    pub dataset: Word,
+    /// What is done with it.
+    pub operation: Word,
+    /// For which purpose, when the question said one.
+    pub purpose: Option<Word>,
+    /// On which legal basis.
+    pub basis: Option<Word>,
+    /// By which permit: `owner`, which no rule decides.
+    pub permit: Word,
+    /// The rule set in force.
+    pub rules: RuleSet,
+    /// Of what was asked of the dataset, canonical JSON (RFC 8785).
+    pub question: Commitment,
+}
+
 impl Deed {
     pub(super) fn commitment(&self, field: Field) -> Option<Commitment> {
         match (self, field) {
             (Self::Decided(decided), Field::Question) => Some(decided.question),
+            (Self::OwnRead(read), Field::Question) => Some(read.question),
             (Self::Decided(decided), Field::Verdict) => Some(decided.verdict),
             (Self::Read(read), Field::User) => read.user,
             _ => None,
@@ -193,6 +215,7 @@ impl Deed {
             Self::Anchored(_) => Kind::Anchor,
             Self::Conflict(_) => Kind::Conflict,
             Self::Broken(_) => Kind::BrokenPromise,
+            Self::OwnRead(_) => Kind::OwnRead,
         }
     }
 }
@@ -242,6 +265,15 @@ impl Own {
                     .line("tree", format_args!("{} {}", broken.size, broken.root))
                     .line("evidence", text::to_hex(&broken.evidence));
             }
+            Deed::OwnRead(read) => {
+                out.line("dataset", &read.dataset)
+                    .line("operation", &read.operation)
+                    .line_or_dash("purpose", read.purpose.as_ref())
+                    .line_or_dash("basis", read.basis.as_ref())
+                    .line("permit", &read.permit)
+                    .line("policy", read.rules)
+                    .line(Field::Question.name(), read.question);
+            }
         }
     }
 
@@ -268,6 +300,7 @@ impl Own {
             Kind::Anchor => Deed::Anchored(read_anchored(lines)?),
             Kind::Conflict => Deed::Conflict(read_conflict(lines)?),
             Kind::BrokenPromise => Deed::Broken(read_broken(lines)?),
+            Kind::OwnRead => Deed::OwnRead(Box::new(read_own_read(lines)?)),
             Kind::Intent | Kind::Exchange | Kind::Ack | Kind::Interrupted => {
                 let why = format!("`{}` is no statement of one agency", kind.first_line());
                 return Err(LedgerError::malformed("statement", why));
@@ -323,6 +356,18 @@ fn read_read(lines: &mut Lines<'_>) -> Result<Read> {
     }
     let (opened, user) = (lines.number("opened")?, lines.value_if_present(Field::User.name())?);
     Ok(Read { reader, action, purpose, from, to, opened, user })
+}
+
+fn read_own_read(lines: &mut Lines<'_>) -> Result<OwnRead> {
+    Ok(OwnRead {
+        dataset: lines.value("dataset")?,
+        operation: lines.value("operation")?,
+        purpose: lines.value_or_dash("purpose")?,
+        basis: lines.value_or_dash("basis")?,
+        permit: lines.value("permit")?,
+        rules: read_rules(lines, "policy")?,
+        question: lines.value(Field::Question.name())?,
+    })
 }
 
 fn read_entry(lines: &mut Lines<'_>, key: &str) -> Result<EntryRef> {

@@ -44,7 +44,7 @@ fn own_text(kind: &str, rest: &str) -> String {
     format!("tram/{kind}@v1\nid {ID}\ntime 1790000001\nagency {PROVIDER}\n{rest}")
 }
 
-fn own_texts() -> [String; 9] {
+fn own_texts() -> [String; 10] {
     let (a, b) = ("3b".repeat(32), "00".repeat(32));
     let decided = |decision: &str| {
         format!(
@@ -72,6 +72,13 @@ fn own_texts() -> [String; 9] {
             "broken-promise",
             &format!(
                 "log {CONSUMER}/ledger\npromised 3 {COMMITMENT}\nfound {COMMITMENT}\ntree 7 {COMMITMENT}\nevidence {b}\n"
+            ),
+        ),
+        own_text(
+            "own-read",
+            &format!(
+                "dataset urn:agency:vn:a/dan-cu\noperation query\npurpose planning\nbasis -\npermit owner\npolicy {a} 42\n\
+                 question {COMMITMENT}\n"
             ),
         ),
         own_text("person", "register 3\nchange add\nkey C-SA8\nroles auditor,policy-approver\nby -\n"),
@@ -389,6 +396,17 @@ fn own() -> impl Strategy<Value = Statement> {
                 verdict,
             }))
         ),
+        (question(), word(), rules(), commitment()).prop_map(|(q, permit, rules, question)| Deed::OwnRead(
+            Box::new(OwnRead {
+                dataset: q.dataset,
+                operation: q.operation,
+                purpose: q.purpose,
+                basis: q.basis,
+                permit,
+                rules,
+                question,
+            })
+        )),
         (rules(), rules()).prop_map(|(rules, before)| Deed::RulesActivated(RulesActivated { rules, before })),
         (any::<u64>(), word(), word(), word(), option::of(word())).prop_map(
             |(register, change, key, roles, by)| Deed::PersonChanged(PersonChanged {

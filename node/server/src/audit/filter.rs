@@ -183,6 +183,12 @@ impl<'a> Parts<'a> {
                 purpose: read.purpose.as_ref().map(|word| word.as_str()),
                 ..Self::default()
             },
+            Deed::OwnRead(read) => Self {
+                agencies: vec![agency],
+                dataset: Some(read.dataset.as_str()),
+                purpose: read.purpose.as_ref().map(|word| word.as_str()),
+                effect: Some("permit"),
+            },
             _ => Self { agencies: vec![agency], ..Self::default() },
         }
     }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::args::{QuestionAskArgs, QuestionCommand};
+use super::args::{FormatArg, QuestionAskArgs, QuestionCommand};
 use super::client::{Client, segment};
 use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, RefusalInfo, Result};
+use crate::questions::written;
 
 /// Largest question file that is read, bytes.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -35,7 +36,8 @@ async fn verb_on(client: &Client, verb: QuestionCommand, asked: Option<Value>, o
     match verb {
         QuestionCommand::Ask(args) => {
             let told = client.post("/v1/questions", &asked.unwrap_or_default()).await?;
-            say(&format!("question {}: asking {} sources", text(&told, "id"), list(&told, "sources").len()));
+            let (id, sources) = (text(&told, "id"), list(&told, "sources").len());
+            say(&format!("câu hỏi {id}: đang hỏi {sources} nguồn · question {id}: asking {sources} sources"));
             finish(client, &text(&told, "id"), args.out.as_deref(), args.wait, out).await
         }
         QuestionCommand::Fetch { question, out: file, wait } => {
@@ -53,22 +55,21 @@ async fn verb_on(client: &Client, verb: QuestionCommand, asked: Option<Value>, o
     }
 }
 
-/// The question of a file: JSON, or TOML by the ending of its name.
+/// The question of a file: JSON, or TOML by the ending of its name; whatever is wrong with it is told before a node is asked.
 fn document(args: &QuestionAskArgs) -> Result<Value> {
     let bytes = crate::files::read_limited(&args.file, FILE_BYTES_MAX)?;
-    let wrong = |why: String| {
-        Error::usage(format!("`{}` is no question: {why}; see docs/questions.md", args.file.display()))
+    let wrong = |why: &dyn std::fmt::Display| {
+        let file = args.file.display();
+        Error::usage(format!("`{file}`: {why} (docs/questions.md); chưa hỏi ai · nobody was asked"))
     };
-    let text = String::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| wrong(&format!("không phải văn bản UTF-8 · it is no UTF-8 text ({e})")))?;
     let is_toml = args.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
-    let mut doc: Value = match is_toml {
-        true => toml::from_str(&text).map_err(|e| wrong(e.to_string()))?,
-        false => serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?,
-    };
-    if let (Some(format), Some(doc)) = (args.format, doc.as_object_mut()) {
-        doc.insert("format".to_owned(), json!(format.word()));
+    let doc = written::read(&text, is_toml, args.format.map(FormatArg::word)).map_err(|e| wrong(&e))?;
+    if let Some(out) = &args.out {
+        written::fits(out, &doc.format).map_err(|e| wrong(&e))?;
     }
-    Ok(doc)
+    serde_json::to_value(doc).map_err(Error::internal)
 }
 
 /// Waits for the end, telling what each source does, and brings home what there is.
@@ -89,7 +90,7 @@ async fn finish(client: &Client, id: &str, file: Option<&Path>, wait: u64, out: 
         }
         if client.is_in_the_way() || Instant::now() > until {
             return Err(Error::Queued(format!(
-                "question {id} is not answered yet; it goes on while the node runs, `tram question fetch {id} --out FILE` brings it home"
+                "câu hỏi {id} chưa có đủ câu trả lời; nút còn chạy thì còn hỏi tiếp, lấy về sau bằng `tram question fetch {id} --out TỆP` · question {id} is not answered yet; it goes on while the node runs, `tram question fetch {id} --out FILE` brings it home"
             )));
         }
     }
@@ -99,11 +100,15 @@ async fn finish(client: &Client, id: &str, file: Option<&Path>, wait: u64, out: 
 async fn bring_home(client: &Client, mut question: Value, file: Option<&Path>, out: Out) -> Result<u8> {
     let mut code = 0;
     if let Some(file) = file {
+        written::fits(file, &text(&question["report"]["result"], "format"))?;
         let data = format!("/v1/questions/{}/data", segment(&text(&question, "id")));
         download(client, &data, file).await?;
         let wanted = text(&question["report"]["result"], "sha256");
         if crate::files::sha256_of(file)? != wanted {
-            return Err(Error::Verification(format!("`{}` is not what the report says", file.display())));
+            return Err(Error::Verification(format!(
+                "`{f}` không đúng như báo cáo; lấy lại bằng `tram question fetch` · `{f}` is not what the report says; fetch it again",
+                f = file.display()
+            )));
         }
         let (files, verified) = sources_home(client, &question, file).await?;
         question["receipt_files"] = json!(files);
@@ -177,9 +182,31 @@ async fn download(client: &Client, from: &str, file: &Path) -> Result<()> {
 
 fn state(source: &Value) -> String {
     match source["exchange"].is_null() {
-        true => "own dataset".to_owned(),
-        false => text(&source["exchange"], "stage"),
+        true => "của chính nút này · own dataset".to_owned(),
+        false => stage(&text(&source["exchange"], "stage")),
     }
+}
+
+/// The word of a stage, Vietnamese first.
+fn stage(word: &str) -> String {
+    let vi = match word {
+        "asking" => "đang hỏi",
+        "completed" => "xong",
+        "failed" => "không có kết quả",
+        "negotiating" => "đang thoả thuận",
+        "agreed" => "đã thoả thuận",
+        "transferring" => "bên cung cấp đang chuẩn bị",
+        "receiving" => "đang nhận",
+        "acknowledging" => "đang xác nhận",
+        "refused" => "bị từ chối",
+        "unreachable" => "chưa liên lạc được",
+        "interrupted" => "bị ngắt",
+        "answered" => "đã trả lời",
+        "missing" => "thiếu",
+        "own" => "của chính nút này",
+        _ => return word.to_owned(),
+    };
+    format!("{vi} · {word}")
 }
 
 fn sources_text(question: &Value) -> String {
@@ -192,19 +219,20 @@ fn sources_text(question: &Value) -> String {
 
 fn listed(questions: &[Value]) -> String {
     if questions.is_empty() {
-        return "no questions yet; `tram question ask FILE.toml --out RESULT.csv`".to_owned();
+        return "chưa có câu hỏi nào · no questions yet; `tram question ask FILE.toml --out RESULT.csv`"
+            .to_owned();
     }
-    let row = |q: &Value| ["id", "stage", "title", "created"].iter().map(|key| text(q, key)).collect();
+    let row = |q: &Value| vec![text(q, "id"), stage(&text(q, "stage")), text(q, "title"), text(q, "created")];
     let rows: Vec<Vec<String>> = questions.iter().map(row).collect();
-    table(&["question", "stage", "title", "asked"], &rows)
+    table(&["câu hỏi · question", "tình trạng · stage", "tên · title", "hỏi lúc · asked"], &rows)
 }
 
 fn shown(question: &Value) -> String {
     let mut lines = vec![format!(
-        "question {} · {} · {}",
+        "câu hỏi · question {}\n{}: {}",
         text(question, "id"),
-        text(question, "stage"),
-        text(question, "title")
+        text(question, "title"),
+        stage(&text(question, "stage")),
     )];
     if let Some(failure) = question["failure"].as_str() {
         lines.push(failure.to_owned());
@@ -215,18 +243,34 @@ fn shown(question: &Value) -> String {
         return lines.join("\n");
     }
     let result = &report["result"];
-    let whole = if report["complete"] == json!(true) { "" } else { ", not all sources answered" };
-    lines.push(format!("{} rows, sha256 {}{whole}", text(result, "rows"), text(result, "sha256")));
+    let whole = match report["complete"] == json!(true) {
+        true => "",
+        false => ", có nguồn không trả lời · not all sources answered",
+    };
+    lines.push(format!("{} dòng · rows, sha256 {}{whole}", text(result, "rows"), text(result, "sha256")));
     let row = |source: &Value| {
-        let mut row: Vec<String> = ["name", "from", "state", "rows", "rows_without", "exchange"]
-            .iter()
-            .map(|key| text(source, key))
-            .collect();
-        row.push(text(source, "why"));
+        let mut row: Vec<String> =
+            ["name", "from", "state", "rows", "rows_without", "exchange", "statement", "why"]
+                .iter()
+                .map(|key| text(source, key))
+                .collect();
+        if let Some(state) = row.get_mut(2) {
+            *state = stage(state);
+        }
         row
     };
     let rows: Vec<Vec<String>> = list(report, "sources").iter().map(row).collect();
-    lines.push(table(&["source", "from", "state", "rows", "result rows without it", "exchange", ""], &rows));
-    lines.push(format!("obligations that hold on: {}", report["obligations"]));
+    let heads = [
+        "nguồn · source",
+        "từ · from",
+        "tình trạng · state",
+        "dòng · rows",
+        "dòng kết quả thiếu nguồn này · result rows without it",
+        "trao đổi · exchange",
+        "số trong sổ · entry",
+        "",
+    ];
+    lines.push(table(&heads, &rows));
+    lines.push(format!("nghĩa vụ còn theo kết quả · obligations that hold on: {}", report["obligations"]));
     lines.join("\n")
 }

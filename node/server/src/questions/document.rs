@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::{self, mistake};
 use crate::error::{Error, Result};
 use crate::flow::terms::Stated;
 use crate::query::{FORMATS, QueryDoc, parse_condition, parse_measure, parse_order};
@@ -103,49 +104,86 @@ pub enum Place<'a> {
 impl QuestionDoc {
     /// Checks everything that can be told without asking anybody.
     pub fn check(&self, me: &str) -> Result<()> {
-        let bad = |what: String| Err(Error::usage(what));
         if self.title.len() > TEXT_MAX {
-            return bad(format!("the title is over {TEXT_MAX} bytes"));
+            return Err(mistake(
+                format!("`title` dài quá {TEXT_MAX} byte; viết ngắn lại"),
+                format!("the title is over {TEXT_MAX} bytes; shorten it"),
+            ));
         }
         if !FORMATS.contains(&self.format.as_str()) {
-            return bad(format!("format `{}` is unknown; use one of {}", self.format, FORMATS.join(", ")));
+            let (format, all) = (&self.format, FORMATS.join(", "));
+            return Err(mistake(
+                format!("không có dạng `{format}`; dùng một trong {all}"),
+                format!("format `{format}` is unknown; use one of {all}"),
+            ));
         }
         if self.sources.len() < 2 || self.sources.len() > SOURCES_MAX {
-            return bad(format!(
-                "a question has 2 to {SOURCES_MAX} sources; ask a single one by `tram exchange get`"
+            return Err(mistake(
+                format!("câu hỏi có 2 đến {SOURCES_MAX} nguồn; hỏi một nguồn thì dùng `tram exchange get`"),
+                format!("a question has 2 to {SOURCES_MAX} sources; ask a single one by `tram exchange get`"),
             ));
         }
         let mut names = BTreeSet::new();
         for (at, source) in self.sources.iter().enumerate() {
-            let name = &source.name;
-            let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-            if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-                return bad(format!("`{name}` cannot name a source; use letters, digits, - and _"));
-            }
-            if !names.insert(name) {
-                return bad(format!("two sources are named `{name}`"));
-            }
-            match (at, source.on.is_empty()) {
-                (0, false) => {
-                    return bad(format!(
-                        "`{name}` is the first source; write `on` at those that are joined to it"
-                    ));
-                }
-                (1.., true) => return bad(format!("write `on` at `{name}`: which columns it is joined on")),
-                _ => {}
-            }
-            if at == 0 && source.optional {
-                return bad(format!("`{name}` is what the others are joined to, so it cannot be optional"));
+            source.check_place(at)?;
+            if !names.insert(&source.name) {
+                let name = &source.name;
+                return Err(mistake(
+                    format!("hai nguồn cùng tên `{name}`; đặt lại tên một nguồn"),
+                    format!("two sources are named `{name}`; give one of them another name"),
+                ));
             }
             source.keys()?;
-            source.place(me)?;
             source.query(me)?;
+            if let Place::Own(_) = source.place(me)? {
+                source.check_words()?;
+            }
         }
-        Ok(())
+        columns::check(self, me, &[])
     }
 }
 
 impl SourceDoc {
+    /// Its name, and what follows from being the first (`at` 0) or a later source.
+    fn check_place(&self, at: usize) -> Result<()> {
+        let name = &self.name;
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+            return Err(mistake(
+                format!("`{name}` không đặt tên nguồn được; dùng chữ, số, - và _"),
+                format!("`{name}` cannot name a source; use letters, digits, - and _"),
+            ));
+        }
+        match (at, self.on.is_empty()) {
+            (0, false) => Err(mistake(
+                format!("`{name}` là nguồn đầu tiên; ghi `on` ở các nguồn ghép vào nó"),
+                format!("`{name}` is the first source; write `on` at those that are joined to it"),
+            )),
+            (1.., true) => Err(mistake(
+                format!("nguồn `{name}` thiếu `on`: ghép theo cột nào"),
+                format!("write `on` at `{name}`: which columns it is joined on"),
+            )),
+            (0, _) if self.optional => Err(mistake(
+                format!("`{name}` là bảng mà các nguồn khác ghép vào, nên không thể là `optional`"),
+                format!("`{name}` is what the others are joined to, so it cannot be optional"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What of a dataset of this node stands in the ledger must be able to.
+    fn check_words(&self) -> Result<()> {
+        for (what, text) in [("purpose", &self.purpose), ("basis", &self.basis)] {
+            if let Some(Err(error)) = text.as_deref().map(ledger::statement::Word::new) {
+                return Err(mistake(
+                    format!("nguồn `{}`: `{what}` phải là một mã viết liền không dấu", self.name),
+                    format!("source `{}`: `{what}` is one word as the rules know it: {error}", self.name),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Where it is.
     pub fn place(&self, me: &str) -> Result<Place<'_>> {
         let place = match self.from.rsplit_once('/') {
@@ -164,10 +202,16 @@ impl SourceDoc {
             let (ours, theirs) = text.split_once('=').unwrap_or((text, text));
             let (ours, theirs) = (ours.trim(), theirs.trim());
             if ours.is_empty() || theirs.is_empty() {
-                return Err(Error::usage(format!(
-                    "`{text}` at `{}` names no columns; write `year` or `province = tinh`",
-                    self.name
-                )));
+                return Err(mistake(
+                    format!(
+                        "nguồn `{}`: `{text}` không nêu cột nào; viết `year` hoặc `province = tinh`",
+                        self.name
+                    ),
+                    format!(
+                        "`{text}` at `{}` names no columns; write `year` or `province = tinh`",
+                        self.name
+                    ),
+                ));
             }
             Ok((ours.to_owned(), theirs.to_owned()))
         };
@@ -176,7 +220,10 @@ impl SourceDoc {
 
     /// What is asked of it. It travels as Parquet, which says of which kind each column is.
     pub fn query(&self, me: &str) -> Result<QueryDoc> {
-        let told = |why: String| Error::usage(format!("source `{}`: {why}", self.name));
+        let told = |why: String| {
+            let name = &self.name;
+            mistake(format!("nguồn `{name}`: chưa hiểu phần hỏi"), format!("source `{name}`: {why}"))
+        };
         let filter: std::result::Result<_, _> = self.filter.iter().map(|t| parse_condition(t)).collect();
         let measures: std::result::Result<_, _> = self.measures.iter().map(|m| parse_measure(m)).collect();
         let doc = QueryDoc {
@@ -230,7 +277,7 @@ mod tests {
         if let (Some(source), Some(more)) = (source.as_object_mut(), second.as_object()) {
             source.extend(more.clone());
         }
-        let all = json!({"sources": [{"name": "a", "from": "own", "sql": "select year, count(*) from own group by year"}, source]});
+        let all = json!({"sources": [{"name": "a", "from": "own", "sql": "select year, province, count(*) from own group by year, province"}, source]});
         let doc: QuestionDoc = serde_json::from_value(all).map_err(|e| Error::usage(e.to_string()))?;
         doc.check(ME).map(|()| doc)
     }

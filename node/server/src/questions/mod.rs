@@ -8,9 +8,12 @@
 //! **What it is not.** It has no rights of its own: it can ask nothing that `tram exchange get` cannot. There is no result of
 //! some sources where a needed one refused.
 
+pub mod columns;
 pub mod document;
+mod own_reads;
 mod pseudonyms;
 mod result;
+pub mod written;
 
 use std::sync::Arc;
 
@@ -92,9 +95,11 @@ fn key(id: &str) -> Vec<u8> {
 /// A question by its id.
 pub fn find(node: &Node, id: &str) -> Result<Question> {
     let found = records::get::<Question>(&node.store, Space::Meta, &key(id))?;
-    found
-        .map(|(question, _)| question)
-        .ok_or_else(|| Error::not_found(format!("no question `{id}` here; `tram question list` shows them")))
+    found.map(|(question, _)| question).ok_or_else(|| {
+        Error::not_found(format!(
+            "không có câu hỏi `{id}` ở đây · no question `{id}` here; `tram question list` shows them"
+        ))
+    })
 }
 
 /// The newest questions first.
@@ -109,7 +114,7 @@ pub fn list(node: &Node) -> Result<Vec<Question>> {
 pub async fn ask(node: &Arc<Node>, operation: &Operation, doc: QuestionDoc) -> Result<Question> {
     let me = node.config.node.id.as_str();
     doc.check(me)?;
-    let announced = announced(node, &doc).await?;
+    let announced = announced(node, &doc, operation.now).await?;
     let id = ulid::Ulid::generate().to_string();
     let (mut exchanges, mut wishes) = (Vec::new(), Vec::new());
     for source in &doc.sources {
@@ -152,25 +157,54 @@ pub async fn ask(node: &Arc<Node>, operation: &Operation, doc: QuestionDoc) -> R
 /// What the catalogs say of each source now, and whether the answers could be joined under that: found out before anything
 /// is asked. A source that cannot be reached, or that offers nothing, is asked all the same: its answer is a refusal with a
 /// receipt.
-async fn announced(node: &Arc<Node>, doc: &QuestionDoc) -> Result<Vec<Value>> {
+async fn announced(node: &Arc<Node>, doc: &QuestionDoc, now: i64) -> Result<Vec<Value>> {
     let me = node.config.node.id.as_str();
     let one = async |source: &SourceDoc| {
-        let Place::Peer { participant, dataset } = source.place(me)? else { return Ok(Value::Null) };
+        let (participant, dataset) = match source.place(me)? {
+            Place::Peer { participant, dataset } => (participant, dataset),
+            Place::Own(dataset) => {
+                let schema = crate::datasets::demand(node, dataset)?.schema()?;
+                let names = schema.columns().iter().map(|column| column.name.clone()).collect();
+                return Ok((Value::Null, Some(names)));
+            }
+        };
         let route = node.peers.route(participant)?;
-        let Ok(found) = node.outbound.dataset(node, &route, dataset).await else { return Ok(Value::Null) };
+        let Ok(found) = node.outbound.dataset(node, &route, dataset).await else {
+            return Ok((Value::Null, None));
+        };
+        let columns = listed(node, source, &found, now)?;
         let (purpose, basis) = (source.purpose.as_deref(), source.basis.as_deref());
         let chosen = terms::choose(&found.offers, purpose, basis, "query", &terms::Stated::default());
         let duties = chosen.and_then(|(_, terms)| terms::agreed(&terms).ok().flatten());
-        serde_json::to_value(duties).map_err(Error::internal)
+        Ok((serde_json::to_value(duties).map_err(Error::internal)?, columns))
     };
     let all = futures::future::join_all(doc.sources.iter().map(one)).await;
-    let all: Vec<Value> = all.into_iter().collect::<Result<_>>()?;
+    let (all, known): (Vec<Value>, Vec<_>) = all.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    columns::check(doc, me, &known)?;
     // Exchanges of one dataset for one purpose on one basis come under one agreement.
     let agreements: Vec<String> =
         doc.sources.iter().map(|s| format!("{} {:?} {:?}", s.from, s.purpose, s.basis)).collect();
     let duties = all.iter().zip(agreements.iter().map(|agreement| Some(agreement.as_str())));
     pseudonyms::joinable(doc.sources.iter().zip(duties))?;
     Ok(all)
+}
+
+/// The columns that a catalog lists of a dataset. Under an agreement that stands an older contract may be served, so nothing is
+/// said of its columns then.
+fn listed(
+    node: &Node,
+    source: &SourceDoc,
+    found: &exchange::dsp::Dataset,
+    now: i64,
+) -> Result<Option<Vec<String>>> {
+    let me = node.config.node.id.as_str();
+    let Place::Peer { participant, dataset } = source.place(me)? else { return Ok(None) };
+    if flow::agreement::reusable(node, participant, dataset, &source.ask(me)?, now)?.is_some() {
+        return Ok(None);
+    }
+    let columns = exchange::dsp::DatasetDescription::from_extra(&found.extra).columns;
+    let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+    Ok(Some(names).filter(|names| !names.is_empty()))
 }
 
 /// Takes up what was being asked when the node stopped.
@@ -243,7 +277,8 @@ async fn step(node: &Arc<Node>, id: &str) -> Result<bool> {
             Came::NotYet => waits = true,
             Came::Never(why) if source.optional => parts.push((source, Err(why))),
             Came::Never(why) => {
-                let why = format!("`{}` ({}) does not answer: {why}", source.name, source.from);
+                let (name, from) = (&source.name, &source.from);
+                let why = format!("`{name}` ({from}) không trả lời · does not answer: {why}");
                 return end(node, id, Err(why)).await;
             }
         }
@@ -255,8 +290,8 @@ async fn step(node: &Arc<Node>, id: &str) -> Result<bool> {
     result::clean(node, &question);
     match made {
         Ok(report) => end(node, id, Ok(report)).await,
-        // Full disks and the like pass; what is wrong with the question does not.
-        Err(error @ (Error::Internal(_) | Error::Io { .. })) => Err(error),
+        // Full disks, a ledger that takes nothing and the like pass; what is wrong with the question does not.
+        Err(error @ (Error::Internal(_) | Error::Io { .. } | Error::Unavailable(_))) => Err(error),
         Err(error) => end(node, id, Err(error.to_string())).await,
     }
 }
@@ -292,6 +327,7 @@ pub async fn forget(node: &Node, exchange: &str) -> Result<()> {
         let _turn = node.locks.lock(&key(&question.id)).await;
         crate::files::remove(&file(node, &question.id))?;
         result::clean(node, question);
+        own_reads::destroy(node, question)?;
         let now = node.clock.now();
         records::update::<Question, ()>(&node.store, Space::Meta, &key(&question.id), |q| {
             for (source, id) in q.doc.sources.iter_mut().zip(&q.exchanges) {
@@ -302,7 +338,10 @@ pub async fn forget(node: &Node, exchange: &str) -> Result<()> {
             }
             q.stage = Stage::Failed;
             q.failure =
-                Some(format!("the rows of exchange {exchange} were erased, and what was joined from them"));
+                Some(format!(
+                    "dữ liệu của lượt trao đổi {exchange} đã bị xoá, cả kết quả ghép từ đó · the rows of exchange {exchange} were \
+                     erased, and what was joined from them"
+                ));
             q.report = None;
             q.updated = now;
             Ok(((), Tx::new()))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::document::{Place, SourceDoc};
-use super::{Question, Stage, pseudonyms};
+use super::{Question, Stage, own_reads, pseudonyms};
 use crate::error::{Error, Result};
 use crate::flow::{consumer, retention};
 use crate::node::Node;
@@ -93,7 +93,10 @@ pub async fn make(node: &Arc<Node>, question: &Question, parts: Vec<Part<'_>>) -
     let mut gaps = joined.gaps.iter();
     let sources: Vec<Value> = parts
         .iter()
-        .map(|(source, part)| reported(source, part, part.as_ref().ok().and_then(|_| gaps.next())))
+        .map(|(source, part)| {
+            let entry = || own_reads::entry(node, &question.id, &source.name);
+            reported(source, part, part.as_ref().ok().and_then(|_| gaps.next()), entry)
+        })
         .collect();
     let missing = parts.iter().filter(|(_, part)| part.is_err()).count();
     Ok(json!({
@@ -124,7 +127,10 @@ async fn table(
         None => own(node, question, source).await?,
     };
     if !path.exists() {
-        return Err(Error::conflict(format!("the rows of `{}` are no longer here; ask anew", source.name)));
+        let name = &source.name;
+        return Err(Error::conflict(format!(
+            "dữ liệu của `{name}` không còn ở đây, hãy hỏi lại · the rows of `{name}` are no longer here; ask anew"
+        )));
     }
     let looked = path.clone();
     let looked = tokio::task::spawn_blocking(move || dataplane::inspect(&looked, Some(&Format::Parquet)));
@@ -138,7 +144,7 @@ async fn table(
     })
 }
 
-/// The answer of a dataset of this node, under the owner's own permit. Nothing leaves, so the ledger says nothing of it.
+/// The answer of a dataset of this node, under the owner's own permit. The ledger says so before anything is read.
 async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Result<PathBuf> {
     let me = node.config.node.id.as_str();
     let Place::Own(name) = source.place(me)? else {
@@ -149,6 +155,7 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
     let permit = node.gate.own(&operation, node, name)?;
     let dataset = datasets::demand(node, name)?;
     datasets::unchanged(&dataset)?;
+    own_reads::record(node, &operation, question, source, &permit).await?;
     let copy = enforce::Copy { exchange: &question.id, consumer: me, agreement: "", now: operation.now };
     let restriction = enforce::restriction(&permit, &dataset, &node.secrets(), &copy)?;
     let schema = dataset.schema()?;
@@ -206,11 +213,12 @@ async fn write(path: &Path, answer: &mut dataplane::Answer) -> Result<()> {
     std::fs::rename(&part, path).map_err(|e| Error::io(path, e))
 }
 
-/// What the report says of one source. `gap`: rows of the result that it has no part in.
+/// What the report says of one source. `gap`: rows of the result that it has no part in; `entry`: that of an own dataset.
 fn reported(
     source: &SourceDoc,
     part: &std::result::Result<Option<Box<Exchange>>, String>,
     gap: Option<&u64>,
+    entry: impl FnOnce() -> Option<u64>,
 ) -> Value {
     let mut told = json!({
         "name": source.name,
@@ -224,7 +232,7 @@ fn reported(
     let more = match part {
         Err(why) => json!({"state": "missing", "why": why}),
         Ok(None) => {
-            json!({"state": "own", "why": "a dataset of this node, read by its owner; nothing left any node"})
+            json!({"state": "own", "statement": entry(), "why": "bộ dữ liệu của chính nút này · a dataset of this node, read by its owner; nothing left any node"})
         }
         Ok(Some(exchange)) => json!({
             "state": "answered",
