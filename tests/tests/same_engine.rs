@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping, its helpers too")]
 
-
 use policy::{Engine, Facts, Question, RuleSet};
 use serde_json::{Value, json};
 use tests::scene::{ask, publish};

@@ -101,7 +101,7 @@ fn misfits(
     for (set, obligations) in rules.obligations() {
         let alone = by_itself(obligations);
         for dataset in &all {
-            if let Err(why) = enforce::fits(&alone, dataset, now) {
+            if let Err(why) = enforce::fits(&alone, dataset, node.secrets(), NOBODY, Some(NOBODY), now) {
                 let id = DatasetId::named(dataset.record.id.as_str()).map_err(Error::internal)?;
                 misfits.entry(set.clone()).or_default().insert(id, why.to_string());
             }
@@ -109,6 +109,9 @@ fn misfits(
     }
     Ok(misfits)
 }
+
+/// Recipient and purpose where none is asked about: what fits a dataset depends on neither.
+const NOBODY: &str = "-";
 
 /// Obligations without what another rule's may complete when both apply: how groups are made, and of what.
 fn by_itself(obligations: &Obligations) -> Obligations {

@@ -133,8 +133,12 @@ fn undeliverable(
         return Ok(None);
     };
     let refused = gate::unsupported(owed).map(|refusal| refusal.text_en);
-    Ok(refused
-        .or_else(|| crate::enforce::fits(owed, &dataset, question.now).err().map(|why| why.to_string())))
+    Ok(refused.or_else(|| {
+        let purpose = question.purpose.as_ref().map(policy::PurposeId::as_str);
+        let (secrets, recipient) = (node.secrets(), question.subject.as_str());
+        let fits = crate::enforce::fits(owed, &dataset, secrets, recipient, purpose, question.now);
+        fits.err().map(|why| why.to_string())
+    }))
 }
 
 /// Query of `GET /v1/policy/who`.
