@@ -14,10 +14,13 @@ use std::path::Path;
 
 use sha2::Digest as _;
 
-use super::{Copy, Place, Row, Sink, open, open_file, pump, sort, sync_file};
+use super::rows::{Place, Row, Sink, open, open_file};
+use super::sort::sort;
+use super::{Copy, pump};
 use crate::limits::SORT_BYTES;
 use crate::merkle::Sha256;
 use crate::schema::ColumnKind;
+use crate::spool::sync_file;
 use crate::{DataError, Job};
 
 /// The copy that a consumer holds.
@@ -290,7 +293,7 @@ pub fn append(copy: &Path, tail: &Path, target: &Path) -> Result<(Sha256, Sha256
     let (header, _) = open_file(copy, &[])?;
     let (said, _) = open_file(tail, &[])?;
     if header != said {
-        return Err(super::misfit());
+        return Err(super::difference::misfit());
     }
     let mut out = Hashed {
         out: BufWriter::new(File::create(target).map_err(DataError::io("make a copy"))?),

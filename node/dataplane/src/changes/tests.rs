@@ -1,10 +1,14 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use super::rows::{Row, fields, key_of};
 use super::*;
+use crate::limits::SORT_BYTES;
 use crate::{
     Column, ColumnKind, Format, Limits, Mask, Op, Predicate, Query, Restriction, Schema, Source, Value,
 };
