@@ -4,6 +4,7 @@ pub mod door;
 pub mod duckdb;
 pub mod ledger;
 pub mod nginx;
+pub mod transfer;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -14,6 +15,13 @@ use serde_json::{Map, Value};
 
 /// One megabyte, as the figures count.
 pub const MB: f64 = 1_000_000.0;
+
+/// The megabytes that `--mb` asks for, or `usual`.
+pub fn payload_mb(usual: u64) -> u64 {
+    let words: Vec<String> = std::env::args().collect();
+    let given = words.iter().position(|word| word == "--mb").and_then(|at| words.get(at + 1)?.parse().ok());
+    given.unwrap_or(usual)
+}
 
 /// Named figures, in the order in which they were found.
 #[derive(Debug, Default)]
