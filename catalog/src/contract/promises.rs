@@ -71,6 +71,13 @@ const ONE: &[(&str, One)] = &[
 const TWO: &[(&str, Two)] =
     &[("mustBeBetween", Expect::MustBeBetween), ("mustNotBeBetween", Expect::MustNotBeBetween)];
 
+/// What the standard's schema (ODCS 3.1, `SchemaBaseProperty`) knows as options of a number, a text, a day or time.
+const NUMBER_OPTIONS: &[&str] =
+    &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"];
+const TEXT_OPTIONS: &[&str] = &["minLength", "maxLength", "pattern", "format"];
+const TIME_OPTIONS: &[&str] =
+    &["format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "timezone", "defaultTimezone"];
+
 /// Keys, bounds and rules of a column; its unit and codes stand in custom properties.
 pub(super) fn column(reader: &mut Reader, map: &Object, path: &str, kind: Option<ColumnKind>) -> Promises {
     let mut promises = Promises {
@@ -84,10 +91,14 @@ pub(super) fn column(reader: &mut Reader, map: &Object, path: &str, kind: Option
     let position = get(map, "primaryKeyPosition", path).filter(|piece| piece.value.as_i64() != Some(-1));
     promises.key_position = reader.number(position).and_then(|n| u32::try_from(n).ok());
     let Some(options) = get(map, "logicalTypeOptions", path) else { return promises };
-    let Value::Object(map) = options.value else {
-        reader.add(&options.path, "expected a mapping (`key: value` lines)");
-        return promises;
+    // A bound that is misspelt would be a promise that nobody keeps.
+    let known = match kind {
+        Some(ColumnKind::Integer | ColumnKind::Number) => NUMBER_OPTIONS,
+        Some(ColumnKind::String) => TEXT_OPTIONS,
+        Some(ColumnKind::Date | ColumnKind::Timestamp) => TIME_OPTIONS,
+        _ => return promises,
     };
+    let Some(map) = reader.object(&options, known) else { return promises };
     let path = &options.path;
     match kind {
         Some(ColumnKind::Integer | ColumnKind::Number) => {

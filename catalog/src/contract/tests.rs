@@ -294,6 +294,14 @@ fn each_mistake_is_named_by_its_place() {
         ),
         (|d| d["schema"][0]["properties"][2]["requierd"] = true.into(), "(did you mean `required`?)"),
         (
+            |d| d["schema"][0]["properties"][2]["logicalTypeOptions"]["maximun"] = 5.into(),
+            "`schema[0].properties[2].logicalTypeOptions.maximun`: unknown key (did you mean `maximum`?)",
+        ),
+        (
+            |d| d["schema"][0]["properties"][2]["logicalTypeOptions"]["minLength"] = 2.into(),
+            "`schema[0].properties[2].logicalTypeOptions.minLength`: unknown key",
+        ),
+        (
             |d| d["schema"][0]["properties"][2]["required"] = "yes".into(),
             "`schema[0].properties[2].required`: expected `true` or `false`",
         ),
@@ -336,7 +344,10 @@ fn each_mistake_is_named_by_its_place() {
             "`schema[0].properties[2].logicalTypeOptions.minimum`: it is above the maximum",
         ),
         (
-            |d| d["schema"][0]["properties"][2]["logicalType"] = "string".into(),
+            |d| {
+                d["schema"][0]["properties"][2]["logicalType"] = "string".into();
+                d["schema"][0]["properties"][2]["logicalTypeOptions"] = serde_json::json!({});
+            },
             "`schema[0].properties[2].customProperties.unit`: only a number has a unit",
         ),
         (

@@ -12,7 +12,7 @@ use tests::{TestNode, pair, repository};
 /// Size of the payload if `--mb` says nothing else.
 const PAYLOAD_MB: u64 = 10_000;
 /// Formats that can hold so many rows; a sheet of Excel has a million.
-const FORMATS: [&str; 5] = ["csv", "ndjson", "json", "parquet", "arrow"];
+const FORMATS: [&str; 5] = ["csv", "parquet", "arrow", "ndjson", "json"];
 /// Transfers at once.
 const CROWD: usize = 200;
 /// Nodes that they are spread over.

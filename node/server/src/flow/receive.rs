@@ -230,10 +230,11 @@ impl Line {
                 }
                 manifest
             }
-            None => {
-                fetch.while_written().await?;
-                self.fetch_manifest().await?
-            }
+            None => match fetch.while_written().await {
+                Ok(()) => self.fetch_manifest().await?,
+                // What waits for its hours may be here whole: then there is nothing to wait for.
+                Err(why) => self.manifest_now().await.ok().flatten().ok_or(why)?,
+            },
         };
         let total = manifest.bytes;
         change(&self.node, &self.exchange.key(), |e| e.bytes = Some(total)).await?;

@@ -165,28 +165,31 @@ async fn announced(node: &Arc<Node>, doc: &QuestionDoc, now: i64) -> Result<Vec<
             Place::Own(dataset) => {
                 let schema = crate::datasets::demand(node, dataset)?.schema()?;
                 let names = schema.columns().iter().map(|column| column.name.clone()).collect();
-                return Ok((Value::Null, Some(names)));
+                return Ok((Some(Value::Null), Some(names)));
             }
         };
         let route = node.peers.route(participant)?;
         let Ok(found) = node.outbound.dataset(node, &route, dataset).await else {
-            return Ok((Value::Null, None));
+            return Ok((None, None));
         };
         let columns = listed(node, source, &found, now)?;
         let (purpose, basis) = (source.purpose.as_deref(), source.basis.as_deref());
         let chosen = terms::choose(&found.offers, purpose, basis, "query", &terms::Stated::default());
-        let duties = chosen.and_then(|(_, terms)| terms::agreed(&terms).ok().flatten());
-        Ok((serde_json::to_value(duties).map_err(Error::internal)?, columns))
+        let duties = chosen.and_then(|(_, terms)| terms::agreed(&terms).ok());
+        Ok((duties.map(serde_json::to_value).transpose().map_err(Error::internal)?, columns))
     };
     let all = futures::future::join_all(doc.sources.iter().map(one)).await;
-    let (all, known): (Vec<Value>, Vec<_>) = all.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let (all, known): (Vec<Option<Value>>, Vec<_>) =
+        all.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
     columns::check(doc, me, &known)?;
     // Exchanges of one dataset for one purpose on one basis come under one agreement.
     let agreements: Vec<String> =
         doc.sources.iter().map(|s| format!("{} {:?} {:?}", s.from, s.purpose, s.basis)).collect();
-    let duties = all.iter().zip(agreements.iter().map(|agreement| Some(agreement.as_str())));
+    // Behind a source of which nothing is known yet, nothing can be said: the answers are judged when they are here.
+    let duties = all.iter().map_while(Option::as_ref);
+    let duties = duties.zip(agreements.iter().map(|agreement| Some(agreement.as_str())));
     pseudonyms::joinable(doc.sources.iter().zip(duties))?;
-    Ok(all)
+    Ok(all.into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// The columns that a catalog lists of a dataset. Under an agreement that stands an older contract may be served, so nothing is
