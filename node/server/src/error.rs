@@ -53,7 +53,7 @@ pub enum Error {
     #[error("{0}")]
     InUse(String),
     /// A file or folder could not be used.
-    #[error("`{}`: {source}; check that the path exists and that this user may use it", path.display())]
+    #[error("`{}`: {source}; {}", path.display(), to_do(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -63,6 +63,17 @@ pub enum Error {
     /// The node's own fault; the cause is in the log.
     #[error("{}", failed(.0))]
     Internal(String),
+}
+
+/// What to do about a file or folder.
+fn to_do(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::AlreadyExists => "give another name, or move the file that is there",
+        ErrorKind::BrokenPipe => "whoever read the output stopped reading",
+        ErrorKind::StorageFull => "make room on the disk and try again",
+        _ => "check that the path exists and that this user may use it",
+    }
 }
 
 /// Status and slug of a failure of the node's own.
@@ -338,6 +349,18 @@ mod tests {
             assert_eq!(back.exit_code(), error.exit_code(), "{error}");
             assert_eq!(back.to_string(), error.to_string());
         }
+    }
+
+    #[test]
+    fn what_to_do_about_a_file_follows_from_what_the_system_said() {
+        use std::io::{Error as Io, ErrorKind};
+        let told = |kind: ErrorKind| Error::io(std::path::Path::new("x"), Io::from(kind)).to_string();
+        assert!(
+            told(ErrorKind::NotFound).ends_with("check that the path exists and that this user may use it")
+        );
+        assert!(
+            told(ErrorKind::AlreadyExists).ends_with("give another name, or move the file that is there")
+        );
     }
 
     #[test]
