@@ -1,22 +1,28 @@
 //! Which peer is asked when: several side by side, each at its own pace. Pure: time comes in, nothing is sent here.
 //!
 //! **Promises.** A peer is never asked twice at once. One that does not answer keeps a place for as long as its ask lasts
-//! and is asked more rarely each time; such peers never take all places, so one that answers is asked on.
+//! and is asked more rarely each time; one that answers slowly keeps a place just as long. Neither kind takes all places, so
+//! one that answers soon is asked on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Peers that are asked at once: an ask is one small connection, and a dead line holds it for a minute.
 pub const AT_ONCE: usize = 8;
-/// How many of these may be peers that did not answer the last time, or were not asked yet.
+/// How many of these may be peers that did not answer the last time, took longer than [`SLOW`], or were not asked yet.
 pub const DOUBTFUL_AT_ONCE: usize = 6;
+/// An ask that took longer holds up others, whatever came of it: one small answer takes less over a line of 64 kbit/s.
+pub const SLOW: Duration = Duration::from_secs(5);
 /// Longest pause between two asks of a peer that does not answer.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// How one peer stands.
 #[derive(Debug, Clone, Copy)]
 struct Standing {
-    asked_now: bool,
+    /// When the ask began that is under way.
+    asked: Option<Instant>,
+    /// Whether the last ask took longer than [`SLOW`].
+    slow: bool,
     /// Asks in a row without an answer; none when the last one was answered.
     failures: Option<u32>,
     not_before: Instant,
@@ -24,7 +30,7 @@ struct Standing {
 
 impl Standing {
     fn is_doubtful(&self) -> bool {
-        self.failures != Some(0)
+        self.slow || self.failures != Some(0)
     }
 }
 
@@ -35,18 +41,18 @@ pub struct Rounds(BTreeMap<String, Standing>);
 impl Rounds {
     /// The peers of `wanted` whose turn it is now; they count as asked until [`Rounds::ended`]. Who waits longest is first.
     pub fn begin(&mut self, wanted: &BTreeSet<String>, now: Instant) -> Vec<String> {
-        self.0.retain(|peer, standing| standing.asked_now || wanted.contains(peer));
+        self.0.retain(|peer, standing| standing.asked.is_some() || wanted.contains(peer));
         for peer in wanted {
-            let new = Standing { asked_now: false, failures: None, not_before: now };
+            let new = Standing { asked: None, slow: false, failures: None, not_before: now };
             self.0.entry(peer.clone()).or_insert(new);
         }
         let busy = |doubtful: bool| {
-            self.0.values().filter(|s| s.asked_now && (!doubtful || s.is_doubtful())).count()
+            self.0.values().filter(|s| s.asked.is_some() && (!doubtful || s.is_doubtful())).count()
         };
         let (mut places, mut doubtful) =
             (AT_ONCE.saturating_sub(busy(false)), DOUBTFUL_AT_ONCE.saturating_sub(busy(true)));
         let due = |(peer, s): &(&String, &mut Standing)| {
-            !s.asked_now && s.not_before <= now && wanted.contains(*peer)
+            s.asked.is_none() && s.not_before <= now && wanted.contains(*peer)
         };
         let mut due: Vec<(&String, &mut Standing)> = self.0.iter_mut().filter(due).collect();
         due.sort_by_key(|(_, standing)| standing.not_before);
@@ -57,7 +63,7 @@ impl Rounds {
             }
             places -= 1;
             doubtful -= usize::from(standing.is_doubtful());
-            standing.asked_now = true;
+            standing.asked = Some(now);
             begun.push(peer.clone());
         }
         begun
@@ -68,7 +74,8 @@ impl Rounds {
         let Some(standing) = self.0.get_mut(peer) else { return };
         let failures = if answered { 0 } else { standing.failures.unwrap_or(0).saturating_add(1) };
         let pause = every.saturating_mul(2_u32.saturating_pow(failures)).min(PAUSE_MAX.max(every));
-        *standing = Standing { asked_now: false, failures: Some(failures), not_before: now + pause };
+        let slow = standing.asked.is_some_and(|asked| now.saturating_duration_since(asked) > SLOW);
+        *standing = Standing { asked: None, slow, failures: Some(failures), not_before: now + pause };
     }
 
     /// Somebody thinks that the line to this peer is back: no pause before its next ask.
@@ -125,6 +132,35 @@ mod tests {
         }
         let different: BTreeSet<&String> = turns.iter().take(100).collect();
         assert_eq!(different.len(), 100);
+    }
+
+    #[test]
+    fn peers_that_answer_each_ask_slowly_leave_places_to_one_that_answers_soon() {
+        let (mut rounds, mut now) = (Rounds::default(), Instant::now());
+        let good = "urn:agency:vn:500";
+        let all: BTreeSet<String> = named(0, 20).into_iter().chain([good.to_owned()]).collect();
+        // Everybody answers: one at once, the others after nearly a minute.
+        for _ in 0..10 {
+            let (mut begun, start) = (rounds.begin(&all, now), now);
+            assert!(begun.len() <= DOUBTFUL_AT_ONCE + 1, "{begun:?}");
+            if begun.iter().any(|peer| peer == good) {
+                rounds.ended(good, true, EVERY, now);
+                begun.retain(|peer| peer != good);
+            }
+            for _ in 0..5 {
+                now += EVERY;
+                let again = rounds.begin(&all, now);
+                assert_eq!(again, if rounds.0[good].failures.is_some() { vec![good] } else { vec![] });
+                again.iter().for_each(|peer| rounds.ended(peer, true, EVERY, now));
+            }
+            now = start + Duration::from_secs(59);
+            begun.iter().for_each(|peer| rounds.ended(peer, true, EVERY, now));
+        }
+        assert_eq!(rounds.0[good].failures, Some(0), "it had its turn");
+        // One quick answer, and it counts as good again.
+        let peer = rounds.begin(&all, now + EVERY).into_iter().find(|peer| peer != good).unwrap();
+        rounds.ended(&peer, true, EVERY, now + EVERY);
+        assert!(!rounds.0[&peer].is_doubtful());
     }
 
     #[test]
