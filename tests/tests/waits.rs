@@ -1,8 +1,9 @@
-//! Exchanges that wait while the person who began them went away: what is said of a peer that is down, and the file that is
-//! written later. With real nodes.
+//! Exchanges that wait while the person who began them went away: what is said of a peer that is down, and how the
+//! rows are taken home later. With real nodes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by stopping")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -44,33 +45,59 @@ fn newest(node: &TestNode) -> Value {
     node.json(&["exchange", "list"])["exchanges"][0].clone()
 }
 
+/// The command that was told, in backquotes, as the shell reads its words; without the name of the program.
+fn told_command(told: &str) -> Vec<String> {
+    let mut quoted =
+        told.split('`').filter(|part| part.starts_with("tram exchange resume") && part.contains("--out"));
+    let command = quoted.next().unwrap_or_else(|| panic!("no command in {told}"));
+    let script = format!("tram() {{ printf '%s\\n' \"$@\"; }}; {command}");
+    let words = Command::new("sh").args(["-c", &script]).output().unwrap();
+    String::from_utf8(words.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
 #[test]
-fn the_file_is_written_when_the_rows_come_though_both_the_command_and_the_node_were_gone() {
+fn the_rows_that_came_meanwhile_are_taken_home_by_the_command_that_was_told() {
     let (mut provider, mut consumer) = agencies("a");
     provider.stop();
-    let file = consumer.desk().join("sau này.csv");
+    let (file, receipts) = (consumer.desk().join("sau này.csv"), consumer.desk().join("biên nhận"));
     let what = format!("{}/x", provider.id());
-    let told = consumer.cmd(&[&["exchange", "get", &what, "--out", text(&file)], &FOR[..]].concat());
-    let told = told.expect_code(6);
+    let place = ["--out", text(&file), "--receipts", text(&receipts)];
+    let told = consumer.cmd(&[&["exchange", "get", &what], &place[..], &FOR[..]].concat()).expect_code(6);
     let id = newest(&consumer)["id"].as_str().unwrap().to_owned();
-    for wanted in ["chưa xong", "is not finished", &format!("exchange resume {id} --out"), "by itself"] {
+    let words = told_command(&told.stderr);
+    let wanted = [&["exchange", "resume", &id], &place[..]].concat();
+    assert_eq!(words, wanted, "{}", told.stderr);
+    for wanted in ["chưa xong", "is not finished", "chạy / "] {
         assert!(told.stderr.contains(wanted), "`{wanted}` is not in {}", told.stderr);
     }
-    assert_eq!(newest(&consumer)["out"]["file"], text(&file));
-    // Nobody says goodbye; the wish is on the disk.
     consumer.kill9();
     consumer.start();
     provider.start();
-    until("the file", || file.exists());
+    until("the rows", || newest(&consumer)["stage"] == "completed");
+    // The node writes into its own folder alone, and what is here needs no provider.
+    assert!(!file.exists() && !consumer.dir().join("handouts").exists());
+    provider.stop();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    consumer.ok(&words);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), ROWS);
+    let fresh = consumer.desk().join("as a new file of ours");
+    std::fs::write(&fresh, "").unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&file), mode(&fresh), "the mode is that of any file of the caller");
     for side in ["provider", "consumer"] {
-        let receipt = file.with_file_name(format!("sau này.csv.{side}.tlog-proof"));
-        until("the receipt", || receipt.exists());
+        let receipt = receipts.join(format!("{id}.{side}.tlog-proof"));
         consumer.ok(&["receipt", "verify", text(&receipt), "--data", text(&file)]);
     }
-    until("the wish to be done", || newest(&consumer)["out"].is_null());
-    let done = newest(&consumer);
-    assert_eq!((&done["id"], &done["stage"]), (&id.into(), &"completed".into()), "{done}");
+    // The same rows are there already; other ones give way only when it is said.
+    consumer.ok(&words);
+    std::fs::write(&file, "mine").unwrap();
+    let refused = consumer.cmd(&words).expect_code(1);
+    assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    consumer.ok(&[&words[..], &["--replace"]].concat());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), ROWS);
+    let parts = std::fs::read_dir(consumer.desk()).unwrap().flatten();
+    assert_eq!(parts.filter(|f| text(&f.path()).ends_with(".part")).count(), 0, "nothing is left beside it");
 }
 
 #[test]
@@ -80,7 +107,6 @@ fn an_exchange_that_is_taken_up_while_the_peer_is_down_does_not_speak_of_people_
     let what = format!("{}/x", provider.id());
     consumer.cmd(&[&["exchange", "get", &what], &FOR[..]].concat()).expect_code(6);
     let id = newest(&consumer)["id"].as_str().unwrap().to_owned();
-    assert_eq!(newest(&consumer)["delivered"], false);
     let told = consumer.cmd(&["exchange", "resume", &id]).expect_code(6);
     assert!(!told.stderr.contains("approve") && !told.stderr.contains("phê duyệt"), "{}", told.stderr);
     for wanted in ["chờ mạng", "waiting for the network", "--out FILE"] {
@@ -138,7 +164,8 @@ fn a_big_transfer_waits_for_its_hours_or_for_a_word_and_a_small_one_goes() {
     assert!(waits(&ids[0]) && !first.exists(), "a word for one says nothing of the other");
     // Its hours have come.
     hours(now + 23, now + 3);
-    until("the file of the first", || first.exists());
+    until("the rows of the first", || consumer.json(&["exchange", "show", &ids[0]])["stage"] == "completed");
+    consumer.ok(&["exchange", "resume", &ids[0], "--out", text(&first)]);
     assert!(std::fs::read_to_string(&first).unwrap() == table, "other rows");
     assert!(consumer.json(&["line", "set", "--big-mb", "none"])["all"]["big"].is_null());
 }

@@ -29,7 +29,6 @@ async fn tick(node: &Arc<Node>) {
     note("old inboxes", flow::receive::sweep(node));
     note("old versions", crate::versions::needs::sweep(node).await);
     note("old files", crate::releases::sweep(node));
-    note("files for rows that came", flow::handout::sweep(node).await);
     note("rates of lines", node.lines.keep(&node.dir, node.clock.now(), false));
     note("reminders of retention", flow::retention::remind(node).await);
     for key in flow::unfinished(node) {

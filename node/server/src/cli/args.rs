@@ -287,13 +287,19 @@ pub enum ExchangeCommand {
         #[arg(long)]
         replace: bool,
     },
-    /// Go on with an exchange that waits for the network.
+    /// Go on with an exchange that waits for the network, or take home the rows of one that is complete.
     Resume {
         /// Exchange id.
         exchange: String,
         /// File for the rows.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Folder for the receipts [default: beside the rows].
+        #[arg(long, value_name = "DIR")]
+        receipts: Option<PathBuf>,
+        /// Let the rows take the place of another file that is there.
+        #[arg(long)]
+        replace: bool,
         /// Fetch at once, outside the hours of big transfers too (`tram line set --big-mb`).
         #[arg(long)]
         any_hour: bool,

@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 
 use super::args::{ExchangeCommand, ExchangeGetArgs};
 use super::client::{Client, segment};
+use super::home::{self, Home};
 use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, RefusalInfo, Result};
-use crate::flow::handout;
 
-/// How long a resumed exchange may look as if it still waited: one try to connect, with some room.
+/// How long a resumed exchange may look as if it still waited: one try to connect, with some room. A try that fails sooner is
+/// told sooner.
 const RESUME_PATIENCE: Duration = Duration::from_secs(16);
+
+/// For how long it is looked every second how an exchange goes, and not every five: what fails at once is told at once.
+const EAGER: Duration = Duration::from_secs(20);
 
 /// How long a stage may last before it is said what it may be waiting for.
 const SLOW: Duration = Duration::from_secs(15);
@@ -37,7 +41,7 @@ pub async fn run(dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
 
 async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -> Result<u8> {
     match verb {
-        ExchangeCommand::Get(args) => get(client, dir, *args, out).await,
+        ExchangeCommand::Get(args) => get(client, *args, out).await,
         ExchangeCommand::List => {
             let answer = client.get("/v1/exchanges").await?;
             out.result(&answer, |a| exchanges_table(list(a, "exchanges")));
@@ -71,14 +75,23 @@ async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -
         ExchangeCommand::Apply { exchange, copy, replace } => {
             super::subscription::apply(client, &exchange, &copy, replace, out).await
         }
-        ExchangeCommand::Resume { exchange, out: file, any_hour } => {
-            let path = format!("/v1/exchanges/{}/resume?any_hour={any_hour}", segment(&exchange));
-            client.post(&path, &json!({})).await?;
-            let wanted =
-                Wanted { out: file, receipts: None, queue: true, wait: 3_600, patience: RESUME_PATIENCE };
-            await_rows(client, dir, &exchange, &wanted, out).await
+        ExchangeCommand::Resume { exchange, out: file, receipts, replace, any_hour } => {
+            let home = Home { out: file, receipts, replace };
+            resume(client, &exchange, home, any_hour, out).await
         }
     }
+}
+
+/// Takes up an exchange that waits; one that is complete is taken home without a word to the provider.
+async fn resume(client: &Client, exchange: &str, home: Home, any_hour: bool, out: Out) -> Result<u8> {
+    home::can_write(home.out.as_deref())?;
+    let path = format!("/v1/exchanges/{}", segment(exchange));
+    let before = client.get(&path).await?;
+    let after = client.post(&format!("{path}/resume?any_hour={any_hour}"), &json!({})).await?;
+    let old = if after["wait"] == before["wait"] { after["wait"].clone() } else { Value::Null };
+    let wanted =
+        Wanted { overwrites: home.replace, home, queue: true, wait: 3_600, patience: RESUME_PATIENCE, old };
+    finish(client, exchange, &wanted, out).await
 }
 
 /// Lists the decisions about an exchange; with a folder, writes the receipt of each.
@@ -126,15 +139,18 @@ fn decisions_text(answer: &Value) -> String {
 }
 
 struct Wanted {
-    out: Option<PathBuf>,
-    receipts: Option<PathBuf>,
+    home: Home,
+    /// Whether a file that is there gives way now; what is told for later never says so unasked.
+    overwrites: bool,
     queue: bool,
     wait: u64,
     /// How long an exchange that waits for the network is still looked at before it is said so.
     patience: Duration,
+    /// What it waited for before it was taken up: any other wait tells of a try since, and no patience is needed.
+    old: Value,
 }
 
-async fn get(client: &Client, dir: &Path, args: ExchangeGetArgs, out: Out) -> Result<u8> {
+async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
     let (participant, dataset) = args.what.rsplit_once('/').ok_or_else(|| {
         Error::usage(format!(
             "`{}` names no dataset; write PARTICIPANT/DATASET as `tram catalog search` shows it",
@@ -165,69 +181,42 @@ async fn get(client: &Client, dir: &Path, args: ExchangeGetArgs, out: Out) -> Re
         "since": args.since,
         "committed": {"user": args.user, "subject": args.subject, "case": args.case},
     });
-    can_write(args.out.as_deref())?;
+    home::can_write(args.out.as_deref())?;
     let started = client.post("/v1/exchanges", &body).await?;
     let id = text(&started, "id");
     say(&format!("exchange {id}: asking {participant} for {dataset}"));
     let wanted = Wanted {
-        out: args.out,
-        receipts: args.receipts,
+        home: Home { out: args.out, receipts: args.receipts, replace: false },
+        overwrites: true,
         queue: args.queue,
         wait: args.wait,
         patience: Duration::ZERO,
+        old: Value::Null,
     };
-    await_rows(client, dir, &id, &wanted, out).await
-}
-
-/// Waits for the end of an exchange. Where a file is wanted, the node knows it from now on: it writes the file itself if
-/// this process is gone before the rows are here.
-async fn await_rows(client: &Client, dir: &Path, id: &str, wanted: &Wanted, out: Out) -> Result<u8> {
-    let held = wanted.out.as_deref().map(|file| handout::want(dir, id, file)).transpose();
-    let held = held.unwrap_or_else(|error| {
-        say(&format!("tram: tệp sẽ không tự được ghi / the file will not be written by itself: {error}"));
-        None
-    });
-    let done = finish(client, id, wanted, held.is_some(), out).await;
-    // Whatever else went wrong here, the node still sees to the file, or finds that nothing will come.
-    if let (Ok(_), Some(held)) = (&done, held) {
-        held.settled()?;
-    }
-    done
-}
-
-/// Whether there is a folder for the rows: asked before anything is exchanged and written into two ledgers.
-fn can_write(out: Option<&Path>) -> Result<()> {
-    let Some(file) = out else { return Ok(()) };
-    let folder = file.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.is_dir() && !file.is_dir() {
-        return Ok(());
-    }
-    Err(Error::usage(format!(
-        "`{}` cannot be written: `{}` is no folder, or the name is one; make the folder or choose another name",
-        file.display(),
-        folder.display()
-    )))
+    finish(client, &id, &wanted, out).await
 }
 
 /// Waits for the end of an exchange, telling each stage once, and brings home what it left.
-async fn finish(client: &Client, id: &str, wanted: &Wanted, kept: bool, out: Out) -> Result<u8> {
-    let queued = |why: &str| queued(id, why, wanted.out.as_deref(), kept);
+async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<u8> {
+    let queued = |why: &str| queued(id, why, &wanted.home);
     let begun = Instant::now();
     let until = begun + Duration::from_secs(wanted.wait);
     let mut told = String::new();
     let (mut since, mut slow) = (begun, false);
     loop {
-        let exchange =
-            client.get(&format!("/v1/exchanges/{}?wait=5&seen={}", segment(id), segment(&told))).await?;
+        let look = if begun.elapsed() < EAGER { 1 } else { 5 };
+        let path = format!("/v1/exchanges/{}?wait={look}&seen={}", segment(id), segment(&told));
+        let exchange = client.get(&path).await?;
         let stage = text(&exchange, "stage");
         if stage != told {
             say(&format!("  {}", stage_text(&exchange)));
             told.clone_from(&stage);
             (since, slow) = (Instant::now(), false);
         }
-        if !slow && since.elapsed() >= SLOW && matches!(stage.as_str(), "negotiating" | "transferring") {
+        let waits = exchange.get("waiting").is_some_and(|w| !w.is_null());
+        if waits && !slow && since.elapsed() >= SLOW {
             slow = true;
-            say(&format!("  {}", slow_text(&exchange)));
+            say(&format!("  {}", slow_text(&exchange, &wanted.home)));
         }
         match stage.as_str() {
             "completed" => return bring_home(client, exchange, wanted, out).await,
@@ -241,10 +230,10 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, kept: bool, out: Out
             }
             _ => {}
         }
-        let waits = exchange.get("waiting").is_some_and(|w| !w.is_null());
         // Hours are no matter of a moment, whoever waits.
         let hours = exchange["wait"]["for"] == json!("hours");
-        if waits && (wanted.queue || hours) && begun.elapsed() >= wanted.patience {
+        let is_new = exchange["wait"] != wanted.old || begun.elapsed() >= wanted.patience;
+        if waits && (wanted.queue || hours) && is_new {
             return Err(queued(&text(&exchange, "waiting")));
         }
         if client.is_in_the_way() {
@@ -258,55 +247,32 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, kept: bool, out: Out
     }
 }
 
-/// What an exchange that takes long waits for, as far as this node knows. That a person has to decide is said only of a
-/// request that the provider has.
-fn slow_text(exchange: &Value) -> String {
-    let id = text(exchange, "id");
-    let why = if exchange["wait"]["for"] == json!("network") {
-        text(exchange, "waiting")
-    } else if exchange["delivered"] == json!(true) {
-        "bên cung cấp đã nhận yêu cầu và chưa trả lời; có thể phải có người phê duyệt / the provider has the request and has not answered; a person there may have to approve it".to_owned()
-    } else {
-        "chưa tới được bên cung cấp, đang thử / the provider has not been reached yet, it is being tried"
-            .to_owned()
-    };
+/// What an exchange that takes long waits for, as the node knows it, and how the rows are taken home without this command.
+fn slow_text(exchange: &Value, home: &Home) -> String {
+    let later = home::later(&text(exchange, "id"), home);
     format!(
-        "{why}. Nút tự làm tiếp khi `tram serve` chạy / it goes on without you where `tram serve` runs; `tram exchange show {id}` cho biết / tells"
+        "{why}. Nút tự làm tiếp khi `tram serve` chạy; lấy về sau / it goes on without you where `tram serve` runs; to take it home later: `{later}`",
+        why = text(exchange, "waiting")
     )
 }
 
-/// What is told of an exchange that is not at its end: what becomes of it, and of the file that is wanted. `kept` says that
-/// the node knows the file.
-fn queued(id: &str, why: &str, file: Option<&Path>, kept: bool) -> Error {
-    let file = file.map(Path::display);
-    let then = match file {
-        Some(file) if kept => format!(
-            "khi dữ liệu về, nút tự ghi `{file}` (khi `tram serve` chạy) / the node writes `{file}` by itself when the rows are here (while `tram serve` runs); thử ngay / to try now: `tram exchange resume {id} --out {file}`"
-        ),
-        Some(file) => format!(
-            "nút tự làm tiếp khi chạy / it goes on while the node runs; lấy về / `tram exchange resume {id} --out {file}` brings it home"
-        ),
-        None => format!(
-            "nút tự làm tiếp khi chạy / it goes on while the node runs; lấy về / `tram exchange resume {id} --out FILE` brings it home"
-        ),
-    };
-    Error::Queued(format!("trao đổi {id} chưa xong / exchange {id} is not finished: {why}; {then}"))
+/// What is told of an exchange that is not at its end: why, and the command that takes the rows home later.
+fn queued(id: &str, why: &str, home: &Home) -> Error {
+    let later = home::later(id, home);
+    Error::Queued(format!(
+        "trao đổi {id} chưa xong / exchange {id} is not finished: {why}; nút tự nhận dữ liệu khi `tram serve` chạy và không tự ghi tệp; để lấy về, chạy / the node fetches the rows by itself while `tram serve` runs, and writes no file; to take them home run: `{later}`"
+    ))
 }
 
 /// Takes the rows and both receipts of a completed exchange home, verified.
 async fn bring_home(client: &Client, exchange: Value, wanted: &Wanted, out: Out) -> Result<u8> {
     super::subscription::tell_copy(&exchange);
     let data = format!("/v1/exchanges/{}/data", segment(&text(&exchange, "id")));
-    if let Some(file) = &wanted.out {
-        let part = file.with_extension("part");
-        let mut sink = tokio::fs::File::create(&part).await.map_err(|e| Error::io(&part, e))?;
-        client.download(&data, &mut sink).await?;
-        sink.sync_all().await.map_err(|e| Error::io(&part, e))?;
-        check_digest(&part, &text(&exchange, "sha256"))?;
-        std::fs::rename(&part, file).map_err(|e| Error::io(file, e))?;
+    if let Some(file) = &wanted.home.out {
+        home::bring(client, &data, &text(&exchange, "sha256"), file, wanted.overwrites).await?;
     }
-    let (exchange, verified) = with_receipts(client, exchange, wanted, wanted.out.as_deref()).await?;
-    if wanted.out.is_none() && !out.json {
+    let (exchange, verified) = with_receipts(client, exchange, wanted, wanted.home.out.as_deref()).await?;
+    if wanted.home.out.is_none() && !out.json {
         let mut stdout = tokio::fs::File::from_std(std::fs::File::from(stdout_copy()?));
         client.download(&data, &mut stdout).await?;
         use tokio::io::AsyncWriteExt;
@@ -375,7 +341,7 @@ async fn with_receipts(
 /// Writes the receipts of both sides beside the rows (or into the folder asked for).
 async fn save_receipts(client: &Client, exchange: &Value, wanted: &Wanted) -> Result<Vec<String>> {
     let id = text(exchange, "id");
-    let stem = match (&wanted.receipts, &wanted.out) {
+    let stem = match (&wanted.home.receipts, &wanted.home.out) {
         (Some(folder), _) => {
             std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
             folder.join(&id)
@@ -406,17 +372,6 @@ fn verify_all(receipts: &[String], data: Option<&Path>) -> Verified {
         }
     }
     verified
-}
-
-fn check_digest(path: &Path, wanted: &str) -> Result<()> {
-    let found = crate::files::sha256_of(path)?;
-    if found == wanted {
-        return Ok(());
-    }
-    Err(Error::Verification(format!(
-        "`{}` has the SHA-256 {found}, the signed manifest says {wanted}; get the dataset again",
-        path.display()
-    )))
 }
 
 fn stage_text(exchange: &Value) -> String {

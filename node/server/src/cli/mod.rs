@@ -10,6 +10,7 @@ pub mod client;
 mod dataset;
 mod escrow;
 mod exchange;
+mod home;
 mod init;
 mod ledger;
 pub mod ledger_args;

@@ -18,7 +18,6 @@ pub mod erasure;
 pub mod escrow;
 pub mod evidence;
 pub mod fetch;
-pub mod handout;
 pub mod hours;
 pub mod job;
 pub mod manifest;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::hours::{ForHours, held};
-use super::{handout, manifest, receive, retention};
+use super::{manifest, receive, retention};
 use crate::approvals;
 use crate::error::Result;
 use crate::line::Way;
@@ -37,8 +37,6 @@ pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
         "failure": exchange.failure,
         "waiting": waits.as_ref().map(Wait::text),
         "wait": waits.as_ref().map(Wait::view),
-        "delivered": delivered(node, exchange)?,
-        "out": handout::of(&node.dir, &exchange.id).map(|wish| json!({"file": wish.file, "problem": wish.problem})),
         "line": line(node, exchange)?,
         "obligations": exchange.obligations,
         "rows": exchange.rows,
@@ -61,17 +59,6 @@ pub fn exchange(node: &Node, exchange: &Exchange) -> Result<Value> {
     }))
 }
 
-/// Whether the provider has what this node said last, as far as this node knows; null where nothing is asked any more.
-fn delivered(node: &Node, exchange: &Exchange) -> Result<Option<bool>> {
-    if exchange.stage.is_final() || exchange.side == Side::Provider {
-        return Ok(None);
-    }
-    let asked = exchange.negotiation.is_some() || exchange.transfer.is_some();
-    let key = String::from_utf8_lossy(&exchange.key()).into_owned();
-    let waits = outbox::waiting(node, &exchange.peer)?.iter().any(|(_, row)| row.exchange == key);
-    Ok(Some(asked && !waits))
-}
-
 /// How long an unanswered request is only slow, seconds.
 const SLOW_SECONDS: i64 = 30;
 
@@ -82,8 +69,6 @@ enum Wait {
     Answer,
     /// For the hours of big transfers; with the exchange.
     Hours(ForHours, String),
-    /// The rows are here, and could not be written where they are wanted.
-    Room(handout::Wish),
 }
 
 impl Wait {
@@ -94,11 +79,6 @@ impl Wait {
                 "chờ phê duyệt {id} / waiting for the approval {id}; `tram approval list` shows it"
             ),
             Self::Hours(hours, id) => hours.text(id),
-            Self::Room(wish) => format!(
-                "dữ liệu đã về, chưa ghi được vào {file} / the rows are here and could not be written to {file}: {why}",
-                file = wish.file.display(),
-                why = wish.problem.as_deref().unwrap_or("-"),
-            ),
             Self::Answer => "bên cung cấp đã nhận yêu cầu và chưa trả lời; có thể phải có người phê duyệt / the provider has the request and has not answered; a person there may have to approve it".to_owned(),
         }
     }
@@ -109,7 +89,6 @@ impl Wait {
             Self::Approval(id) => json!({"for": "approval", "approval": id}),
             Self::Answer => json!({"for": "answer"}),
             Self::Hours(hours, _) => hours.view(),
-            Self::Room(wish) => json!({"for": "file", "file": wish.file, "reason": wish.problem}),
         }
     }
 }
@@ -117,8 +96,7 @@ impl Wait {
 /// What the exchange waits for, if it waits: for the network, or for people.
 fn waiting(node: &Node, exchange: &Exchange) -> Result<Option<Wait>> {
     if exchange.stage.is_final() {
-        let wish = handout::of(&node.dir, &exchange.id).filter(|wish| wish.problem.is_some());
-        return Ok(wish.map(Wait::Room));
+        return Ok(None);
     }
     if let Some(hours) = ForHours::of_exchange(node, exchange) {
         return Ok(Some(Wait::Hours(hours, exchange.id.clone())));
