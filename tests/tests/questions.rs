@@ -437,3 +437,105 @@ on = ["xa"]
         }
     }
 }
+
+#[test]
+fn an_erased_question_leaves_neither_result_nor_search_values_and_the_ledger_says_so() {
+    let health = TestNode::up("urn:agency:vn:y-te-e", "Sở Y tế");
+    let mut city = TestNode::up("urn:agency:vn:thanh-pho-e", "UBND thành phố");
+    pair(&health, &city);
+    for (node, name, text) in [
+        (&health, "giuong", "xa,giuong\nA,10\nB,20\n"),
+        (&city, "dan-so", "xa,dan\nA,1000\nB,2000\nC,3000\n"),
+        (&city, "ho-ngheo", "xa,ho\nA,7\nB,8\n"),
+    ] {
+        let file = node.desk().join(format!("{name}.csv"));
+        fs::write(&file, text).unwrap();
+        publish(node, &file, name, &[]);
+    }
+    Rules::new().allow("state", "query", "giuong", PURPOSE, json!({})).apply(&health);
+    let ask = |city: &TestNode, first: &str| {
+        let file = city.desk().join("cau-hoi.toml");
+        let text = format!(
+            r#"
+title = "Hỏi về XA-BI-MAT"
+
+[[sources]]
+name = "dau"
+from = "{first}"
+purpose = "{PURPOSE}"
+basis = "law"
+where = ["xa <> 'XA-BI-MAT'"]
+
+[[sources]]
+name = "dan"
+from = "dan-so"
+purpose = "{PURPOSE}"
+where = ["xa <> 'XA-BI-MAT'"]
+join = "inner"
+on = ["xa"]
+"#
+        );
+        fs::write(&file, text).unwrap();
+        let out = city.desk().join("ket-qua.csv");
+        let words = ["question", "ask", file.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"];
+        city.cmd(&words).expect_code(0).json()
+    };
+    let of_peer = ask(&city, &format!("{}/giuong", health.id()));
+    let of_own = ask(&city, "ho-ngheo");
+    let open = |city: &TestNode| {
+        let files = fs::read_dir(city.dir().join("evidence")).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| String::from_utf8_lossy(&fs::read(file).unwrap()).contains("XA-BI-MAT")).count()
+    };
+    assert!(open(&city) >= 3, "the openings of three own reads have the search value");
+    for (question, own) in [(&of_peer, &["dan"][..]), (&of_own, &["dau", "dan"])] {
+        let id = question["id"].as_str().unwrap();
+        let reads = |name: &str| {
+            let sources = question["report"]["sources"].as_array().unwrap();
+            sources.iter().find(|s| s["name"] == name).unwrap()["statement"].clone()
+        };
+        let words = ["question", "erase", id, "--reason"];
+        let told = city.cmd(&[&words[..], &["mood"]].concat()).expect_code(2).stderr;
+        assert!(told.contains("retention, request, order"), "{told}");
+        let erase = |city: &TestNode| city.json(&[&words[..], &["request"]].concat());
+        let erased = erase(&city);
+        let entries = erased["own"].as_array().unwrap();
+        assert_eq!(entries.iter().map(|e| e["source"].as_str().unwrap()).collect::<Vec<_>>(), own);
+        for exchange in erased["exchanges"].as_array().unwrap() {
+            assert!(exchange["entry"].is_u64(), "{erased}");
+            let shown = city.json(&["exchange", "show", exchange["exchange"].as_str().unwrap()]);
+            assert_eq!(shown["entries"]["erasure"], exchange["entry"], "{shown}");
+        }
+        assert_eq!(erased["exchanges"].as_array().unwrap().len(), 2 - own.len());
+        let shown = city.json(&["question", "show", id]);
+        assert_eq!((&shown["stage"], &shown["report"]), (&json!("failed"), &Value::Null), "{shown}");
+        assert!(!shown.to_string().contains("XA-BI-MAT"), "{shown}");
+        assert!(!city.dir().join("received").join(format!("question-{id}")).exists());
+        // Killed and asked again: the same entries, and no more of them.
+        city.kill9();
+        city.start();
+        assert_eq!(erase(&city), erased);
+        for entry in entries {
+            let read = reads(entry["source"].as_str().unwrap());
+            let told = (0..300).find_map(|_| {
+                let all = city.json(&["ledger", "query", "--kind", "erasure"]);
+                let found: Vec<Value> = all["entries"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|one| one["statement"]["of_entry"] == read)
+                    .cloned()
+                    .collect();
+                (found.is_empty()).then(|| std::thread::sleep(std::time::Duration::from_millis(100)));
+                (!found.is_empty()).then_some(found)
+            });
+            let told = told.unwrap();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert_eq!(
+                (&told[0]["index"], &told[0]["statement"]["reason"]),
+                (&entry["entry"], &json!("request"))
+            );
+        }
+    }
+    assert_eq!(open(&city), 0, "what opens the entries is gone");
+    assert_eq!(city.cmd(&["ledger", "verify"]).code, 0);
+}

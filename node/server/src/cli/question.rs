@@ -19,7 +19,7 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 pub async fn run(dir: &Path, verb: QuestionCommand, out: Out) -> Result<u8> {
     let doors = match verb {
         QuestionCommand::Ask(_) | QuestionCommand::Fetch { .. } => Doors::Peer,
-        QuestionCommand::List | QuestionCommand::Show { .. } => Doors::Closed,
+        QuestionCommand::List | QuestionCommand::Show { .. } | QuestionCommand::Erase { .. } => Doors::Closed,
     };
     // A file that cannot be read is told before a node is started.
     let asked = match &verb {
@@ -42,6 +42,12 @@ async fn verb_on(client: &Client, verb: QuestionCommand, asked: Option<Value>, o
         }
         QuestionCommand::Fetch { question, out: file, wait } => {
             finish(client, &question, file.as_deref(), wait, out).await
+        }
+        QuestionCommand::Erase { question, reason } => {
+            let path = format!("/v1/questions/{}/erase", segment(&question));
+            let told = client.post(&path, &json!({"reason": reason})).await?;
+            out.result(&told, erased);
+            Ok(0)
         }
         QuestionCommand::List => {
             out.result(&client.get("/v1/questions").await?, |a| listed(list(a, "questions")));
@@ -225,6 +231,21 @@ fn listed(questions: &[Value]) -> String {
     let row = |q: &Value| vec![text(q, "id"), stage(&text(q, "stage")), text(q, "title"), text(q, "created")];
     let rows: Vec<Vec<String>> = questions.iter().map(row).collect();
     table(&["câu hỏi · question", "tình trạng · stage", "tên · title", "hỏi lúc · asked"], &rows)
+}
+
+/// What was erased, Vietnamese first.
+fn erased(told: &Value) -> String {
+    let entries = |of: &str| list(told, of).iter().filter_map(|one| one["entry"].as_u64());
+    let entries: Vec<String> = entries("exchanges").chain(entries("own")).map(|n| n.to_string()).collect();
+    let (id, count) = (text(told, "question"), list(told, "exchanges").len());
+    let said = match entries.is_empty() {
+        true => "sổ không có gì để mở · nothing of it stands in the ledger".to_owned(),
+        false => format!("sổ ghi ở mục {n} · the ledger says so in {n}", n = entries.join(", ")),
+    };
+    format!(
+        "đã xoá câu hỏi {id}, kết quả và {count} lượt trao đổi; {said}\nquestion {id}, its result and {count} exchanges are \
+         erased. Tệp đã lấy về thì tự xoá · Files that were taken home are yours to delete."
+    )
 }
 
 fn shown(question: &Value) -> String {

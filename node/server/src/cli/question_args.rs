@@ -22,6 +22,15 @@ pub enum QuestionCommand {
         #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
         wait: u64,
     },
+    /// Destroy the result of a question, its search values, and what opens the entries of it and of all its exchanges in the
+    /// ledger, for good. The entries stay; the other parties erase for themselves, files taken home are yours to delete.
+    Erase {
+        /// Its id.
+        question: String,
+        /// Why: retention (its time is over), request (of the person concerned), order (of an authority).
+        #[arg(long)]
+        reason: String,
+    },
     /// All questions, the newest first.
     List,
     /// One question, with what became of each source.

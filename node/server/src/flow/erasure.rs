@@ -22,11 +22,17 @@ use store::{Space, Tx};
 /// Reasons that an erasure may have.
 const REASONS: [&str; 3] = ["retention", "request", "order"];
 
+/// Refuses what is no reason.
+pub fn demand_reason(reason: &str) -> Result<()> {
+    match REASONS.contains(&reason) {
+        true => Ok(()),
+        false => Err(Error::usage(format!("`{reason}` is no reason; use {}", REASONS.join(", ")))),
+    }
+}
+
 /// Destroys what opens the commitments of an exchange that is at its end. Done twice, it is the same.
 pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reason: &str) -> Result<Value> {
-    if !REASONS.contains(&reason) {
-        return Err(Error::usage(format!("`{reason}` is no reason; use {}", REASONS.join(", "))));
-    }
+    demand_reason(reason)?;
     if !exchange.stage.is_final() {
         return Err(Error::conflict(format!(
             "exchange {} is {}; what opens it is needed until its end",
@@ -43,7 +49,7 @@ pub async fn erase(node: &Node, operation: &Operation, exchange: &Exchange, reas
         files::remove(&consumer::received_file(node, &exchange.id))?;
         files::remove_folder(&super::receive::inbox_of(node, exchange))?;
         crate::subscriptions::forget(node, exchange).await?;
-        crate::questions::forget(node, &exchange.id).await?;
+        crate::questions::forget(node, operation, &exchange.id, reason).await?;
         super::described::forget(node, exchange)?;
     }
     forget_contents(node, exchange).await?;

@@ -62,6 +62,23 @@ pub async fn show(
     }
 }
 
+/// Body of `POST /v1/questions/{id}/erase`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    reason: String,
+}
+
+/// `POST /v1/questions/{id}/erase`: destroys result, search values and what opens its entries, for good.
+pub async fn erase(
+    State(node): State<Arc<Node>>,
+    Segments(id): Segments<String>,
+    JsonBody(body): JsonBody<Erase>,
+) -> Result<Json<Value>> {
+    let operation = Operation::begin(Actor::Local, &node.clock);
+    to_the_end(async move { questions::erase(&node, &operation, &id, &body.reason).await }).await.map(Json)
+}
+
 /// `GET` and `HEAD /v1/questions/{id}/data`: the joined rows, whole or a span.
 pub async fn data(
     State(node): State<Arc<Node>>,

@@ -10,6 +10,7 @@
 
 pub mod columns;
 pub mod document;
+mod erasing;
 mod own_reads;
 mod pseudonyms;
 mod result;
@@ -29,7 +30,7 @@ use crate::node::Node;
 use crate::operation::{Operation, rfc3339};
 use crate::records::{self, Exchange};
 
-use self::result::file;
+pub use self::erasing::{erase, forget};
 pub use self::result::held;
 
 /// How far a question has come.
@@ -318,41 +319,6 @@ async fn end(node: &Node, id: &str, with: std::result::Result<Value, String>) ->
     .await?;
     node.changed.send_modify(|n| *n += 1);
     Ok(true)
-}
-
-/// Destroys what was joined from the rows of an exchange that is erased, and what the question holds of its search values.
-pub async fn forget(node: &Node, exchange: &str) -> Result<()> {
-    let uses = |q: &Question| q.exchanges.iter().flatten().any(|id| id == exchange);
-    for question in
-        records::readable::<Question>(&node.store, Space::Meta, PREFIX)?.iter().filter(|q| uses(q))
-    {
-        // Not while its rows are being joined: what comes of that would take the place of this.
-        let _turn = node.locks.lock(&key(&question.id)).await;
-        crate::files::remove(&file(node, &question.id))?;
-        result::clean(node, question);
-        own_reads::destroy(node, question)?;
-        let now = node.clock.now();
-        records::update::<Question, ()>(&node.store, Space::Meta, &key(&question.id), |q| {
-            for (source, id) in q.doc.sources.iter_mut().zip(&q.exchanges) {
-                if id.as_deref() == Some(exchange) {
-                    source.filter.clear();
-                    source.sql = None;
-                }
-            }
-            q.stage = Stage::Failed;
-            q.failure =
-                Some(format!(
-                    "dữ liệu của lượt trao đổi {exchange} đã bị xoá, cả kết quả ghép từ đó · the rows of exchange {exchange} were \
-                     erased, and what was joined from them"
-                ));
-            q.report = None;
-            q.updated = now;
-            Ok(((), Tx::new()))
-        })
-        .await?;
-    }
-    node.changed.send_modify(|n| *n += 1);
-    Ok(())
 }
 
 /// A question as people and applications see it, each source with its exchange.

@@ -3,6 +3,7 @@
 //! **Promises.** Exactly one entry for each source of a question, however often reading it is tried again: the entry's bytes
 //! are kept before they go to the ledger and looked for there afterwards. What was asked of the dataset stands in the entry as a
 //! commitment; the key and the text that open it lie in a private file under `evidence/`, and nothing of them in the entry.
+//! Erased, the file keeps the entry alone, and one `erasure@v1` names it.
 //!
 //! **What it is not.** No decision by the rules: an owner reads its own data by its own permit, and the entry says so. No
 //! peer has a copy of it; that it was not left out shows only against the question's report.
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ledger::commitment::{ExchangeKey, Field};
-use ledger::statement::{Deed, OwnRead, RuleSet, Word};
+use ledger::statement::{Deed, EntryRef, Erased, OwnRead, RuleSet, Word};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -33,12 +34,15 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
-    /// The entry's key, base64.
-    key: String,
-    /// What the commitment is over, as JSON.
+    /// The entry's key, base64; none once it is erased.
+    key: Option<String>,
+    /// What the commitment is over, as JSON; null once it is erased.
     asked: Value,
     /// The entry.
     leaf: Leaf,
+    /// The entry that says that it was erased.
+    #[serde(default)]
+    erasure: Option<Leaf>,
 }
 
 fn path(node: &Node, question: &str, source: &str) -> PathBuf {
@@ -109,12 +113,63 @@ fn said(node: &Node, operation: &Operation, id: &str, source: &SourceDoc, permit
         question: ExchangeKey::new(bytes).commit(Field::Question, &canonical),
     };
     let entry = statement::own_bytes(node, operation.now, Some(id), Deed::OwnRead(Box::new(read)))?;
-    Ok(Kept { key: BASE64.encode(bytes), asked, leaf: Leaf::new(&entry, node.ledger.size()) })
+    let leaf = Leaf::new(&entry, node.ledger.size());
+    Ok(Kept { key: Some(BASE64.encode(bytes)), asked, leaf, erasure: None })
 }
 
-/// Destroys what opens the entries of a question; the entries stay.
-pub fn destroy(node: &Node, question: &Question) -> Result<()> {
-    question.doc.sources.iter().try_for_each(|source| files::remove(&path(node, &question.id, &source.name)))
+/// Destroys what opens the entry of a source; the entry stays. A file that cannot be read opens nothing and goes whole.
+pub fn close(node: &Node, question: &str, source: &str) -> Result<()> {
+    match kept(node, question, source) {
+        Ok(None) => Ok(()),
+        Ok(Some(said)) if said.key.is_none() => Ok(()),
+        Ok(Some(said)) => keep(node, question, source, &Kept { key: None, asked: Value::Null, ..said }),
+        Err(Error::Verification(why)) => {
+            tracing::warn!(question, source, why, "an opening that cannot be read is removed");
+            files::remove(&path(node, question, source))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes that what opens the entry of a source was destroyed, unless that is there; gives its index. None where nothing
+/// stands in the ledger.
+pub async fn erased(
+    node: &Node,
+    operation: &Operation,
+    question: &str,
+    source: &str,
+    reason: &str,
+) -> Result<Option<u64>> {
+    let Some(mut said) = kept(node, question, source)?.filter(|said| said.key.is_none()) else {
+        return Ok(None);
+    };
+    let bytes = BASE64.decode(&said.leaf.bytes).map_err(Error::internal)?;
+    let index = match said.leaf.index {
+        Some(index) => Some(index),
+        // Killed between the ledger and the file: it may stand there all the same.
+        None => statement::find(node, &bytes, said.leaf.from)?,
+    };
+    let Some(index) = index else { return Ok(None) };
+    said.leaf.index = Some(index);
+    let mut erasure = match said.erasure.clone() {
+        Some(erasure) => erasure,
+        None => {
+            let entry = EntryRef { index, leaf: ledger::merkle::leaf_hash(&bytes) };
+            let reason = Word::new(reason).map_err(|e| Error::usage(e.to_string()))?;
+            let deed = Deed::Erased(Erased { entry, reason });
+            let bytes = statement::own_bytes(node, operation.now, Some(question), deed)?;
+            let erasure = Leaf::new(&bytes, node.ledger.size());
+            said.erasure = Some(erasure.clone());
+            keep(node, question, source, &said)?;
+            erasure
+        }
+    };
+    if erasure.index.is_none() {
+        erasure.index = Some(statement::find_or_append(node, &erasure).await?);
+        said.erasure = Some(erasure.clone());
+        keep(node, question, source, &said)?;
+    }
+    Ok(erasure.index)
 }
 
 #[cfg(test)]
@@ -168,13 +223,11 @@ mod tests {
         assert!(!String::from_utf8_lossy(&bytes).contains("NGUYEN"));
         // What lies here opens it, and nothing else does.
         let kept = kept(&node, &question.id, "cua-toi").unwrap().unwrap();
-        let key = ExchangeKey::new(BASE64.decode(&kept.key).unwrap().try_into().unwrap());
+        let key = ExchangeKey::new(BASE64.decode(kept.key.as_ref().unwrap()).unwrap().try_into().unwrap());
         let canonical = exchange::json::canonical(&kept.asked).unwrap();
         assert!(String::from_utf8_lossy(&canonical).contains("NGUYEN"));
         assert_eq!(key.commit(Field::Question, &canonical), read.question);
         assert_ne!(key.commit(Field::Question, b"{}"), read.question);
-        destroy(&node, &question).unwrap();
-        assert!(super::kept(&node, &question.id, "cua-toi").unwrap().is_none());
         crate::boot::close(&node).await;
     }
 
@@ -192,6 +245,60 @@ mod tests {
         assert_eq!(entry(&node, &question.id, "cua-toi"), None);
         assert_eq!(written(&node, &question).await, index);
         assert_eq!((node.ledger.size(), entry(&node, &question.id, "cua-toi")), (size, Some(index)));
+        crate::boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn erasing_that_is_cut_off_anywhere_ends_with_one_entry_and_nothing_that_opens() {
+        let (_dir, node) = crate::testing::node().await;
+        let operation = Operation::begin(Actor::Local, &node.clock);
+        let question = question("ho_ten = 'NGUYEN VAN A'");
+        let index = written(&node, &question).await;
+        let erased = async |reason| erased(&node, &operation, &question.id, "cua-toi", reason).await.unwrap();
+        // While it opens, nothing says that it does not.
+        assert_eq!(erased("request").await, None);
+        // Cut off before the index of what was read is kept, and after what opens it is destroyed.
+        let mut cut = kept(&node, &question.id, "cua-toi").unwrap().unwrap();
+        cut.leaf.index = None;
+        keep(&node, &question.id, "cua-toi", &cut).unwrap();
+        close(&node, &question.id, "cua-toi").unwrap();
+        let file = std::fs::read_to_string(path(&node, &question.id, "cua-toi")).unwrap();
+        assert!(!file.contains("NGUYEN") && !file.contains(cut.key.as_ref().unwrap()), "{file}");
+        let said = erased("request").await.unwrap();
+        let bytes = node.ledger.entry(said).unwrap();
+        let signed = SignedStatement::parse(&bytes).unwrap();
+        let Statement::Own(Own { id, deed: Deed::Erased(deed), .. }) = signed.statement() else {
+            panic!("{signed:?}")
+        };
+        let leaf = ledger::merkle::leaf_hash(&node.ledger.entry(index).unwrap());
+        assert_eq!((deed.entry.index, deed.entry.leaf, deed.reason.as_str()), (index, leaf, "request"));
+        assert_eq!(id.as_str(), question.id);
+        // Cut off between the ledger and the file.
+        let mut cut = kept(&node, &question.id, "cua-toi").unwrap().unwrap();
+        cut.erasure.as_mut().unwrap().index = None;
+        keep(&node, &question.id, "cua-toi", &cut).unwrap();
+        let size = node.ledger.size();
+        close(&node, &question.id, "cua-toi").unwrap();
+        assert_eq!((erased("order").await, node.ledger.size()), (Some(said), size));
+        crate::boot::close(&node).await;
+    }
+
+    #[tokio::test]
+    async fn what_never_came_to_the_ledger_is_erased_without_an_entry() {
+        let (_dir, node) = crate::testing::node().await;
+        let operation = Operation::begin(Actor::Local, &node.clock);
+        let question = question("ho_ten = 'NGUYEN VAN A'");
+        let permit = node.gate.own(&operation, &node, "dan-cu").unwrap();
+        let said = said(&node, &operation, &question.id, &question.doc.sources[1], &permit).unwrap();
+        keep(&node, &question.id, "cua-toi", &said).unwrap();
+        close(&node, &question.id, "cua-toi").unwrap();
+        let size = node.ledger.size();
+        assert_eq!(erased(&node, &operation, &question.id, "cua-toi", "request").await.unwrap(), None);
+        assert_eq!(node.ledger.size(), size);
+        // Damaged: there is nothing to keep of it.
+        std::fs::write(path(&node, &question.id, "cua-toi"), "{").unwrap();
+        close(&node, &question.id, "cua-toi").unwrap();
+        assert!(!path(&node, &question.id, "cua-toi").exists());
         crate::boot::close(&node).await;
     }
 }

@@ -191,14 +191,30 @@ async fn own(node: &Arc<Node>, question: &Question, source: &SourceDoc) -> Resul
     Ok(path)
 }
 
-/// Removes what was read of own datasets for a question.
+/// Removes what was read of own datasets for a question; what cannot be removed is logged, it is removed with the question.
 pub fn clean(node: &Node, question: &Question) {
     for source in &question.doc.sources {
-        let path = file(node, &format!("{}-{}", question.id, source.name));
-        let _ = std::fs::remove_file(path.with_extension("part"));
-        let _ = std::fs::remove_dir_all(path.with_extension("rows"));
-        let _ = std::fs::remove_file(path);
+        if let Err(error) = clear(&file(node, &format!("{}-{}", question.id, source.name))) {
+            tracing::warn!(question = question.id, %error, "what was read of an own dataset could not be removed");
+        }
     }
+}
+
+/// Removes the result and everything that making it left.
+///
+/// # Errors
+/// [`Error::Io`] when something of it stays.
+pub fn destroy(node: &Node, question: &Question) -> Result<()> {
+    clear(&file(node, &question.id))?;
+    let mut parts = question.doc.sources.iter().map(|source| format!("{}-{}", question.id, source.name));
+    parts.try_for_each(|part| clear(&file(node, &part)))
+}
+
+/// Removes a file that [`write`] made, with what it is made from.
+fn clear(path: &Path) -> Result<()> {
+    files::remove(&path.with_extension("part"))?;
+    files::remove_folder(&path.with_extension("rows"))?;
+    files::remove(path)
 }
 
 /// Writes an answer beside its place and moves it there whole.
