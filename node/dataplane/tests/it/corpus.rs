@@ -27,6 +27,14 @@ pub fn cases() -> Vec<Case> {
         case(Mask::Constant("x".into()), String, ["a", "b", "", "SECRET"], ["", "x", "y", "z"]),
         // A hash shows which values are the same; here none differ but those of hidden rows.
         case(Mask::Hash(HashKey::new([4; 32])), String, ["a", "b", "", "c"], ["a", "b", "", "c"]),
+        // A linkage mask reads numbers and texts alike: what is written differently and means the same shows nothing either.
+        case(
+            Mask::Linked(HashKey::new([6; 32])),
+            String,
+            ["001080000007", "Phú", "", " Q-7"],
+            ["1080000007", "Phu\u{301}", " \u{a0}", "Q-7\u{3000}"],
+        ),
+        case(Mask::Linked(HashKey::new([6; 32])), Integer, ["7", "8", "", "9"], ["7", "8", "", "9"]),
         case(
             Mask::Truncate(TimeUnit::Year),
             Date,

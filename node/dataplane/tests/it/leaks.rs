@@ -104,6 +104,7 @@ async fn a_masked_value_cannot_be_guessed_by_a_filter() {
         Mask::Null,
         Mask::Constant("x".into()),
         Mask::Hash(HashKey::new([5; 32])),
+        Mask::Linked(HashKey::new([5; 32])),
         Mask::ShowFirst(1),
         Mask::ShowLast(3),
         Mask::Cut(4),

@@ -21,6 +21,8 @@ struct Person {
     salary: Option<i64>,
     rate: i64,
     year: i64,
+    /// Whose number it is, where that is under a linkage mask.
+    number: Option<i64>,
     raw: [Raw; 2],
 }
 
@@ -28,19 +30,22 @@ struct Person {
 #[derive(Debug, Clone)]
 struct Raw {
     citizen: String,
+    /// What stands before a number and means nothing.
+    before: String,
     name_tail: char,
     day: i64,
     cents: i64,
 }
 
 fn raw() -> impl Strategy<Value = Raw> {
-    ("[0-9]{0,11}", prop::char::range('a', 'z'), 1i64..29, 0i64..50)
-        .prop_map(|(citizen, name_tail, day, cents)| Raw { citizen, name_tail, day, cents })
+    ("[0-9]{0,11}", " {0,2}0{0,3}", prop::char::range('a', 'z'), 1i64..29, 0i64..50)
+        .prop_map(|(citizen, before, name_tail, day, cents)| Raw { citizen, before, name_tail, day, cents })
 }
 
 fn person() -> impl Strategy<Value = Person> {
-    (0i64..20, prop::option::of(-2i64..5), 0i64..3, 1970i64..1975, [raw(), raw()])
-        .prop_map(|(id, salary, rate, year, raw)| Person { id, salary, rate, year, raw })
+    let number = prop::option::of(1i64..4);
+    (0i64..20, prop::option::of(-2i64..5), 0i64..3, 1970i64..1975, number, [raw(), raw()])
+        .prop_map(|(id, salary, rate, year, number, raw)| Person { id, salary, rate, year, number, raw })
 }
 
 /// A hidden row: any values, among them those that make errors.
@@ -52,7 +57,7 @@ fn hidden() -> impl Strategy<Value = String> {
 }
 
 /// The table in version 0 or 1, with the hidden rows spread between the visible ones.
-fn table(people: &[Person], hidden: &[String], version: usize) -> String {
+fn table(people: &[Person], hidden: &[String], version: usize, linked: bool) -> String {
     let mut out = "id,citizen_id,full name,province,salary,Rate,born\n".to_owned();
     let mut hidden = hidden.iter();
     for (place, p) in people.iter().enumerate() {
@@ -64,20 +69,26 @@ fn table(people: &[Person], hidden: &[String], version: usize) -> String {
         // The name keeps its first letter and its length; the rate its bucket; the day its year.
         let name: String = std::iter::once('N').chain(std::iter::repeat_n(raw.name_tail, 3)).collect();
         let rate = p.rate * 50 + raw.cents;
-        out += &format!(
-            "{},{},{name},Ankara,{salary},{rate}.0,{}-01-{:02}\n",
-            p.id, raw.citizen, p.year, raw.day
-        );
+        let citizen = match (linked, p.number) {
+            (false, _) => raw.citizen.clone(),
+            // One number, written in two ways; nothing, or blanks.
+            (true, Some(number)) => format!("{}{number}", raw.before),
+            (true, None) => raw.before.trim_end_matches('0').to_owned(),
+        };
+        out +=
+            &format!("{},{},{name},Ankara,{salary},{rate}.0,{}-01-{:02}\n", p.id, citizen, p.year, raw.day);
     }
     out.extend(hidden.map(String::as_str));
     out
 }
 
-fn restriction(aggregate: Option<Subject>) -> Restriction {
+fn restriction(aggregate: Option<Subject>, linked: bool) -> Restriction {
+    let constant = Mask::Constant("x".into());
+    let citizen = if linked { Mask::Linked(HashKey::new([8; 32])) } else { constant };
     Restriction {
         columns: None,
         masks: [
-            ("citizen_id".to_owned(), Mask::Constant("x".into())),
+            ("citizen_id".to_owned(), citizen),
             ("full name".to_owned(), Mask::ShowFirst(1)),
             ("province".to_owned(), Mask::Hash(HashKey::new([9; 32]))),
             ("Rate".to_owned(), Mask::Bucket(50.0)),
@@ -88,7 +99,7 @@ fn restriction(aggregate: Option<Subject>) -> Restriction {
         aggregate_only: aggregate.map(|subject| AggregateOnly {
             k: 2,
             subject,
-            group_by: vec!["id".into(), "Rate".into(), "born".into()],
+            group_by: ["id", "Rate", "born", "citizen_id"].map(str::to_owned).to_vec(),
             disclosure: dataplane::Disclosure {
                 dominance: dataplane::Dominance::default()
                     .and_largest(1, 90)
@@ -225,6 +236,7 @@ proptest! {
         hidden_a in prop::collection::vec(hidden(), 0..8),
         hidden_b in prop::collection::vec(hidden(), 0..8),
         queries in prop::collection::vec(query(), 6),
+        linked in any::<bool>(),
         subject in prop::option::of(prop::sample::select(vec![
             Subject::Rows, Subject::Count("salary".into()), Subject::Key("id".into()),
         ])),
@@ -236,9 +248,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-            let restriction = restriction(subject);
-            let a_sources = sources(a.path(), &table(&persons, &hidden_a, 0)).await;
-            let b_sources = sources(b.path(), &table(&persons, &hidden_b, 1)).await;
+            let restriction = restriction(subject, linked);
+            let a_sources = sources(a.path(), &table(&persons, &hidden_a, 0, linked)).await;
+            let b_sources = sources(b.path(), &table(&persons, &hidden_b, 1, linked)).await;
             for query in &queries {
                 let mut answers = std::collections::BTreeSet::new();
                 for source in a_sources.iter().chain(&b_sources) {
@@ -259,11 +271,18 @@ async fn the_property_would_notice() {
         salary: Some(1),
         rate: 1,
         year: 1971,
-        raw: [("1", 'a'), ("2", 'b')].map(|(c, t)| Raw { citizen: c.into(), name_tail: t, day: 1, cents: 1 }),
+        number: None,
+        raw: [("1", 'a'), ("2", 'b')].map(|(c, t)| Raw {
+            citizen: c.into(),
+            before: String::new(),
+            name_tail: t,
+            day: 1,
+            cents: 1,
+        }),
     };
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let a_sources = sources(a.path(), &table(std::slice::from_ref(&person), &[], 0)).await;
-    let b_sources = sources(b.path(), &table(&[person], &[], 1)).await;
+    let a_sources = sources(a.path(), &table(std::slice::from_ref(&person), &[], 0, false)).await;
+    let b_sources = sources(b.path(), &table(&[person], &[], 1, false)).await;
     for (x, y) in a_sources.iter().zip(&b_sources) {
         let open = Restriction::default();
         let query = Query::default();
