@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 /// Longest name before the `@`, characters.
 pub const LINKAGE_NAME_MAX: usize = 32;
-/// Hexadecimal digits behind the `@`.
-pub const LINKAGE_ID_DIGITS: usize = 16;
+/// Hexadecimal digits behind the `@`: 128 bits, so that nobody finds two keys of one name.
+pub const LINKAGE_ID_DIGITS: usize = 32;
 
-/// A linkage key by its full name, for example `dinh-danh@0f3a9c21b4d8e6f0`.
+/// A linkage key by its full name, for example `dinh-danh@0f3a9c21b4d8e6f01b7e54d2c6a8930f`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Linkage(String);
@@ -84,17 +84,18 @@ mod tests {
 
     #[test]
     fn a_linkage_is_named_with_its_id_or_not_at_all() {
-        let good = Linkage::new("dinh-danh", "0f3a9c21b4d8e6f0").unwrap();
-        assert_eq!((good.name(), good.id()), ("dinh-danh", "0f3a9c21b4d8e6f0"));
+        let good = Linkage::new("dinh-danh", "0f3a9c21b4d8e6f01b7e54d2c6a8930f").unwrap();
+        assert_eq!((good.name(), good.id()), ("dinh-danh", "0f3a9c21b4d8e6f01b7e54d2c6a8930f"));
         for bad in [
             "dinh-danh",
             "dinh-danh@",
-            "@0f3a9c21b4d8e6f0",
-            "dinh-danh@0f3a9c21b4d8e6f",
-            "dinh-danh@0F3A9C21B4D8E6F0",
-            "../x@0f3a9c21b4d8e6f0",
-            "a@b@0f3a9c21b4d8e6f0",
-            "định-danh@0f3a9c21b4d8e6f0",
+            "@0f3a9c21b4d8e6f01b7e54d2c6a8930f",
+            "dinh-danh@0f3a9c21b4d8e6f0",
+            "dinh-danh@0f3a9c21b4d8e6f01b7e54d2c6a8930",
+            "dinh-danh@0F3A9C21B4D8E6F01B7E54D2C6A8930F",
+            "../x@0f3a9c21b4d8e6f01b7e54d2c6a8930f",
+            "a@b@0f3a9c21b4d8e6f01b7e54d2c6a8930f",
+            "định-danh@0f3a9c21b4d8e6f01b7e54d2c6a8930f",
         ] {
             assert!(Linkage::try_from(bad.to_owned()).unwrap_err().contains("tram linkage list"), "{bad}");
         }

@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         for json in [
-            r#"{"linkage":"dinh-danh@0f3a9c21b4d8e6f0"}"#,
+            r#"{"linkage":"dinh-danh@0f3a9c21b4d8e6f01b7e54d2c6a8930f"}"#,
             r#""hash""#,
             r#"{"partial":{"first":0,"last":4}}"#,
             r#"{"generalize":"coarsest"}"#,
@@ -271,7 +271,8 @@ mod tests {
         assert_eq!(first.join(&last), Mask::Partial(Shown { first: 0, last: 0 }));
         assert_eq!(Mask::Constant("a".into()).join(&Mask::Constant("b".into())), Mask::Null);
         let linkage = |id: &str| Mask::Linkage(crate::Linkage::new("a", id).unwrap());
-        let (one, other) = (linkage("0000000000000001"), linkage("0000000000000002"));
+        let (one, other) =
+            (linkage("00000000000000000000000000000001"), linkage("00000000000000000000000000000002"));
         assert_eq!(one.join(&one), one);
         assert_eq!(one.join(&other), Mask::Hash, "what two circles may link, neither may");
         assert_eq!((one.join(&Mask::Hash), one.join(&first)), (Mask::Hash, one.clone()));

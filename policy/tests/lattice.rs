@@ -34,7 +34,7 @@ fn mask() -> impl Strategy<Value = Mask> {
         (0u8..4).prop_map(Mask::Truncate),
         coarser.prop_map(Mask::Generalize),
         Just(Mask::Hash),
-        (0..3_u8).prop_map(|n| Mask::Linkage(Linkage::new("a", &format!("{n:016x}")).unwrap())),
+        (0..3_u8).prop_map(|n| Mask::Linkage(Linkage::new("a", &format!("{n:032x}")).unwrap())),
         "[ab]".prop_map(Mask::Constant),
         Just(Mask::Null),
         Just(Mask::Drop),

@@ -12,6 +12,7 @@ use tests::scene::{ask, get, publish};
 use tests::{Rules, TestNode, pair};
 
 const PURPOSE: &str = "planning";
+const OTHER_PURPOSE: &str = "statistics";
 const FOR: [&str; 4] = ["--purpose", PURPOSE, "--basis", "law"];
 /// Persons at the health centre: the first of them, and how many.
 const SEEN: (u64, u64) = (0, 40);
@@ -73,7 +74,8 @@ impl Town {
     fn rules(&self, mask: &Value) {
         for (node, dataset, column) in [(&self.health, "kham", "ma_nguoi"), (&self.land, "thua", "nguoi")] {
             let duties = json!({"mask": {column: mask}});
-            Rules::new().allow("state", "query", dataset, PURPOSE, duties).apply(node);
+            let rules = Rules::new().allow("state", "query", dataset, PURPOSE, duties.clone());
+            rules.allow("state", "query", dataset, OTHER_PURPOSE, duties).apply(node);
         }
     }
 
@@ -213,11 +215,18 @@ fn two_providers_pseudonyms_are_joined_under_a_linkage_key_and_count_like_the_cl
 
     // A rule that names a key which is not here does not come into force.
     let folder = town.health.desk().join("khong");
-    let nowhere = json!({"mask": {"ma_nguoi": {"linkage": "dinh-danh@0123456789abcdef"}}});
+    let nowhere = json!({"mask": {"ma_nguoi": {"linkage": "dinh-danh@0123456789abcdef0123456789abcdef"}}});
     Rules::new().allow("state", "query", "kham", PURPOSE, nowhere).write(&folder);
     let applied = town.health.cmd(&["policy", "apply", folder.to_str().unwrap()]);
     assert_ne!(applied.code, 0);
-    assert!(applied.stderr.contains("dinh-danh@0123456789abcdef"), "{applied:?}");
+    assert!(applied.stderr.contains("dinh-danh@0123456789abcdef0123456789abcdef"), "{applied:?}");
+
+    // Where no file can be written no key is made.
+    let nowhere = town.health.desk().join("khong-co");
+    let with = ["linkage", "new", "dinh-danh", "--with", town.land.id(), "--out", nowhere.to_str().unwrap()];
+    let refused = town.health.cmd(&with).expect_code(2);
+    assert!(refused.stderr.contains("no key was made"), "{refused:?}");
+    assert!(town.health.json(&["linkage", "list"])["linkages"].as_array().unwrap().is_empty());
 
     // The health centre makes a key with the land office; the city gets no file, and could not open the one there is.
     let desk = town.health.desk().to_str().unwrap();
@@ -233,9 +242,10 @@ fn two_providers_pseudonyms_are_joined_under_a_linkage_key_and_count_like_the_cl
     let lint = town.health.json(&["policy", "lint"]).to_string();
     assert!(!lint.contains(linkage), "{lint}");
 
-    // For two purposes they do not meet.
-    let elsewhere = town.asked(&town.question("statistics"), "khong.csv");
-    assert_ne!(elsewhere.code, 0);
+    // For two purposes they do not meet, and a question that would join them is refused before anybody is asked.
+    let elsewhere = town.asked(&town.question(OTHER_PURPOSE), "khong.csv").expect_code(2);
+    assert!(elsewhere.stderr.contains("for one purpose only"), "{elsewhere:?}");
+    assert!(town.city.json(&["exchange", "list"])["exchanges"].as_array().unwrap().is_empty());
 
     let told = town.asked(&town.question(PURPOSE), "ket-qua.csv").expect_code(0).json();
     assert_eq!(told["verified"], true, "{told}");
@@ -266,20 +276,62 @@ fn two_providers_pseudonyms_are_joined_under_a_linkage_key_and_count_like_the_cl
     assert!(seen.iter().all(|id| is_pseudonym(id)));
     assert_eq!(seen.intersection(&owners).count(), 15);
     assert!(citys.is_disjoint(&seen) && citys.is_disjoint(&owners));
+    // The same recipient's for another purpose are others, too, and as many.
+    let got = get(
+        &town.province,
+        &kham,
+        "khac.csv",
+        &["--purpose", OTHER_PURPOSE, "--basis", "law", "--columns", "ma_nguoi"],
+    );
+    let mut reader = csv::Reader::from_reader(&got.bytes[..]);
+    let for_another: BTreeSet<String> =
+        reader.records().map(|row| row.unwrap()[0].to_owned()).filter(|id| !id.is_empty()).collect();
+    assert_eq!(for_another.len(), seen.len());
+    assert!(for_another.iter().all(|id| is_pseudonym(id)) && for_another.is_disjoint(&seen));
 
     // Who holds the key gets no pseudonyms of it.
     let holder = ask(&town.land, &kham, "khong.csv", &FOR).expect_code(3);
     assert!(holder.stdout.contains("OBLIGATION-UNSUPPORTED"), "{holder:?}");
     assert_nothing_shows(&town, linkage);
 
+    // What was done with the key stands in the ledger of who did it.
+    let acts = |node: &TestNode, count: usize| -> BTreeSet<String> {
+        // The checkpoint that is read by is signed now and then.
+        let found = tests::scene::wait("the acts are in the ledger", || {
+            let found = node.json(&["ledger", "query", "--kind", "linkage"]);
+            (found["entries"].as_array().is_some_and(|all| all.len() >= count)).then_some(found)
+        });
+        let all = found["entries"].as_array().unwrap();
+        assert_eq!(all.len(), count, "{found}");
+        let act = |entry: &Value| {
+            let said = &entry["statement"];
+            assert_eq!(said["linkage"], linkage, "{found}");
+            assert_eq!(said["holders"].as_array().unwrap().len(), 2, "{found}");
+            said["act"].as_str().unwrap().to_owned()
+        };
+        all.iter().map(act).collect()
+    };
+    assert_eq!(acts(&town.health, 2), ["make".to_owned(), "seal".to_owned()].into());
+    assert_eq!(acts(&town.land, 1), ["take".to_owned()].into());
+
     // A dropped key: refused, never clear and never by another key.
-    let dropped = town.land.json(&["linkage", "drop", linkage]);
-    assert_eq!(dropped["rules"].as_array().unwrap().len(), 1, "{dropped}");
+    let kept = town.land.cmd(&["linkage", "drop", linkage]);
+    assert_ne!(kept.code, 0);
+    assert!(kept.stderr.contains("--in-use"), "{kept:?}");
+    let dropped = town.land.json(&["linkage", "drop", linkage, "--in-use"]);
+    assert_eq!(dropped["rules"].as_array().unwrap().len(), 2, "{dropped}");
+    assert_eq!(acts(&town.land, 2), ["take".to_owned(), "drop".to_owned()].into());
     let gone = ask(&town.province, &thua, "khong.csv", &FOR).expect_code(3);
     assert!(gone.stdout.contains("OBLIGATION-UNSUPPORTED"), "{gone:?}");
     let gone = town.asked(&town.question(PURPOSE), "khong.csv");
     assert_ne!(gone.code, 0, "{gone:?}");
     assert!(town.land.cmd(&["policy", "lint"]).stdout.contains("tram linkage import"));
+    // The lost key stops no other change of the rules, and is told; a key that is new to them would.
+    let folder = town.land.desk().join("it-hon");
+    let mask = json!({"mask": {"nguoi": {"linkage": linkage}}});
+    Rules::new().allow("state", "query", "thua", PURPOSE, mask).write(&folder);
+    let stricter = town.land.cmd(&["policy", "apply", folder.to_str().unwrap()]).expect_code(0);
+    assert!((stricter.stdout.clone() + &stricter.stderr).contains("tram linkage import"), "{stricter:?}");
     // With the file it is there again, and the pseudonyms are those of before.
     town.land.ok(&["linkage", "import", sealed]);
     assert_eq!(of(&town.province, &thua, "nguoi"), owners);

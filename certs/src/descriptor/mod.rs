@@ -143,6 +143,17 @@ impl NodeDescriptor {
             .map(|k| &k.material)
     }
 
+    /// The signing key that is valid at `at` and became so last: what its owner uses in a rollover. The first of several.
+    #[must_use]
+    pub fn newest_signing_key(&self, at: i64) -> Option<PublicKey> {
+        let valid = self.keys.iter().filter(|key| key.valid.covers(at));
+        let signing = valid.filter_map(|key| match key.material {
+            KeyMaterial::Signing(public) => Some((key.valid.from(), public)),
+            _ => None,
+        });
+        signing.reduce(|newest, key| if key.0 > newest.0 { key } else { newest }).map(|(_, key)| key)
+    }
+
     /// The signing key with this id, if it is valid at `at`.
     #[must_use]
     pub fn signing_key(&self, keyid: &str, at: i64) -> Option<PublicKey> {

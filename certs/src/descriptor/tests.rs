@@ -44,6 +44,22 @@ fn look_ups_respect_use_and_period() {
 }
 
 #[test]
+fn in_a_rollover_the_newest_valid_key_is_the_one_to_seal_to() {
+    let [old, new, later] = [0, 1, 2].map(|generation| PublicKey::of(&keys_of(1, generation).signing));
+    let mut descriptor = descriptor_of(1);
+    let published = |key, from| PublishedKey {
+        material: KeyMaterial::Signing(key),
+        valid: Period::new(from, NOW + DAY).unwrap(),
+    };
+    descriptor.keys = vec![published(old, NOW - 10), published(new, NOW - 5), published(later, NOW + 5)];
+    assert_eq!(descriptor.newest_signing_key(NOW - 7), Some(old));
+    assert_eq!(descriptor.newest_signing_key(NOW), Some(new), "not the first of the document");
+    descriptor.keys.reverse();
+    assert_eq!(descriptor.newest_signing_key(NOW), Some(new));
+    assert_eq!(descriptor.newest_signing_key(NOW + DAY + 1), None);
+}
+
+#[test]
 fn every_changed_field_breaks_the_signature() {
     let document = serde_json::to_value(signed_descriptor_of(1)).unwrap();
     let changes = [

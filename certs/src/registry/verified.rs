@@ -144,6 +144,12 @@ impl VerifiedRegistry {
         keys.map(|keys| keys.filter_map(signing).collect()).unwrap_or_default()
     }
 
+    /// The signing key of a member that became valid last, of those valid at `at`: to seal to it.
+    #[must_use]
+    pub fn newest_signing_key_of(&self, id: &ParticipantId, at: i64) -> Option<PublicKey> {
+        self.member(id)?.descriptor.descriptor().newest_signing_key(at)
+    }
+
     /// For evidence: the keys of the ledger with this origin that were valid at `at`, in document order.
     #[must_use]
     pub fn ledger_keys(&self, origin: &str, at: i64) -> Vec<MemberKey> {

@@ -2,12 +2,12 @@
 //!
 //! The looking over itself is [`policy::lint`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::lint::{KnownDataset, LintContext, Observed, UNMATCHED_DAYS};
 use policy::{
-    AgreementId, Country, DatasetId, GroupId, Minute, ObligationSetId, Obligations, PartyFacts, RuleId,
-    RuleSet, SubjectId, ZoneId,
+    AgreementId, Country, DatasetId, GroupId, Linkage, Minute, ObligationSetId, Obligations, PartyFacts,
+    RuleId, RuleSet, SubjectId, ZoneId,
 };
 use store::Space;
 
@@ -46,12 +46,24 @@ pub fn context(
         groups: promised_groups(node)?,
         zones: ZoneId::named(&node.config.peer.network).into_iter().collect(),
         agreements: Some(agreements(node)?),
-        linkages: Some(crate::linkage::of(node).names()?),
+        linkages: Some(known_linkages(node)?),
         usage: observed(node, rules, now.saturating_sub(days.saturating_mul(DAY)))?,
         unmatched_days,
         ..LintContext::default()
     }
     .with_places(&rules::bundle(files)))
+}
+
+/// The keys that are here, with those who hold them; of a damaged one nobody is known.
+fn known_linkages(node: &Node) -> Result<BTreeMap<Linkage, BTreeSet<SubjectId>>> {
+    let keys = crate::linkage::of(node);
+    let holders = |name: Linkage| {
+        let held = keys.find(&name).ok();
+        let ids = held.iter().flat_map(|held| held.holders());
+        let ids = ids.filter_map(|id| SubjectId::named(id).ok()).collect();
+        (name, ids)
+    };
+    Ok(keys.names()?.into_iter().map(holders).collect())
 }
 
 /// Published or not: rules are written before a dataset is offered.
@@ -110,7 +122,8 @@ fn misfits(
     Ok(misfits)
 }
 
-/// Recipient and purpose where none is asked about: what fits a dataset depends on neither.
+/// Recipient and purpose where none is asked about: it holds no linkage key. That a party of a rule holds the key of a mask
+/// is lint's to say, which knows the holders ([`known_linkages`]).
 const NOBODY: &str = "-";
 
 /// Obligations without what another rule's may complete when both apply: how groups are made, and of what.

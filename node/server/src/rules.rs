@@ -113,6 +113,7 @@ impl Checked {
     pub fn warnings(&self, node: &Node, now: i64) -> Result<Vec<String>> {
         let untested = self.tests["total"].as_u64() == Some(0);
         let mut warnings: Vec<String> = untested.then(|| UNTESTED.to_owned()).into_iter().collect();
+        warnings.extend(crate::linkage::lacking(node, self.engine.rule_set()));
         warnings.extend(crate::lint::told(node, self.engine.rule_set(), now)?);
         Ok(warnings)
     }

@@ -108,6 +108,12 @@ fn own(view: &mut Map<String, Value>, own: &Own) {
             "permit": read.permit.as_str(),
             "rule_set": rule_set(&read.rules),
         }),
+        Deed::Linkage(act) => json!({
+            "linkage": act.linkage.as_str(),
+            "act": act.act.as_str(),
+            "holders": act.holders.as_str().split('|').collect::<Vec<_>>(),
+            "party": act.party.as_ref().map(ledger::statement::Party::as_str),
+        }),
         Deed::Broken(broken) => json!({
             "log": broken.log.as_str(),
             "promised": {"index": broken.promised.index, "leaf": hex(&broken.promised.leaf.0)},

@@ -34,8 +34,8 @@ pub struct LintContext {
     pub purposes: Option<BTreeSet<PurposeId>>,
     /// The agreements that the node keeps.
     pub agreements: Option<BTreeSet<AgreementId>>,
-    /// The linkage keys that the node holds.
-    pub linkages: Option<BTreeSet<Linkage>>,
+    /// The linkage keys that the node holds, and who holds them, too.
+    pub linkages: Option<BTreeMap<Linkage, BTreeSet<SubjectId>>>,
     /// Network zones besides `net:gov` and `net:internet`.
     pub zones: BTreeSet<ZoneId>,
     /// When rules matched.

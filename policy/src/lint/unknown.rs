@@ -55,7 +55,7 @@ fn linkages(survey: &Survey<'_>) -> Vec<Finding> {
     for seen in survey.grants.iter().chain(&survey.duties) {
         for mask in survey.obligations(seen.rule).mask.values() {
             if let Mask::Linkage(linkage) = mask
-                && !held.contains(linkage)
+                && !held.contains_key(linkage)
             {
                 lacking.entry(linkage).or_default().push(&seen.rule.id);
             }

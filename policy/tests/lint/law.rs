@@ -276,3 +276,16 @@ fn a_rule_whose_obligations_fit_none_of_its_datasets_is_an_error_and_some_of_the
         "this check alone"
     );
 }
+
+#[test]
+fn a_grant_of_pseudonyms_to_a_party_that_holds_their_key_lets_nothing_leave() {
+    let linkage = policy::Linkage::new("dinh-danh", &"0".repeat(32)).unwrap();
+    let rules = [p("A", "sub=ag:urn:a obl=LINKED"), p("B", "sub=ag:urn:b obl=LINKED")];
+    let set = format!(r#"{{"LINKED": {{"mask": {{"id": {{"linkage": "{linkage}"}}}}}}}}"#);
+    let files = files(&rules, "# none\n").with("obligations.json", set);
+    let holders = ["ag:urn:b", "ag:urn:c"].map(|id| id.parse().unwrap()).into();
+    let context = LintContext { linkages: Some([(linkage, holders)].into()), ..LintContext::default() };
+    let report = lint(&load(&files), &context);
+    assert_eq!(told(&report, Code::Misfit, "A"), None);
+    assert_eq!(told(&report, Code::Misfit, "B"), Some(Severity::Error));
+}

@@ -180,6 +180,16 @@ const READ_OWN: &[FieldDoc] = &[
     field("question", "commitment", "to what was asked of the dataset, canonical JSON (RFC 8785)"),
 ];
 
+const LINKAGE: &[FieldDoc] = &[
+    field("id", "ULID", "an id of its own"),
+    TIME,
+    AGENCY,
+    field("linkage", "word", "the key's full name, `NAME@ID`"),
+    field("act", "word", "`make`, `seal` (to another holder), `take` (from another holder) or `drop`"),
+    field("holders", "word", "the agencies that hold the key, in order, a bar between"),
+    field("party", "party or -", "to whom it was sealed, or from whom it was taken"),
+];
+
 impl Kind {
     /// Its lines after the first, in their order.
     #[must_use]
@@ -198,6 +208,7 @@ impl Kind {
             Self::Conflict => CONFLICT,
             Self::BrokenPromise => BROKEN,
             Self::OwnRead => READ_OWN,
+            Self::Linkage => LINKAGE,
         }
     }
 
@@ -239,6 +250,9 @@ impl Kind {
             }
             Self::OwnRead => {
                 "The agency read a dataset of its own, to join it with what other agencies answered; durable before anything is read. Signed by the agency, in its log."
+            }
+            Self::Linkage => {
+                "The agency made a linkage key, sealed it to another holder, took it from one, or dropped it; durable before it is done. The key stands nowhere in it. Signed by the agency, in its log."
             }
         }
     }

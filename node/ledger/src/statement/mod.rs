@@ -20,7 +20,8 @@ use std::str::FromStr;
 
 pub use catalogue::{FieldDoc, catalogue};
 pub use own::{
-    Anchored, Broken, Conflict, Decided, Deed, Erased, Own, OwnRead, PersonChanged, Read, RulesActivated,
+    Anchored, Broken, Conflict, Decided, Deed, Erased, LinkageAct, Own, OwnRead, PersonChanged, Read,
+    RulesActivated,
 };
 pub use signed::{STATEMENT_BYTES_MAX, SignedStatement};
 pub use word::{EntryRef, ExchangeId, Party, Place, RuleSet, Seconds, WORD_BYTES_MAX, Word};
@@ -60,6 +61,8 @@ pub enum Kind {
     BrokenPromise,
     /// The agency read its own data for a question to several sources.
     OwnRead,
+    /// A linkage key was made, sealed, taken or dropped.
+    Linkage,
 }
 
 /// Kinds whose names are taken for what is to come. They are refused until this crate can read them.
@@ -67,7 +70,7 @@ pub const RESERVED: [&str; 2] = ["key", "registry"];
 
 impl Kind {
     /// All kinds, in the order of the catalogue.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Intent,
         Self::Exchange,
         Self::Ack,
@@ -81,6 +84,7 @@ impl Kind {
         Self::Conflict,
         Self::BrokenPromise,
         Self::OwnRead,
+        Self::Linkage,
     ];
 
     /// The first line of its statements.
@@ -100,6 +104,7 @@ impl Kind {
             Self::Conflict => "tram/conflict@v1",
             Self::BrokenPromise => "tram/broken-promise@v1",
             Self::OwnRead => "tram/own-read@v1",
+            Self::Linkage => "tram/linkage@v1",
         }
     }
 }
@@ -241,7 +246,7 @@ pub enum Statement {
     /// `interrupted@v1`
     Interrupted(Interrupted),
     /// What an agency says about its own node: `decision@v1`, `policy@v1`, `person@v1`, `audit@v1`, `erasure@v1`, `anchor@v1`,
-    /// `conflict@v1`, `broken-promise@v1`, `own-read@v1`.
+    /// `conflict@v1`, `broken-promise@v1`, `own-read@v1`, `linkage@v1`.
     Own(Own),
 }
 
@@ -353,7 +358,8 @@ impl Statement {
             | Kind::Anchor
             | Kind::Conflict
             | Kind::BrokenPromise
-            | Kind::OwnRead => Self::Own(Own::read(kind, &mut lines, id, time)?),
+            | Kind::OwnRead
+            | Kind::Linkage => Self::Own(Own::read(kind, &mut lines, id, time)?),
         };
         lines.end()?;
         Ok(statement)

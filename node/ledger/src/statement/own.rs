@@ -47,6 +47,8 @@ pub enum Deed {
     Broken(Broken),
     /// `own-read@v1`
     OwnRead(Box<OwnRead>),
+    /// `linkage@v1`
+    Linkage(Box<LinkageAct>),
 }
 
 /// `decision@v1`: one question put to the rules, and what they said. It replays: the opened question, put to the rule set
@@ -194,6 +196,20 @@ pub struct OwnRead {
     pub question: Commitment,
 }
 
+/// `linkage@v1`: the agency made a linkage key, sealed it to another holder, took it from one or dropped it. Written before
+/// it is done; the key itself stands nowhere in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkageAct {
+    /// The key's full name, `NAME@ID`.
+    pub linkage: Word,
+    /// What was done: `make`, `seal`, `take`, `drop`.
+    pub act: Word,
+    /// The agencies that hold the key, bars (`|`) between.
+    pub holders: Word,
+    /// To whom it was sealed, or from whom it was taken; none else.
+    pub party: Option<Party>,
+}
+
 impl Deed {
     pub(super) fn commitment(&self, field: Field) -> Option<Commitment> {
         match (self, field) {
@@ -216,6 +232,7 @@ impl Deed {
             Self::Conflict(_) => Kind::Conflict,
             Self::Broken(_) => Kind::BrokenPromise,
             Self::OwnRead(_) => Kind::OwnRead,
+            Self::Linkage(_) => Kind::Linkage,
         }
     }
 }
@@ -274,6 +291,12 @@ impl Own {
                     .line("policy", read.rules)
                     .line(Field::Question.name(), read.question);
             }
+            Deed::Linkage(act) => {
+                out.line("linkage", &act.linkage)
+                    .line("act", &act.act)
+                    .line("holders", &act.holders)
+                    .line_or_dash("party", act.party.as_ref());
+            }
         }
     }
 
@@ -301,6 +324,12 @@ impl Own {
             Kind::Conflict => Deed::Conflict(read_conflict(lines)?),
             Kind::BrokenPromise => Deed::Broken(read_broken(lines)?),
             Kind::OwnRead => Deed::OwnRead(Box::new(read_own_read(lines)?)),
+            Kind::Linkage => Deed::Linkage(Box::new(LinkageAct {
+                linkage: lines.value("linkage")?,
+                act: lines.value("act")?,
+                holders: lines.value("holders")?,
+                party: lines.value_or_dash("party")?,
+            })),
             Kind::Intent | Kind::Exchange | Kind::Ack | Kind::Interrupted => {
                 let why = format!("`{}` is no statement of one agency", kind.first_line());
                 return Err(LedgerError::malformed("statement", why));

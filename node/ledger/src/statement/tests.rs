@@ -44,7 +44,7 @@ fn own_text(kind: &str, rest: &str) -> String {
     format!("tram/{kind}@v1\nid {ID}\ntime 1790000001\nagency {PROVIDER}\n{rest}")
 }
 
-fn own_texts() -> [String; 10] {
+fn own_texts() -> [String; 11] {
     let (a, b) = ("3b".repeat(32), "00".repeat(32));
     let decided = |decision: &str| {
         format!(
@@ -80,6 +80,11 @@ fn own_texts() -> [String; 10] {
                 "dataset urn:agency:vn:a/dan-cu\noperation query\npurpose planning\nbasis -\npermit owner\npolicy {a} 42\n\
                  question {COMMITMENT}\n"
             ),
+        ),
+        own_text(
+            "linkage",
+            "linkage dinh-danh@0f3a9c21b4d8e6f00f3a9c21b4d8e6f0\nact seal\nholders urn:agency:vn:a|urn:agency:vn:b\n\
+             party urn:agency:vn:b\n",
         ),
         own_text("person", "register 3\nchange add\nkey C-SA8\nroles auditor,policy-approver\nby -\n"),
     ]
@@ -407,6 +412,9 @@ fn own() -> impl Strategy<Value = Statement> {
                 question,
             })
         )),
+        (word(), word(), word(), option::of(party())).prop_map(|(linkage, act, holders, party)| {
+            Deed::Linkage(Box::new(LinkageAct { linkage, act, holders, party }))
+        }),
         (rules(), rules()).prop_map(|(rules, before)| Deed::RulesActivated(RulesActivated { rules, before })),
         (any::<u64>(), word(), word(), word(), option::of(word())).prop_map(
             |(register, change, key, roles, by)| Deed::PersonChanged(PersonChanged {

@@ -189,6 +189,10 @@ impl<'a> Parts<'a> {
                 purpose: read.purpose.as_ref().map(|word| word.as_str()),
                 effect: Some("permit"),
             },
+            Deed::Linkage(act) => Self {
+                agencies: act.holders.as_str().split('|').chain([agency]).collect(),
+                ..Self::default()
+            },
             _ => Self { agencies: vec![agency], ..Self::default() },
         }
     }

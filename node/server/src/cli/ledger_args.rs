@@ -144,7 +144,7 @@ pub struct QueryArgs {
     #[arg(long, value_name = "DAY")]
     pub to: Option<String>,
     /// Kinds of entry: exchange, intent, ack, interrupted, decision, policy, audit, erasure, anchor, conflict,
-    /// broken-promise, own-read.
+    /// broken-promise, own-read, linkage.
     #[arg(long, value_delimiter = ',')]
     pub kind: Vec<String>,
     /// Words that must all occur in the entry or in the agencies' names; marks and case may be left out.

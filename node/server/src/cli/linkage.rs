@@ -1,5 +1,6 @@
 //! `tram linkage …`: keys by which several providers give one pseudonym for one person.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -11,6 +12,9 @@ use crate::boot::Doors;
 use crate::error::{Error, Result};
 use crate::escrow::handover::write_new;
 use crate::linkage::handing::FILE_BYTES_MAX;
+
+/// Longest part of a file's name that names a holder, bytes: names have at most 255, with the key's full name before it.
+const PEER_BYTES_MAX: usize = 180;
 
 /// `tram linkage …`
 #[derive(Debug, Subcommand)]
@@ -48,6 +52,9 @@ pub enum LinkageCommand {
     Drop {
         /// Its full name, NAME@ID.
         linkage: String,
+        /// Although rules in force name it.
+        #[arg(long)]
+        in_use: bool,
     },
 }
 
@@ -62,12 +69,14 @@ pub async fn run(dir: &Path, verb: LinkageCommand, out: Out) -> Result<u8> {
 async fn verb_on(client: &Client, verb: LinkageCommand, out: Out) -> Result<()> {
     match verb {
         LinkageCommand::New { name, with, out: folder } => {
+            // Before there is a key: what cannot be written is no use, and the key would be kept.
+            writable(&folder, &with)?;
             let mut told = client.post("/v1/linkages", &json!({"name": name, "with": with})).await?;
             let mut files = Vec::new();
             for file in list(&told, "files") {
                 let to = text(file, "to");
                 let path = folder.join(format!("{}.{}.linkage", text(&told, "linkage"), plain(&to)));
-                write(&path, &file["file"])?;
+                write(&path, &file["file"]).map_err(|e| unwritten(&e, &text(&told, "linkage"), &to))?;
                 files.push(json!({"to": to, "file": path.display().to_string()}));
             }
             told["files"] = json!(files);
@@ -94,8 +103,8 @@ async fn verb_on(client: &Client, verb: LinkageCommand, out: Out) -> Result<()> 
         LinkageCommand::List => {
             out.result(&client.get("/v1/linkages").await?, |all| listed(list(all, "linkages")))
         }
-        LinkageCommand::Drop { linkage } => {
-            let told = client.delete(&format!("/v1/linkages/{}", segment(&linkage))).await?;
+        LinkageCommand::Drop { linkage, in_use } => {
+            let told = client.delete(&format!("/v1/linkages/{}?in_use={in_use}", segment(&linkage))).await?;
             out.result(&told, dropped);
         }
     }
@@ -105,6 +114,36 @@ async fn verb_on(client: &Client, verb: LinkageCommand, out: Out) -> Result<()> 
 /// Writes a sealed file, which must be new; its owner alone reads it.
 fn write(path: &Path, file: &Value) -> Result<()> {
     write_new(path, &serde_json::to_vec_pretty(file).map_err(Error::internal)?)
+}
+
+/// Whether a file for each of the others can be written into a folder.
+fn writable(folder: &Path, with: &[String]) -> Result<()> {
+    let of: BTreeSet<&String> = with.iter().collect();
+    let names: BTreeSet<String> = of.iter().map(|id| plain(id)).collect();
+    if names.len() < of.len() {
+        return Err(Error::usage(
+            "tên tệp cho hai bên giống nhau · two of the holders' files would have one name; make the key with `--json` through the \
+             local API, or with ids that differ in letters and digits",
+        ));
+    }
+    if let Some(long) = names.iter().find(|name| name.len() > PEER_BYTES_MAX) {
+        return Err(Error::usage(format!("the id `{long}` is too long for the name of a file")));
+    }
+    tempfile::Builder::new().prefix(".linkage-").tempfile_in(folder).map(drop).map_err(|e| {
+        Error::usage(format!(
+            "không ghi được vào thư mục `{f}`, chưa tạo khóa nào · cannot write into the folder `{f}`, no key was made: {e}; name \
+             another with `--out`",
+            f = folder.display()
+        ))
+    })
+}
+
+/// The key is kept, the file for a holder is not: how to get it.
+fn unwritten(why: &Error, linkage: &str, to: &str) -> Error {
+    Error::usage(format!(
+        "đã tạo khóa `{linkage}` nhưng chưa ghi được tệp cho `{to}` · the key `{linkage}` was made, but the file for `{to}` was not \
+         written: {why}; write it with `tram linkage seal {linkage} --for {to} --out FILE`"
+    ))
 }
 
 /// A participant id as part of a file name.

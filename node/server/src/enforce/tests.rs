@@ -66,7 +66,7 @@ fn masked(json: &str, kind: ColumnKind) -> Result<Mask> {
 fn a_mask_that_the_columns_kind_cannot_take_lets_nothing_leave() {
     use ColumnKind::{Boolean, Date, Integer, Number, String as Text, Timestamp};
     let misfits: [(&str, &[ColumnKind]); 7] = [
-        (r#"{"linkage":"a@0000000000000000"}"#, &[Boolean, Date, Number, Timestamp]),
+        (r#"{"linkage":"a@00000000000000000000000000000000"}"#, &[Boolean, Date, Number, Timestamp]),
         (r#"{"truncate":3}"#, &[Boolean, Date, Integer, Number, Timestamp]),
         (r#"{"partial":{"first":0,"last":4}}"#, &[Boolean, Date, Integer, Number, Timestamp]),
         (r#"{"generalize":"day"}"#, &[Boolean, Integer, Number, Text]),
@@ -85,8 +85,8 @@ fn a_mask_that_the_columns_kind_cannot_take_lets_nothing_leave() {
 #[test]
 fn pseudonyms_without_their_key_let_nothing_leave() {
     for kind in [ColumnKind::String, ColumnKind::Integer] {
-        let error = masked(r#"{"linkage": "a@0000000000000000"}"#, kind).unwrap_err();
-        says(&error, &["a@0000000000000000", "nothing leaves", "tram linkage import"]);
+        let error = masked(r#"{"linkage": "a@00000000000000000000000000000000"}"#, kind).unwrap_err();
+        says(&error, &["a@00000000000000000000000000000000", "nothing leaves", "tram linkage import"]);
     }
 }
 

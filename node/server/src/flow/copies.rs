@@ -71,7 +71,7 @@ pub async fn make(
         exchange: exchange.id.clone(),
         from: since.map(str::to_owned),
         version: version.as_ref().map(|version| version.number),
-        shape: bases::shape(permit.obligations(), query, dataset, agreement)?,
+        shape: bases::shape(permit.obligations(), query, dataset, (agreement, permit.purpose()))?,
         bytes: 0,
         rows: 0,
         sha256: String::new(),

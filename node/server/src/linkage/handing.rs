@@ -71,13 +71,11 @@ fn signed_bytes(terms: &Terms, enc: &str, ciphertext: &str) -> Result<Vec<u8>> {
     Ok([FORM.as_bytes(), b"\n", &canonical(&(terms, enc, ciphertext))?].concat())
 }
 
-/// The registered signing keys of a participant now.
-fn registered(node: &Node, participant: &str, now: i64) -> Result<(ParticipantId, Vec<PublicKey>)> {
+/// An active peer by its id; where it is none, the error says what to do.
+fn peer(node: &Node, participant: &str) -> Result<ParticipantId> {
     let id = ParticipantId::parse(participant).map_err(|e| Error::usage(e.to_string()))?;
-    // Says what to do where it is no active peer.
     node.peers.route(participant)?;
-    let keys = node.peers.keys().signing_keys_of(&id, now);
-    Ok((id, keys))
+    Ok(id)
 }
 
 /// The file for one of the other holders.
@@ -92,10 +90,13 @@ pub fn seal(node: &Node, operation: &Operation, held: &Held, to: &str) -> Result
             held.linkage()
         )));
     }
-    let (_, keys) = registered(node, to, operation.now)?;
-    let to_key = keys.first().ok_or_else(|| {
-        Error::conflict(format!("no signing key of `{to}` is in force in the registry; pair with it anew"))
-    })?;
+    // In a rollover the old key is still valid, but the receiver may hold the new one alone.
+    let to_key =
+        node.peers.keys().newest_signing_key_of(&peer(node, to)?, operation.now).ok_or_else(|| {
+            Error::conflict(format!(
+                "no signing key of `{to}` is in force in the registry; pair with it anew"
+            ))
+        })?;
     let terms = Terms {
         form: FORM.to_owned(),
         linkage: held.linkage().clone(),
@@ -115,6 +116,14 @@ pub fn seal(node: &Node, operation: &Operation, held: &Held, to: &str) -> Result
     Ok(Handed { terms, enc, ciphertext, signature })
 }
 
+impl Handed {
+    /// To whom it is sealed.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        &self.terms.to
+    }
+}
+
 /// Opens a file for this node.
 ///
 /// # Errors
@@ -132,7 +141,8 @@ pub fn open(node: &Node, operation: &Operation, handed: &Handed) -> Result<Held>
             terms.to, terms.from
         )));
     }
-    let (from, keys) = registered(node, &terms.from, operation.now)?;
+    let from = peer(node, &terms.from)?;
+    let keys = node.peers.keys().signing_keys_of(&from, operation.now);
     let bytes = signed_bytes(terms, &handed.enc, &handed.ciphertext)?;
     let good = |key: &&PublicKey| {
         key.keyid(&from) == handed.signature.keyid && key.verify(&bytes, &handed.signature.signature)
@@ -216,7 +226,7 @@ mod tests {
     async fn a_key_reaches_the_other_holder_and_nobody_else_opens_it() {
         let (_dir, node, keys) = paired().await;
         let operation = Operation::begin(Actor::Local, &node.clock);
-        let (made, files) = linkage::make(&node, &operation, "dinh-danh", &[LAND.to_owned()]).unwrap();
+        let (made, files) = linkage::make(&node, &operation, "dinh-danh", &[LAND.to_owned()]).await.unwrap();
         let [(to, handed)] = files.as_slice() else { panic!("{files:?}") };
         assert_eq!(to, LAND);
         // What the other node does with its own key.
@@ -237,7 +247,8 @@ mod tests {
         assert!(matches!(open(&node, &operation, handed), Err(Error::Verification(_))));
         let stranger = seal(&node, &operation, &made, "urn:agency:vn:c").unwrap_err();
         assert!(stranger.to_string().contains("part of its id"), "{stranger}");
-        let unknown = linkage::make(&node, &operation, "x", &["urn:agency:vn:c".to_owned()]).unwrap_err();
+        let unknown =
+            linkage::make(&node, &operation, "x", &["urn:agency:vn:c".to_owned()]).await.unwrap_err();
         assert!(matches!(unknown, Error::NotFound(_)), "{unknown}");
         assert_eq!(linkage::of(&node).names().unwrap().len(), 1, "nothing was kept of what failed");
         crate::boot::close(&node).await;
@@ -248,27 +259,30 @@ mod tests {
         let (_dir, node, keys) = paired().await;
         let operation = Operation::begin(Actor::Local, &node.clock);
         let good = held(3, &[ME, LAND]);
-        let refused = |handed: &Handed, why: &str| {
-            let error = linkage::take(&node, &operation, handed).unwrap_err();
+        let refused = async |handed: &Handed, why: &str| {
+            let error = linkage::take(&node, &operation, handed).await.unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
             assert!(!error.to_string().contains("0303"), "{error}");
             assert!(linkage::of(&node).names().unwrap().is_empty());
+            assert_eq!(node.ledger.size(), 0, "what is not taken is no act");
         };
         let plain = |held: &Held| from_land(&node, &keys, held, |_| {});
         let mut touched = plain(&good);
         touched.terms.sealed += 1;
-        refused(&touched, "no registered key");
+        refused(&touched, "no registered key").await;
         let (others, _) = testing::member("urn:agency:vn:c");
-        refused(&from_land(&node, &others, &good, |_| {}), "no registered key");
-        refused(&from_land(&node, &keys, &good, |t| t.from = "urn:agency:vn:c".into()), "no active peer");
-        refused(&from_land(&node, &keys, &good, |t| t.to = LAND.into()), "it is for");
-        refused(&from_land(&node, &keys, &good, |t| t.key = "x".into()), "another key of this node");
+        refused(&from_land(&node, &others, &good, |_| {}), "no registered key").await;
+        refused(&from_land(&node, &keys, &good, |t| t.from = "urn:agency:vn:c".into()), "no active peer")
+            .await;
+        refused(&from_land(&node, &keys, &good, |t| t.to = LAND.into()), "it is for").await;
+        refused(&from_land(&node, &keys, &good, |t| t.key = "x".into()), "another key of this node").await;
         // A key that its giver or this node does not hold, by its own word.
-        refused(&plain(&held(3, &[LAND, "urn:agency:vn:d"])), "among its holders");
+        refused(&plain(&held(3, &[LAND, "urn:agency:vn:d"])), "among its holders").await;
         // Another key under a name that is in the rules.
         let name = good.linkage().clone();
-        refused(&from_land(&node, &keys, &held(4, &[ME, LAND]), |t| t.linkage = name), "not the one of");
-        let taken = linkage::take(&node, &operation, &plain(&good)).unwrap();
+        refused(&from_land(&node, &keys, &held(4, &[ME, LAND]), |t| t.linkage = name), "not the one of")
+            .await;
+        let taken = linkage::take(&node, &operation, &plain(&good)).await.unwrap();
         assert_eq!(taken.linkage(), good.linkage());
         assert_eq!(linkage::of(&node).find(good.linkage()).unwrap().expose(), good.expose());
         crate::boot::close(&node).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use certs::ParticipantId;
 use hmac::{Hmac, KeyInit, Mac};
 use policy::{LINKAGE_ID_DIGITS, Linkage};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,10 @@ impl Held {
             return Err(Error::usage(format!(
                 "a linkage key is held by 2 to {HOLDERS_MAX} agencies, its maker among them"
             )));
+        }
+        // A name with a zero byte would make two sets of holders one digest.
+        if let Some(why) = holders.iter().find_map(|holder| ParticipantId::parse(holder).err()) {
+            return Err(Error::usage(format!("a holder of the linkage key is no participant: {why}")));
         }
         let parts = ["tram/linkage-id@v1", name].into_iter().chain(holders.iter().map(String::as_str));
         let mut id = files::hex(&derived(&key, parts)?);
@@ -134,11 +139,20 @@ impl Linkages {
         self.folder.join(format!("{linkage}.key"))
     }
 
-    /// Keeps a key, durably. The same key once more is fine.
+    /// Keeps a key, durably. The same key once more is fine, and mends a damaged file.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Conflict`] when another key, or one of other holders, is here by this name; [`Error::Io`].
     pub fn put(&self, held: &Held) -> Result<()> {
+        if let Ok(here) = self.find(&held.linkage)
+            && (here.key, &here.holders) != (held.key, &held.holders)
+        {
+            return Err(Error::conflict(format!(
+                "this node holds another linkage key by the name `{}`, and a key is never replaced; make a new one with `tram \
+                 linkage new`",
+                held.linkage
+            )));
+        }
         files::make_private_dir(&self.folder)?;
         let disk = OnDisk {
             form: FORM.to_owned(),
@@ -195,18 +209,24 @@ impl Linkages {
         Ok(entries.flatten().filter_map(name).collect())
     }
 
+    /// Asks for a key's file, whatever is in it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not here.
+    pub fn demand(&self, linkage: &Linkage) -> Result<()> {
+        if self.path(linkage).exists() {
+            return Ok(());
+        }
+        Err(Error::not_found(format!("no linkage key `{linkage}` here; `tram linkage list` shows them")))
+    }
+
     /// Removes a key, durably.
     ///
     /// # Errors
     /// [`Error::NotFound`] when it is not here; [`Error::Io`].
     pub fn remove(&self, linkage: &Linkage) -> Result<()> {
-        let path = self.path(linkage);
-        if !path.exists() {
-            return Err(Error::not_found(format!(
-                "no linkage key `{linkage}` here; `tram linkage list` shows them"
-            )));
-        }
-        files::remove(&path)
+        self.demand(linkage)?;
+        files::remove(&self.path(linkage))
     }
 
     /// Key of the pseudonyms that a mask asks for, for one recipient and purpose.
@@ -252,6 +272,27 @@ mod tests {
         }
         assert!(Held::new([1; 32], "a", [HEALTH.to_owned()].into(), HEALTH, 0).is_err(), "held by one alone");
         assert!(Held::new([1; 32], "a", [LAND.to_owned(), CITY.to_owned()].into(), HEALTH, 0).is_err());
+    }
+
+    #[test]
+    fn a_key_is_never_replaced_under_its_name_and_holders_are_participants() {
+        let dir = tempfile::tempdir().unwrap();
+        let (keys, held) = (Linkages::new(dir.path()), held(1, "dinh-danh", &[HEALTH, LAND]));
+        keys.put(&held).unwrap();
+        keys.put(&held).unwrap();
+        for other in [
+            Held { key: [2; 32], ..held.clone() },
+            Held { holders: [HEALTH.to_owned(), CITY.to_owned()].into(), ..held.clone() },
+        ] {
+            let error = keys.put(&other).unwrap_err();
+            assert!(matches!(&error, Error::Conflict(why) if why.contains("never replaced")), "{error}");
+            assert_eq!(keys.find(held.linkage()).unwrap(), held);
+        }
+        // One name with a zero byte in it, or two names, would be the same bytes.
+        for bad in [format!("{LAND}\0{CITY}"), "dat-dai".to_owned(), String::new()] {
+            let error = Held::new([1; 32], "a", [HEALTH.to_owned(), bad].into(), HEALTH, 0).unwrap_err();
+            assert!(matches!(&error, Error::Usage(why) if why.contains("participant")), "{error}");
+        }
     }
 
     #[test]

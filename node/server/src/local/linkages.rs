@@ -9,7 +9,7 @@ use policy::Linkage;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{JsonBody, Segments};
+use super::body::{JsonBody, Params, Segments};
 use crate::error::{Error, Result};
 use crate::linkage::{self, handing::Handed};
 use crate::node::Node;
@@ -50,7 +50,7 @@ pub async fn make(
     JsonBody(new): JsonBody<New>,
 ) -> Result<(StatusCode, Json<Value>)> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    let (held, files) = linkage::make(&node, &operation, &new.name, &new.with)?;
+    let (held, files) = linkage::make(&node, &operation, &new.name, &new.with).await?;
     let mut told = linkage::view(&node, &held);
     told["files"] = files.iter().map(|(to, file)| json!({"to": to, "file": file})).collect();
     Ok((StatusCode::CREATED, Json(told)))
@@ -63,7 +63,7 @@ pub async fn seal(
     JsonBody(to): JsonBody<To>,
 ) -> Result<Json<Value>> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    let file = linkage::seal(&node, &operation, &named(id)?, &to.peer)?;
+    let file = linkage::seal(&node, &operation, &named(id)?, &to.peer).await?;
     Ok(Json(json!({"to": to.peer, "file": file})))
 }
 
@@ -73,13 +73,27 @@ pub async fn take(
     JsonBody(handed): JsonBody<Handed>,
 ) -> Result<(StatusCode, Json<Value>)> {
     let operation = Operation::begin(Actor::Local, &node.clock);
-    let held = linkage::take(&node, &operation, &handed)?;
+    let held = linkage::take(&node, &operation, &handed).await?;
     Ok((StatusCode::CREATED, Json(linkage::view(&node, &held))))
 }
 
+/// Query of `DELETE /v1/linkages/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropping {
+    /// Although rules in force name it.
+    #[serde(default)]
+    in_use: bool,
+}
+
 /// `DELETE /v1/linkages/{id}`: forgets a key for good.
-pub async fn drop(State(node): State<Arc<Node>>, Segments(id): Segments<String>) -> Result<Json<Value>> {
+pub async fn drop(
+    State(node): State<Arc<Node>>,
+    Segments(id): Segments<String>,
+    Params(how): Params<Dropping>,
+) -> Result<Json<Value>> {
     let linkage = named(id)?;
-    let rules = linkage::drop(&node, &linkage)?;
+    let operation = Operation::begin(Actor::Local, &node.clock);
+    let rules = linkage::drop(&node, &operation, &linkage, how.in_use).await?;
     Ok(Json(json!({"linkage": linkage.as_str(), "rules": rules})))
 }

@@ -84,7 +84,7 @@ pub async fn activate(node: &Node, operation: &Operation, _turn: &Turn, coming: 
         ));
     }
     crate::compliance::demand_seat(node, coming.checked.engine.rule_set())?;
-    crate::linkage::demand_keys(node, coming.checked.engine.rule_set())?;
+    crate::linkage::demand_keys(node, coming.checked.engine.rule_set(), &coming.how)?;
     let pending = prepare(node, operation, &coming).await?;
     // Before the rules are felt: what they permit must not be in the ledger ahead of them.
     let bytes = entry_bytes(&pending.release.entry)?;

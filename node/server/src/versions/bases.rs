@@ -75,20 +75,62 @@ pub async fn forget(node: &Node, dataset: &str, exchanges: &[String]) -> Result<
 }
 
 /// Digest of what decides which columns and rows a copy shows, apart from the rows themselves: obligations, question,
-/// columns, and the agreement where pseudonyms hang on it.
+/// columns, and what pseudonyms hang on: the agreement, or the purpose (the name of a linkage key is in its obligation).
 pub fn shape(
     obligations: &Obligations,
     query: &QueryDoc,
     dataset: &Dataset,
-    agreement: &str,
+    (agreement, purpose): (&str, Option<&str>),
 ) -> Result<String> {
-    let hashed = obligations.mask.values().any(|mask| matches!(mask, Mask::Hash | Mask::Linkage(_)));
+    let masks = || obligations.mask.values();
+    let hashed = masks().any(|mask| matches!(mask, Mask::Hash));
+    let linked = masks().any(|mask| matches!(mask, Mask::Linkage(_)));
+    let agreement = if hashed { agreement } else { "" };
+    // A linked pseudonym stays when the agreement is renewed, and so does the copy.
+    let purpose = purpose.filter(|_| linked);
     let query = QueryDoc { since: None, format: String::new(), ..query.clone() };
     let record = &dataset.record;
     let columns: Vec<_> = record.columns.iter().map(|c| (&c.name, c.kind)).collect();
     let key: Vec<&String> = record.primary_key().into_iter().map(|column| &column.name).collect();
-    let agreement = if hashed { agreement } else { "" };
-    exchange::json::digest(&(obligations, query, columns, key, agreement))
+    let bound = purpose.map_or_else(|| agreement.to_owned(), |purpose| format!("{agreement} {purpose}"));
+    exchange::json::digest(&(obligations, query, columns, key, bound))
         .map(|digest| digest.to_string())
         .map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::operation::{Actor, Operation};
+
+    #[tokio::test]
+    async fn a_copy_under_a_linkage_key_hangs_on_key_and_purpose_and_outlives_its_agreement() {
+        let (dir, node) = crate::testing::node().await;
+        let file = dir.path().join("x.csv");
+        std::fs::write(&file, "a,b\n1,2\n").unwrap();
+        let operation = Operation::begin(Actor::Local, &node.clock);
+        let new = serde_json::from_value(json!({"path": file, "name": "x"})).unwrap();
+        crate::datasets::add(&node, &operation, new).await.unwrap();
+        let dataset = crate::datasets::find(&node, "x").unwrap().unwrap();
+        let query: QueryDoc = serde_json::from_value(json!({"action": "query", "format": "csv"})).unwrap();
+        let of = |mask: serde_json::Value, agreement, purpose| {
+            let obligations: Obligations = serde_json::from_value(json!({"mask": mask})).unwrap();
+            shape(&obligations, &query, &dataset, (agreement, Some(purpose))).unwrap()
+        };
+        let linked = |digit: &str| json!({"a": {"linkage": format!("k@{}", digit.repeat(32))}});
+        let one = of(linked("0"), "A1", "planning");
+        assert_eq!(one, of(linked("0"), "A2", "planning"), "another agreement makes the same pseudonyms");
+        assert_ne!(one, of(linked("0"), "A1", "statistics"));
+        assert_ne!(one, of(linked("1"), "A1", "planning"));
+        let hashed = || json!({"a": "hash"});
+        assert_ne!(of(hashed(), "A1", "planning"), of(hashed(), "A2", "planning"));
+        assert_eq!(of(hashed(), "A1", "planning"), of(hashed(), "A1", "statistics"));
+        let both = |agreement| {
+            of(json!({"a": {"linkage": format!("k@{}", "0".repeat(32))}, "b": "hash"}), agreement, "x")
+        };
+        assert_ne!(both("A1"), both("A2"));
+        crate::boot::close(&node).await;
+    }
 }

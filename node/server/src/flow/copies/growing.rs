@@ -62,7 +62,7 @@ impl Asked<'_> {
         let key = key(permit, query, dataset, &columns);
         let agreement = exchange.agreement.as_deref().unwrap_or_default();
         let since = query.since.as_deref().filter(|since| *since != SINCE_NONE);
-        let shape = bases::shape(permit.obligations(), query, dataset, agreement)?;
+        let shape = bases::shape(permit.obligations(), query, dataset, (agreement, permit.purpose()))?;
         let (known, why) = self.known(since, &shape)?;
         let file = folder.join("grown.copy");
         let made = grow::grown(wanted, (by, &key), known, &file).await.map_err(broken)?;
