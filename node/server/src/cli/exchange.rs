@@ -12,8 +12,8 @@ use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
 use crate::error::{Error, RefusalInfo, Result};
 
-/// How long a resumed exchange may look as if it still waited: one try to connect, with some room. A try that fails sooner is
-/// told sooner.
+/// How long a resumed exchange may look as if it still waited: one try to connect, with some room. A provider that has just
+/// started refuses the first tries.
 const RESUME_PATIENCE: Duration = Duration::from_secs(16);
 
 /// For how long it is looked every second how an exchange goes, and not every five: what fails at once is told at once.
@@ -86,11 +86,9 @@ async fn verb_on(client: &Client, dir: &Path, verb: ExchangeCommand, out: Out) -
 async fn resume(client: &Client, exchange: &str, home: Home, any_hour: bool, out: Out) -> Result<u8> {
     home::can_write(home.out.as_deref())?;
     let path = format!("/v1/exchanges/{}", segment(exchange));
-    let before = client.get(&path).await?;
-    let after = client.post(&format!("{path}/resume?any_hour={any_hour}"), &json!({})).await?;
-    let old = if after["wait"] == before["wait"] { after["wait"].clone() } else { Value::Null };
+    client.post(&format!("{path}/resume?any_hour={any_hour}"), &json!({})).await?;
     let wanted =
-        Wanted { overwrites: home.replace, home, queue: true, wait: 3_600, patience: RESUME_PATIENCE, old };
+        Wanted { overwrites: home.replace, home, queue: true, wait: 3_600, patience: RESUME_PATIENCE };
     finish(client, exchange, &wanted, out).await
 }
 
@@ -146,8 +144,6 @@ struct Wanted {
     wait: u64,
     /// How long an exchange that waits for the network is still looked at before it is said so.
     patience: Duration,
-    /// What it waited for before it was taken up: any other wait tells of a try since, and no patience is needed.
-    old: Value,
 }
 
 async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
@@ -191,7 +187,6 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
         queue: args.queue,
         wait: args.wait,
         patience: Duration::ZERO,
-        old: Value::Null,
     };
     finish(client, &id, &wanted, out).await
 }
@@ -232,8 +227,7 @@ async fn finish(client: &Client, id: &str, wanted: &Wanted, out: Out) -> Result<
         }
         // Hours are no matter of a moment, whoever waits.
         let hours = exchange["wait"]["for"] == json!("hours");
-        let is_new = exchange["wait"] != wanted.old || begun.elapsed() >= wanted.patience;
-        if waits && (wanted.queue || hours) && is_new {
+        if waits && (wanted.queue || hours) && begun.elapsed() >= wanted.patience {
             return Err(queued(&text(&exchange, "waiting")));
         }
         if client.is_in_the_way() {
