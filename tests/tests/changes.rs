@@ -129,6 +129,12 @@ fn a_copy_is_brought_up_by_what_changed_and_equals_the_whole() {
     let refused = stage.apply(&whole, &notes).expect_code(2);
     assert!(refused.stderr.contains("--replace"), "{refused:?}");
     assert_eq!(fs::read_to_string(&notes).unwrap(), "mine");
+    // Nor do changes take the place of the copy that they are to be applied to, and nobody is asked for them.
+    let exchanges = || stage.consumer.json(&["exchange", "list"])["exchanges"].as_array().unwrap().len();
+    let before = exchanges();
+    let refused = ask(&stage.consumer, &stage.what, "copy.csv", &[&FOR[..], &["--since", "last"]].concat());
+    assert!(refused.code == 1 && refused.stderr.contains("--replace"), "{refused:?}");
+    assert_eq!((exchanges(), sha256_of(&copy)), (before, told["sha256"].as_str().unwrap().to_owned()));
     // Applied once more it is found applied; a copy that was edited is not patched over.
     stage.apply(&second, &copy).expect_code(0);
     let edited = stage.consumer.desk().join("edited.csv");
@@ -178,7 +184,8 @@ fn a_copy_is_brought_up_by_what_changed_and_equals_the_whole() {
 fn where_changes_could_tell_too_much_or_nothing_exact_the_whole_comes_and_says_why() {
     let stage = Stage::set("b");
     let get_since = |since: &str, file: &str, words: &[&str]| {
-        get(&stage.consumer, &stage.what, file, &[&FOR[..], &["--since", since, "--renew"], words].concat())
+        let asked = [&FOR[..], &["--since", since, "--renew", "--replace"], words].concat();
+        get(&stage.consumer, &stage.what, file, &asked)
     };
     for (obligations, why) in [
         (json!({"aggregate": {"k": 2, "group_by": ["tram"]}}), "aggregates"),
@@ -262,6 +269,13 @@ fn a_subscription_is_brought_up_by_itself_and_a_program_reads_one_file() {
     assert!(shown(&stage.consumer)["next"].is_null());
     assert!(copy_of(&stage.consumer).exists());
     stage.consumer.cmd(&["subscription", "refresh", "bui"]).expect_code(1);
+    // A stopped one gives way to another of its name, and its copy with it.
+    let other =
+        [&["subscription", "add", &stage.what, "--every", "1h", "--columns", "tram,ngay"], &FOR[..]].concat();
+    stage.consumer.ok(&other);
+    let fewer = settled(&stage.consumer, &Value::Null);
+    assert_eq!(fewer["copy"]["sha256"], json!(sha256_of(&copy_of(&stage.consumer))));
+    assert!(fs::read_to_string(copy_of(&stage.consumer)).unwrap().starts_with("tram,ngay\n"));
 }
 
 #[test]

@@ -357,6 +357,9 @@ pub struct ExchangeGetArgs {
     /// for what changed since; `tram exchange apply` brings the copy up.
     #[arg(long, value_name = "none|last|EXCHANGE")]
     pub since: Option<String>,
+    /// With --since: let another file that is there under the name of --out give way.
+    #[arg(long, requires = "since")]
+    pub replace: bool,
     /// Make a new agreement although one stands: on the version of the contract that is in force.
     #[arg(long)]
     pub renew: bool,

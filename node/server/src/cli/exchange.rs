@@ -1,5 +1,6 @@
 //! `tram exchange …`
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(16);
 
 /// For how long it is looked every second how an exchange goes, and not every five: what fails at once is told at once.
 const EAGER: Duration = Duration::from_secs(20);
+
+/// Most bytes of rows that are printed on a screen.
+const SCREEN_BYTES: u64 = 256 * 1024;
 
 /// How long a stage may last before it is said what it may be waiting for.
 const SLOW: Duration = Duration::from_secs(15);
@@ -178,12 +182,16 @@ async fn get(client: &Client, args: ExchangeGetArgs, out: Out) -> Result<u8> {
         "committed": {"user": args.user, "subject": args.subject, "case": args.case},
     });
     home::can_write(args.out.as_deref())?;
+    if let Some(file) = &args.out {
+        // What is there may be the copy itself, which the changes are to be applied to.
+        home::is_free(file, args.replace || args.since.is_none())?;
+    }
     let started = client.post("/v1/exchanges", &body).await?;
     let id = text(&started, "id");
     say(&format!("exchange {id}: asking {participant} for {dataset}"));
     let wanted = Wanted {
-        home: Home { out: args.out, receipts: args.receipts, replace: false },
-        overwrites: true,
+        home: Home { out: args.out, receipts: args.receipts, replace: args.replace },
+        overwrites: args.replace || args.since.is_none(),
         queue: args.queue,
         wait: args.wait,
         patience: Duration::ZERO,
@@ -258,6 +266,18 @@ fn queued(id: &str, why: &str, home: &Home) -> Error {
     ))
 }
 
+/// Whether rows may go to standard output: a screen takes a few of them only.
+fn on_a_screen(exchange: &Value) -> Result<()> {
+    let (id, bytes) = (text(exchange, "id"), exchange["bytes"].as_u64().unwrap_or_default());
+    if !std::io::stdout().is_terminal() || bytes <= SCREEN_BYTES {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "dữ liệu đã về, {bytes} byte, quá nhiều cho màn hình; ghi ra tệp / the rows are here, {bytes} bytes, too many for a screen; write them to a file: `{}`",
+        home::later(&id, &Home::default())
+    )))
+}
+
 /// Takes the rows and both receipts of a completed exchange home, verified.
 async fn bring_home(client: &Client, exchange: Value, wanted: &Wanted, out: Out) -> Result<u8> {
     super::subscription::tell_copy(&exchange);
@@ -267,6 +287,7 @@ async fn bring_home(client: &Client, exchange: Value, wanted: &Wanted, out: Out)
     }
     let (exchange, verified) = with_receipts(client, exchange, wanted, wanted.home.out.as_deref()).await?;
     if wanted.home.out.is_none() && !out.json {
+        on_a_screen(&exchange)?;
         let mut stdout = tokio::fs::File::from_std(std::fs::File::from(stdout_copy()?));
         client.download(&data, &mut stdout).await?;
         use tokio::io::AsyncWriteExt;

@@ -44,7 +44,7 @@ impl ForHours {
     pub fn text(&self, id: &str) -> String {
         let (mb, from, to, until) = (self.big.mb, self.big.from, self.big.to, local(self.until));
         format!(
-            "chờ giờ tải lớn (từ {mb} MB: {from}–{to}) đến {until} / waits for the hours of big transfers ({mb} MB and more: {from} to {to}) until {until}; tải ngay / at once: `tram exchange resume {id} --any-hour`"
+            "chờ giờ tải lớn (từ {mb} MB: {from}–{to}) đến {until} / waits for the hours of big transfers ({mb} MB and more: {from} to {to}) until {until}; tải ngay / at once: `tram exchange resume {id} --any-hour --out FILE`"
         )
     }
 

@@ -189,11 +189,18 @@ pub async fn add(node: &Arc<Node>, new: New) -> Result<Subscription> {
         other => Some(other?),
     };
     let kept = match found {
-        Some(found) if found.stopped.is_none() || !found.is_of(&wanted) => {
+        Some(found) if found.stopped.is_none() || found.running.is_some() => {
             return Err(Error::conflict(format!(
-                "đã có đăng ký `{0}`; đặt tên khác bằng --name · there is a subscription `{0}` already; `tram subscription show {0}` shows it, --name gives this one another name",
+                "đã có đăng ký `{0}`; đặt tên khác bằng --name, hoặc `tram subscription stop {0}` rồi đăng ký lại · there is a subscription `{0}` already, or an exchange of it under way; `tram subscription show {0}` shows it, --name gives this one another name, a stopped one gives way",
                 wanted.name
             )));
+        }
+        // People stopped it and wish for something else under its name; its copy is not what they wish for.
+        Some(found) if !found.is_of(&wanted) => {
+            let copy = copy_path(node, &wanted.name);
+            files::remove(&copy)?;
+            files::remove(&copy::beside(&copy))?;
+            wanted
         }
         Some(found) => {
             Subscription { every_seconds: wanted.every_seconds, last: None, stopped: None, ..found }
