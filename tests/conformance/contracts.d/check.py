@@ -31,6 +31,9 @@ class Node:
     def __init__(self, binary, folder):
         self.binary, self.folder = binary, folder
         shutil.rmtree(folder, ignore_errors=True)
+        # What a node keeps beside its folder, so that an old copy of the folder is noticed.
+        folder = pathlib.Path(folder)
+        folder.with_name(f".{folder.name}.checkpoint").unlink(missing_ok=True)
         self.run("init", "--id", "urn:agency:vn:test:contracts", "--name", "Hợp đồng")
 
     def run(self, *words):
