@@ -28,6 +28,7 @@ mod disclosure;
 mod encode;
 mod engine;
 mod error;
+mod hashed;
 mod inbox;
 mod inspect;
 mod joining;

@@ -2,12 +2,9 @@
 
 use std::path::Path;
 
-use sha2::Digest as _;
-
-use super::rows::{Row, Sink, open_file, places};
+use super::rows::{FileSink, Row, Sink, open_file, places};
 use super::{CHANGE, Copy};
 use crate::DataError;
-use crate::merkle::Sha256;
 use crate::spool::sync_file;
 
 /// Writes what changed from one copy to another: the new copy's columns and [`CHANGE`], in the order of copies. Where the
@@ -24,7 +21,7 @@ pub fn difference(old: &Path, new: &Path, key: &[String], target: &Path) -> Resu
     if before != header {
         return Err(DataError::Spool("two copies have different columns".into()));
     }
-    let mut group = Group::new(Sink::create(target, &changed_header(&header))?, !key.is_empty());
+    let mut group = Group::new(FileSink::create(target, &changed_header(&header))?, !key.is_empty());
     let (mut was, mut is) = (old.next()?, new.next()?);
     loop {
         let order = match (&was, &is) {
@@ -61,7 +58,7 @@ fn changed_header(header: &[u8]) -> Vec<u8> {
 
 /// Changes of the rows of one key, held back until it is known whether they are one update.
 struct Group {
-    sink: Sink,
+    sink: FileSink,
     keyed: bool,
     key: Option<Vec<u8>>,
     /// At most one row that is gone and one that came; more than that are never an update.
@@ -75,7 +72,7 @@ const UPDATE: &[u8] = b"update";
 const DELETE: &[u8] = b"delete";
 
 impl Group {
-    fn new(sink: Sink, keyed: bool) -> Self {
+    fn new(sink: FileSink, keyed: bool) -> Self {
         Self { sink, keyed, key: None, held: Vec::new(), plain: false }
     }
 
@@ -150,8 +147,8 @@ pub fn apply(copy: &Path, changes: &Path, key: &[String], target: &Path) -> Resu
     if said != changed_header(&header) {
         return Err(misfit());
     }
-    let mut read = Sum::new(&header);
-    let mut sink = Sink::create(target, &header)?;
+    let mut read = Sink::new(std::io::sink(), &header)?;
+    let mut sink = FileSink::create(target, &header)?;
     let mut row = rows.next()?;
     while let Some(change) = changes.next()? {
         let (line, what) = split(&change.line)?;
@@ -162,7 +159,7 @@ pub fn apply(copy: &Path, changes: &Path, key: &[String], target: &Path) -> Resu
             _ => *row < change,
         };
         while let Some(kept) = row.take_if(|row| before(row)) {
-            read.row(&kept.line);
+            read.row(&[&kept.line, b"\n"])?;
             sink.row(&[&kept.line, b"\n"])?;
             row = rows.next()?;
         }
@@ -174,7 +171,7 @@ pub fn apply(copy: &Path, changes: &Path, key: &[String], target: &Path) -> Resu
         match (what, taken) {
             (INSERT, _) => {}
             (_, Some(taken)) => {
-                read.row(&taken.line);
+                read.row(&[&taken.line, b"\n"])?;
                 row = rows.next()?;
             }
             (_, None) => return Err(misfit()),
@@ -184,7 +181,7 @@ pub fn apply(copy: &Path, changes: &Path, key: &[String], target: &Path) -> Resu
         }
     }
     while let Some(kept) = row {
-        read.row(&kept.line);
+        read.row(&[&kept.line, b"\n"])?;
         sink.row(&[&kept.line, b"\n"])?;
         row = rows.next()?;
     }
@@ -192,7 +189,7 @@ pub fn apply(copy: &Path, changes: &Path, key: &[String], target: &Path) -> Resu
     if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         sync_file(folder)?;
     }
-    Ok((read.finish(), written))
+    Ok((read.figures(), written))
 }
 
 pub(super) fn misfit() -> DataError {
@@ -205,35 +202,4 @@ fn split(line: &[u8]) -> Result<(&[u8], &'static [u8]), DataError> {
     let (row, what) = line.split_at(comma);
     let what = [INSERT, UPDATE, DELETE].into_iter().find(|known| what.get(1..) == Some(*known));
     Ok((row, what.ok_or_else(misfit)?))
-}
-
-/// Figures of a copy that is only read.
-struct Sum {
-    hash: sha2::Sha256,
-    copy: Copy,
-}
-
-impl Sum {
-    fn new(header: &[u8]) -> Self {
-        let mut sum =
-            Self { hash: sha2::Sha256::new(), copy: Copy { rows: 0, bytes: 0, sha256: Sha256([0; 32]) } };
-        sum.add(header);
-        sum
-    }
-
-    fn add(&mut self, line: &[u8]) {
-        self.hash.update(line);
-        self.hash.update(b"\n");
-        self.copy.bytes += line.len() as u64 + 1;
-    }
-
-    fn row(&mut self, line: &[u8]) {
-        self.copy.rows += 1;
-        self.add(line);
-    }
-
-    fn finish(mut self) -> Copy {
-        self.copy.sha256 = Sha256(self.hash.finalize().into());
-        self.copy
-    }
 }

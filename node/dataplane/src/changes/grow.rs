@@ -12,11 +12,10 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use sha2::Digest as _;
-
-use super::rows::{Place, Row, Sink, open, open_file};
+use super::rows::{FileSink, Place, Row, Sink, open, open_file};
 use super::sort::sort;
 use super::{Copy, pump};
+use crate::hashed::Hashed;
 use crate::limits::SORT_BYTES;
 use crate::merkle::Sha256;
 use crate::schema::ColumnKind;
@@ -167,8 +166,8 @@ fn value(row: &Row) -> &[u8] {
 
 /// The whole as it is hashed, and the part of it that is written.
 struct Tail<'a> {
-    hash: sha2::Sha256,
-    whole: Copy,
+    /// The whole so far, while it is not written.
+    whole: Sink<std::io::Sink>,
     header: &'a [u8],
     target: &'a Path,
     part: Part,
@@ -179,30 +178,18 @@ enum Part {
     /// They should be those of the known copy, and are hashed alone.
     Known(Known),
     /// They are behind it, and are written.
-    Behind(Sink),
-    /// There is no known copy; the sink hashes what is the whole.
-    All(Sink),
+    Behind(FileSink),
+    /// There is no known copy, and what is written is the whole.
+    All(FileSink),
 }
 
 impl<'a> Tail<'a> {
     fn new(header: &'a [u8], known: Option<Known>, target: &'a Path) -> Result<Self, DataError> {
         let part = match known {
             Some(known) => Part::Known(known),
-            None => Part::All(Sink::create(target, header)?),
+            None => Part::All(FileSink::create(target, header)?),
         };
-        let whole = Copy { rows: 0, bytes: 0, sha256: Sha256([0; 32]) };
-        let mut tail = Self { hash: sha2::Sha256::new(), whole, header, target, part };
-        tail.add(header);
-        Ok(tail)
-    }
-
-    fn add(&mut self, line: &[u8]) {
-        if matches!(self.part, Part::All(_)) {
-            return;
-        }
-        self.hash.update(line);
-        self.hash.update(b"\n");
-        self.whole.bytes += line.len() as u64 + 1;
+        Ok(Self { whole: Sink::new(std::io::sink(), header)?, header, target, part })
     }
 
     /// Takes rows; false when the known copy is not the beginning.
@@ -211,10 +198,14 @@ impl<'a> Tail<'a> {
             if !self.at_known_end()? {
                 return Ok(false);
             }
-            self.add(&row.line);
-            self.whole.rows += 1;
-            if let Part::Behind(sink) | Part::All(sink) = &mut self.part {
-                sink.row(&[&row.line, b"\n"])?;
+            let line: [&[u8]; 2] = [&row.line, b"\n"];
+            match &mut self.part {
+                Part::Known(_) => self.whole.row(&line)?,
+                Part::Behind(sink) => {
+                    self.whole.row(&line)?;
+                    sink.row(&line)?;
+                }
+                Part::All(sink) => sink.row(&line)?,
             }
         }
         Ok(true)
@@ -223,25 +214,21 @@ impl<'a> Tail<'a> {
     /// Where the known copy should end, proves that it does and goes over to what is behind it. False when it does not.
     fn at_known_end(&mut self) -> Result<bool, DataError> {
         let Part::Known(known) = &self.part else { return Ok(true) };
-        if self.whole.bytes < known.bytes {
+        if self.whole.bytes() < known.bytes {
             return Ok(true);
         }
-        let same = self.whole.bytes == known.bytes && self.so_far() == known.sha256;
+        let same = self.whole.bytes() == known.bytes && self.whole.figures().sha256 == known.sha256;
         if same {
-            self.part = Part::Behind(Sink::create(self.target, self.header)?);
+            self.part = Part::Behind(FileSink::create(self.target, self.header)?);
         }
         Ok(same)
-    }
-
-    fn so_far(&self) -> Sha256 {
-        Sha256(self.hash.clone().finalize().into())
     }
 
     fn finish(mut self) -> Result<Pass, DataError> {
         if !self.at_known_end()? {
             return Ok(Pass::Rewritten);
         }
-        let whole = Copy { sha256: self.so_far(), ..self.whole };
+        let whole = self.whole.figures();
         Ok(match self.part {
             // It ends before the known copy does.
             Part::Known(_) => Pass::Rewritten,
@@ -279,9 +266,9 @@ fn cut(path: &Path, whole: Copy, known: Option<Known>) -> Result<Grown, DataErro
 }
 
 fn hash_of(input: &mut impl Read) -> Result<Sha256, DataError> {
-    let mut into = Hashed { out: std::io::sink(), hash: sha2::Sha256::new() };
+    let mut into = Hashed::new(std::io::sink());
     std::io::copy(input, &mut into).map_err(DataError::io("read a copy"))?;
-    Ok(Sha256(into.hash.finalize().into()))
+    Ok(into.sha256())
 }
 
 /// Writes a copy with the rows behind it to `target`: the file `copy`, then `tail` without its header. Gives the SHA-256 of
@@ -295,10 +282,7 @@ pub fn append(copy: &Path, tail: &Path, target: &Path) -> Result<(Sha256, Sha256
     if header != said {
         return Err(super::difference::misfit());
     }
-    let mut out = Hashed {
-        out: BufWriter::new(File::create(target).map_err(DataError::io("make a copy"))?),
-        hash: sha2::Sha256::new(),
-    };
+    let mut out = Hashed::new(BufWriter::new(File::create(target).map_err(DataError::io("make a copy"))?));
     let write = |out: &mut Hashed<BufWriter<File>>, path: &Path, from: u64| {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(from))?;
@@ -306,33 +290,15 @@ pub fn append(copy: &Path, tail: &Path, target: &Path) -> Result<(Sha256, Sha256
     };
     let failed = |e| DataError::io("write a copy")(e);
     write(&mut out, copy, 0).map_err(failed)?;
-    let read = Sha256(out.hash.clone().finalize().into());
+    let read = out.sha256();
     write(&mut out, tail, said.len() as u64 + 1).map_err(failed)?;
-    let Hashed { out, hash } = out;
-    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
+    let written = out.sha256();
+    let file = out.into_inner().into_inner().map_err(|e| failed(e.into_error()))?;
     file.sync_all().map_err(DataError::io("make a copy durable"))?;
     if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         sync_file(folder)?;
     }
-    Ok((read, Sha256(hash.finalize().into())))
-}
-
-/// What is being written, hashed on the way.
-struct Hashed<W> {
-    out: W,
-    hash: sha2::Sha256,
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let n = self.out.write(bytes)?;
-        self.hash.update(bytes.get(..n).unwrap_or_default());
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
-    }
+    Ok((read, written))
 }
 
 #[cfg(test)]

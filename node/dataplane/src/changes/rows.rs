@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
-use sha2::Digest as _;
-
 use super::Copy;
 use crate::DataError;
-use crate::merkle::Sha256;
+use crate::hashed::Hashed;
 use crate::records::{Framing, RecordError, Records};
 
 /// A column to sort by, and how.
@@ -131,41 +129,52 @@ pub(super) fn places(header: &[u8], key: &[String]) -> Result<Vec<Place>, DataEr
     found.ok_or_else(|| DataError::Spool("a copy lacks a column of its key".into()))
 }
 
-/// A file that is being written, hashed and counted on the way.
-pub(super) struct Sink {
-    out: BufWriter<File>,
-    hash: sha2::Sha256,
-    copy: Copy,
+/// A copy that is being written, hashed and counted on the way; into [`std::io::sink`], its figures alone.
+pub(super) struct Sink<W> {
+    out: Hashed<W>,
+    rows: u64,
 }
 
-impl Sink {
-    pub(super) fn create(path: &Path, header: &[u8]) -> Result<Self, DataError> {
-        let out = BufWriter::new(File::create(path).map_err(DataError::io("make a copy"))?);
-        let copy = Copy { rows: 0, bytes: 0, sha256: Sha256([0; 32]) };
-        let mut sink = Self { out, hash: sha2::Sha256::new(), copy };
+impl<W: Write> Sink<W> {
+    pub(super) fn new(out: W, header: &[u8]) -> Result<Self, DataError> {
+        let mut sink = Self { out: Hashed::new(out), rows: 0 };
         sink.write(&[header, b"\n"])?;
         Ok(sink)
     }
 
     pub(super) fn write(&mut self, parts: &[&[u8]]) -> Result<(), DataError> {
-        for part in parts {
-            self.hash.update(part);
-            self.copy.bytes += part.len() as u64;
-            self.out.write_all(part).map_err(DataError::io("write a copy"))?;
-        }
-        Ok(())
+        parts.iter().try_for_each(|part| self.out.write_all(part)).map_err(DataError::io("write a copy"))
     }
 
     pub(super) fn row(&mut self, parts: &[&[u8]]) -> Result<(), DataError> {
-        self.copy.rows += 1;
+        self.rows += 1;
         self.write(parts)
     }
 
-    pub(super) fn finish(mut self) -> Result<Copy, DataError> {
-        let failed = DataError::io("make a copy durable");
-        let file = self.out.into_inner().map_err(|e| DataError::io("write a copy")(e.into_error()))?;
-        file.sync_all().map_err(failed)?;
-        self.copy.sha256 = Sha256(self.hash.finalize().into());
-        Ok(self.copy)
+    /// Bytes so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.out.bytes()
+    }
+
+    /// Figures of what was written so far.
+    pub(super) fn figures(&self) -> Copy {
+        Copy { rows: self.rows, bytes: self.bytes(), sha256: self.out.sha256() }
+    }
+}
+
+/// A copy in a file.
+pub(super) type FileSink = Sink<BufWriter<File>>;
+
+impl FileSink {
+    pub(super) fn create(path: &Path, header: &[u8]) -> Result<Self, DataError> {
+        Self::new(BufWriter::new(File::create(path).map_err(DataError::io("make a copy"))?), header)
+    }
+
+    pub(super) fn finish(self) -> Result<Copy, DataError> {
+        let copy = self.figures();
+        let file = self.out.into_inner().into_inner();
+        let file = file.map_err(|e| DataError::io("write a copy")(e.into_error()))?;
+        file.sync_all().map_err(DataError::io("make a copy durable"))?;
+        Ok(copy)
     }
 }

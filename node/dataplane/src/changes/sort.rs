@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Copy;
-use super::rows::{Place, Row, Rows, Sink, open, open_file};
+use super::rows::{FileSink, Place, Row, Rows, open, open_file};
 use crate::DataError;
 use crate::limits::{SORT_BYTES, SORT_RUNS_MAX};
 
@@ -29,7 +29,7 @@ pub(super) fn sort<R: Read>(input: R, key: Vec<Place>, target: &Path) -> Result<
         }
     }
     held.sort_unstable();
-    let mut sink = Sink::create(target, &header)?;
+    let mut sink = FileSink::create(target, &header)?;
     runs.merged(held, &key, |row| sink.row(&[&row.line, b"\n"]))?;
     sink.finish()
 }
@@ -61,7 +61,7 @@ impl Runs {
     fn put(&mut self, header: &[u8], rows: impl Iterator<Item = Row>) -> Result<(), DataError> {
         let path = self.next_path();
         self.files.push(path.clone());
-        let mut sink = Sink::create(&path, header)?;
+        let mut sink = FileSink::create(&path, header)?;
         for row in rows {
             sink.row(&[&row.line, b"\n"])?;
         }
@@ -71,7 +71,7 @@ impl Runs {
     /// Makes one run of all, so that not too many files are open at once.
     fn merge(&mut self, header: &[u8], key: &[Place]) -> Result<(), DataError> {
         let path = self.next_path();
-        let mut sink = Sink::create(&path, header)?;
+        let mut sink = FileSink::create(&path, header)?;
         self.merged(Vec::new(), key, |row| sink.row(&[&row.line, b"\n"]))?;
         sink.finish()?;
         let old = std::mem::replace(&mut self.files, vec![path]);

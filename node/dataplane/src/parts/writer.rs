@@ -13,13 +13,12 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
-use sha2::Digest as _;
 
 use super::{Part, PartLimits, stats};
 use crate::DataError;
 use crate::encode::{EncodeError, PARQUET_ROW_GROUP_BYTES, parquet_properties};
+use crate::hashed::Hashed;
 use crate::limits::PARTS_MAX;
-use crate::merkle::Sha256;
 use crate::spool::sync_file;
 
 /// Why a part could not be written.
@@ -50,7 +49,7 @@ pub(super) struct PartWriter {
 /// The part that is being written.
 struct Open {
     rows: u64,
-    writer: ArrowWriter<Hashed>,
+    writer: ArrowWriter<Hashed<BufWriter<File>>>,
 }
 
 impl Open {
@@ -112,7 +111,10 @@ impl PartWriter {
         let mut writer = open.writer;
         let metadata = writer.finish()?;
         let name = name(self.done.len());
-        let (bytes, sha256) = writer.inner_mut().close()?;
+        let part = writer.inner_mut();
+        part.flush().map_err(disk("write a part"))?;
+        part.get_ref().get_ref().sync_all().map_err(disk("make a part durable"))?;
+        let (bytes, sha256) = (part.bytes(), part.sha256());
         let from = part_path(&self.dir, self.done.len());
         fs::rename(&from, self.dir.join(&name)).map_err(disk("name a part"))?;
         let columns = stats::columns(&self.schema, &metadata);
@@ -137,7 +139,7 @@ fn begin(dir: &Path, number: usize, schema: &SchemaRef) -> Result<Open, PartErro
     }
     let file = File::create_new(part_path(dir, number)).map_err(disk("make a part"))?;
     let properties = parquet_properties(Compression::ZSTD(ZstdLevel::try_new(1)?));
-    let hashed = Hashed { file: BufWriter::new(file), sha256: sha2::Sha256::new(), bytes: 0 };
+    let hashed = Hashed::new(BufWriter::new(file));
     Ok(Open { rows: 0, writer: ArrowWriter::try_new(hashed, schema.clone(), Some(properties))? })
 }
 
@@ -154,32 +156,4 @@ fn memory(rows: &RecordBatch) -> Result<u64, PartError> {
     let sizes = rows.columns().iter().map(|column| column.to_data().get_slice_memory_size());
     let bytes = sizes.sum::<Result<usize, _>>().map_err(|e| PartError::Encode(e.into()))?;
     Ok(bytes as u64)
-}
-
-/// A file that counts and hashes what is written.
-struct Hashed {
-    file: BufWriter<File>,
-    sha256: sha2::Sha256,
-    bytes: u64,
-}
-
-impl Hashed {
-    fn close(&mut self) -> Result<(u64, Sha256), PartError> {
-        self.file.flush().map_err(disk("write a part"))?;
-        self.file.get_ref().sync_all().map_err(disk("make a part durable"))?;
-        Ok((self.bytes, Sha256(std::mem::take(&mut self.sha256).finalize().into())))
-    }
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_all(bytes)?;
-        self.sha256.update(bytes);
-        self.bytes += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }
