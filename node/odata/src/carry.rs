@@ -7,7 +7,7 @@
 //! the missing values in: `a ne 5` is `a <> 5 or a is null`.
 
 use crate::expr::{Compare, Expr};
-use crate::limits::{CLAUSES_MAX, VALUES_MAX};
+use crate::limits::{CLAUSES_MAX, TESTS_MAX, VALUES_MAX};
 use crate::pushed::text_of;
 pub use crate::pushed::{Clause, Op, Test};
 use crate::{ColumnKind, EntitySet, Function, Value};
@@ -41,6 +41,11 @@ pub fn carry(filter: &Expr, set: &EntitySet) -> Carried {
         .clauses
         .retain(|clause| clause.tests.iter().map(|t| t.values.len().max(1)).sum::<usize>() <= VALUES_MAX);
     carried.clauses.truncate(CLAUSES_MAX);
+    let mut tests = 0;
+    carried.clauses.retain(|clause| {
+        tests += clause.tests.len();
+        tests <= TESTS_MAX
+    });
     carried.whole &= carried.clauses.len() == before;
     carried
 }

@@ -132,6 +132,20 @@ impl Expr {
         }
     }
 
+    /// Places of the columns that it names; some may come twice.
+    #[must_use]
+    pub fn properties(&self) -> Vec<usize> {
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Property(at) => vec![*at],
+            Self::Call(_, parts) | Self::And(parts) | Self::Or(parts) => {
+                parts.iter().flat_map(Self::properties).collect()
+            }
+            Self::Compare(_, left, right) => [left.properties(), right.properties()].concat(),
+            Self::In(inner, _) | Self::Not(inner) => inner.properties(),
+        }
+    }
+
     /// As a text that [`crate::filter`] reads back.
     #[must_use]
     pub fn text(&self, set: &EntitySet) -> String {

@@ -19,8 +19,11 @@ pub const TOKENS_MAX: usize = 2_048;
 /// Most values of one `in`, as many as the node's own query language takes.
 pub const VALUES_MAX: usize = 256;
 
-/// Most comparisons that are handed to the query of the node; what is beyond them is done row by row.
+/// Most conditions that are handed to the query of the node, its own limit; what is beyond them is done row by row.
 pub const CLAUSES_MAX: usize = 32;
+
+/// Most comparisons in all those conditions together: the engine's own limit.
+pub const TESTS_MAX: usize = 64;
 
 /// Longest value that is handed to the query of the node, in bytes: its own limit.
 pub const VALUE_BYTES_MAX: usize = 1_024;

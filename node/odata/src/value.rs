@@ -55,6 +55,20 @@ impl Value {
         }
     }
 
+    /// Which of two comes first in a sorted answer; missing ones come last, upwards and downwards, as the engine has it.
+    #[must_use]
+    pub fn ranked(&self, other: &Self, descending: bool) -> Ordering {
+        match (self == &Self::Null, other == &Self::Null) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => {
+                let order = self.compare(other).unwrap_or(Ordering::Equal);
+                if descending { order.reverse() } else { order }
+            }
+        }
+    }
+
     /// Of two values that are not missing; `None` for those that cannot be compared.
     pub(crate) fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
