@@ -21,7 +21,8 @@ fn table(rows: usize) -> String {
     let mut table = String::from("so,tram,Giờ đo,pm25,nguoi,kin\n");
     for n in 0..rows {
         let pm25 = if n % 10 == 3 { String::new() } else { format!("{}.5", n % 300) };
-        writeln!(table, "{n},Trạm {},2023-04-{:02}T00:00:00,{pm25},SECRET-{n},HIDDEN-{n}", n % 7, 1 + n % 28).unwrap();
+        writeln!(table, "{n},Trạm {},2023-04-{:02}T00:00:00,{pm25},SECRET-{n},HIDDEN-{n}", n % 7, 1 + n % 28)
+            .unwrap();
     }
     table
 }
@@ -73,7 +74,9 @@ impl Scene {
 /// Percent signs for what an address cannot have as it is.
 fn encoded(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic();
-    path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    path.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn numbers(rows: &[Value]) -> Vec<u64> {
@@ -146,7 +149,10 @@ fn what_is_hidden_is_as_what_is_not_there() {
     assert_eq!(refused.status, 403, "{}", refused.json());
     assert!(!text(&refused).contains("\"a\""));
     let error = &refused.json()["error"];
-    assert!(error["code"].is_string() && error["message"].as_str().unwrap().contains("legal basis"), "{error}");
+    assert!(
+        error["code"].is_string() && error["message"].as_str().unwrap().contains("legal basis"),
+        "{error}"
+    );
     // A draft is hidden, and so is everything that the public may not know: byte for byte what is not there.
     scene.node.ok(&["dataset", "withdraw", "mat"]);
     let hidden = scene.get("/odata/v4/mat");
@@ -195,7 +201,8 @@ fn what_cannot_be_done_is_said() {
         assert!(error["message"].as_str().is_some_and(|text| text.len() > 10));
     }
     let bearer = format!("Bearer {}", scene.key);
-    let atom = scene.with("GET", "/odata/v4/bui", &[("authorization", &bearer), ("accept", "application/atom+xml")]);
+    let atom =
+        scene.with("GET", "/odata/v4/bui", &[("authorization", &bearer), ("accept", "application/atom+xml")]);
     assert_eq!(atom.status, 406);
     let old = scene.with("GET", "/odata/v4/", &[("authorization", &bearer), ("odata-maxversion", "3.0")]);
     assert_eq!(old.status, 400);
@@ -220,7 +227,8 @@ fn pages_go_on_in_the_version_in_which_they_began_and_for_who_began_them() {
     assert_eq!(scene.rows("$select=so").len(), 35, "a new question has the new rows");
     // A page of ten, whatever it is asked for.
     let bearer = format!("Bearer {}", scene.key);
-    let small = scene.with("GET", "/odata/v4/bui", &[("authorization", &bearer), ("prefer", "odata.maxpagesize=10")]);
+    let small =
+        scene.with("GET", "/odata/v4/bui", &[("authorization", &bearer), ("prefer", "odata.maxpagesize=10")]);
     assert_eq!(small.field("preference-applied"), "odata.maxpagesize=10");
     assert_eq!(small.json()["value"].as_array().unwrap().len(), 10);
     let link = small.json()["@odata.nextLink"].as_str().unwrap().to_owned();

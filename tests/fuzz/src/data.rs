@@ -109,13 +109,17 @@ pub fn odata(data: &[u8]) {
         assert_eq!(again.text(&set), text, "one filter is two");
     }
     let carried = odata::carry::carry(&filter, &set);
-    assert!(carried.clauses.iter().all(|clause| !clause.tests.is_empty()), "a condition without a comparison");
+    assert!(
+        carried.clauses.iter().all(|clause| !clause.tests.is_empty()),
+        "a condition without a comparison"
+    );
 }
 
 /// A column of each kind.
 pub fn odata_set() -> odata::EntitySet {
     use odata::ColumnKind::{Boolean, Date, Integer, Number, Text, Timestamp};
-    let kinds = [("t", Text), ("n", Integer), ("x", Number), ("ok", Boolean), ("day", Date), ("time", Timestamp)];
+    let kinds =
+        [("t", Text), ("n", Integer), ("x", Number), ("ok", Boolean), ("day", Date), ("time", Timestamp)];
     let column = |(name, kind): (&str, odata::ColumnKind)| odata::Column {
         name: name.to_owned(),
         kind,

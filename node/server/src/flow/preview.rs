@@ -8,12 +8,12 @@ use policy::Action;
 
 use super::job::broken;
 use crate::datasets::Dataset;
+use crate::enforce;
 use crate::error::{RefusalInfo, Result};
 use crate::gate::Asked;
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::public::Caller;
-use crate::enforce;
 
 /// What the answer to an empty query would look like.
 #[derive(Debug, Clone)]

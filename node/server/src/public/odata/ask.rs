@@ -10,8 +10,6 @@ use crate::query::{Alternative, Condition, Function, Measure, Op, Order, QueryDo
 pub struct Plan {
     /// What is asked of the engine.
     pub query: QueryDoc,
-    /// Places of the columns that its rows have.
-    pub columns: Vec<usize>,
     /// What rows must fulfil besides.
     pub rest: Option<Expr>,
     /// Columns to sort by here; the engine sorted otherwise.
@@ -29,10 +27,9 @@ fn query() -> QueryDoc {
 
 /// For rows. An aggregate-only dataset is asked for all its groups, which are fixed, and narrowed here.
 pub fn plan(set: &EntitySet, options: &Options, aggregate: bool) -> Plan {
-    let all = || (0..set.properties.len()).collect();
     if aggregate {
         let (rest, order) = (options.filter.clone(), options.order.clone());
-        return Plan { query: query(), columns: all(), rest, order, counted: false };
+        return Plan { query: query(), rest, order, counted: false };
     }
     let (filter, rest) = filtered(set, options);
     let mut columns = options.columns(set);
@@ -54,13 +51,17 @@ pub fn plan(set: &EntitySet, options: &Options, aggregate: bool) -> Plan {
     let paging = options.paging;
     let limited = rest.is_none() && !paging.count;
     let query = QueryDoc {
-        columns: if options.select.is_some() { columns.iter().filter_map(name).collect() } else { Vec::new() },
+        columns: if options.select.is_some() {
+            columns.iter().filter_map(name).collect()
+        } else {
+            Vec::new()
+        },
         filter,
         order_by: options.order.iter().filter_map(ordered).collect(),
         limit: paging.top.filter(|_| limited).map(|top| top.saturating_add(paging.skip)),
         ..query()
     };
-    Plan { query, columns, rest, order: Vec::new(), counted: false }
+    Plan { query, rest, order: Vec::new(), counted: false }
 }
 
 /// For a number alone.
@@ -73,7 +74,7 @@ pub fn count(set: &EntitySet, options: &Options, aggregate: bool) -> Plan {
     }
     let measure = Measure { function: Function::Count, column: None, name: Some(COUNT.to_owned()) };
     let query = QueryDoc { filter, measures: vec![measure], ..query() };
-    Plan { query, columns: Vec::new(), rest: None, order: Vec::new(), counted: true }
+    Plan { query, rest: None, order: Vec::new(), counted: true }
 }
 
 /// Conditions for the engine, and the whole filter where they do not say all of it.
@@ -115,8 +116,13 @@ mod tests {
     use super::*;
 
     fn set() -> EntitySet {
-        let column = |name: &str, kind| Column { name: name.into(), kind, nullable: true, description: String::new() };
-        let columns = vec![column("Local Time", ColumnKind::Timestamp), column("n", ColumnKind::Integer), column("w", ColumnKind::Text)];
+        let column =
+            |name: &str, kind| Column { name: name.into(), kind, nullable: true, description: String::new() };
+        let columns = vec![
+            column("Local Time", ColumnKind::Timestamp),
+            column("n", ColumnKind::Integer),
+            column("w", ColumnKind::Text),
+        ];
         EntitySet::new("x", "", columns)
     }
 

@@ -22,7 +22,9 @@ impl Lines {
     pub async fn open(path: &Path, at: u64) -> Result<Self> {
         // The place came from a token that this node signed; a file that is gone was swept.
         let gone = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::not_found("this answer is not kept any more; ask again from the beginning"),
+            std::io::ErrorKind::NotFound => {
+                Error::not_found("this answer is not kept any more; ask again from the beginning")
+            }
             _ => Error::io(path, e),
         };
         let mut file = File::open(path).await.map_err(gone)?;
@@ -44,7 +46,9 @@ impl Lines {
             return Ok(None);
         }
         if read == ROW_BYTES_MAX {
-            return Err(Error::TooLarge("a row of the answer is too large for this door; take the file".to_owned()));
+            return Err(Error::TooLarge(
+                "a row of the answer is too large for this door; take the file".to_owned(),
+            ));
         }
         self.at += read;
         Ok(Some(&self.line))

@@ -185,15 +185,15 @@ async fn count(call: &Call<'_>, name: &str) -> std::result::Result<Response, Tol
     let options = Options::parse(call.query, &set)?;
     // It is plain text whatever else is accepted: clients ask for it with the fields of their other requests.
     let accept = Accept::read(None, options.format.as_deref(), &[Accept::Text])?;
-    if options.skip_token.is_some() || options.paging != odata::Paging::default() || options.select.is_some() {
+    if options.skip_token.is_some() || options.paging != odata::Paging::default() || options.select.is_some()
+    {
         return Err(odata::Fault::bad("$count", "only $filter goes with it").into());
     }
     if call.head {
         return Ok(reply::body(accept, Vec::new()));
     }
     let plan = ask::count(&set, &options, aggregate);
-    let given =
-        direct::rows(call.node, &call.operation, &call.caller, &dataset, plan.query.clone()).await?;
+    let given = direct::rows(call.node, &call.operation, &call.caller, &dataset, plan.query.clone()).await?;
     let number = page::count(&given, &set, &plan).await;
     page::forget(&given);
     Ok(reply::body(accept, number?.to_string().into_bytes()))

@@ -6,12 +6,12 @@ use odata::answer::Shape;
 use odata::{Accept, EntitySet, Expr, Options, Value};
 use serde_json::{Map, Value as Json};
 
+use super::Call;
 use super::ask::{COUNT, Plan};
 use super::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX, SCAN_BYTES_MAX, SORTED_ROWS_MAX};
 use super::lines::{self, Lines};
 use super::reply::{self, Told};
 use super::token::{Bound, Place};
-use super::Call;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::flow::direct::Given;
@@ -203,7 +203,9 @@ impl Page<'_> {
                 rows.push((self.keys(&row), row));
             }
             if rows.len() > SORTED_ROWS_MAX {
-                return Err(Error::usage(format!("$orderby: over {SORTED_ROWS_MAX} groups are not sorted here; narrow them with $filter")));
+                return Err(Error::usage(format!(
+                    "$orderby: over {SORTED_ROWS_MAX} groups are not sorted here; narrow them with $filter"
+                )));
             }
         }
         rows.sort_by(|(a, _), (b, _)| self.ranked(a, b));
@@ -232,7 +234,8 @@ impl Page<'_> {
     }
 
     fn write(&self, shape: &Shape<'_>, making: &mut Making, row: &Map<String, Json>) {
-        let cells: Vec<Json> = self.options.columns(self.set).iter().map(|at| raw(self.set, row, *at)).collect();
+        let cells: Vec<Json> =
+            self.options.columns(self.set).iter().map(|at| raw(self.set, row, *at)).collect();
         let number = making.first.saturating_add(making.rows).saturating_add(1);
         shape.row(&mut making.out, making.rows == 0, number, &cells);
         making.rows += 1;

@@ -25,7 +25,9 @@ pub enum Told {
 impl Told {
     /// What is hidden and what is not there, in the same words.
     pub fn no_such() -> Self {
-        Self::Error(Error::not_found("no such resource is shown to you here; the service document lists what is"))
+        Self::Error(Error::not_found(
+            "no such resource is shown to you here; the service document lists what is",
+        ))
     }
 }
 
@@ -94,7 +96,9 @@ fn of_node(error: Error) -> Response {
         _ => slug.to_owned(),
     };
     let mut told = odata::answer::error(&code, &problem.detail, None);
-    if let (Error::Refused(refusal), Some(error)) = (&error, told.get_mut("error").and_then(Value::as_object_mut)) {
+    if let (Error::Refused(refusal), Some(error)) =
+        (&error, told.get_mut("error").and_then(Value::as_object_mut))
+    {
         error.insert("innererror".to_owned(), serde_json::to_value(refusal).unwrap_or_default());
     }
     // Its fields (when to come again) and its log line are those of the problem.

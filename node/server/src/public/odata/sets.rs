@@ -5,8 +5,8 @@ use odata::{Column, ColumnKind, EntitySet, Model};
 use super::Call;
 use super::reply::Told;
 use crate::error::Result;
-use crate::flow::preview::{self, Preview};
 use crate::flow::direct;
+use crate::flow::preview::{self, Preview};
 use crate::query::QueryDoc;
 use crate::shown::{self, Shown};
 
@@ -45,7 +45,9 @@ pub fn described(call: &Call<'_>) -> Result<Model> {
 /// with the rules' reason, and the refusal is kept as any other.
 pub async fn find(call: &Call<'_>, name: &str) -> std::result::Result<Found, Told> {
     if name.contains('(') {
-        return Err(odata::Fault::not_implemented("path", "a single row has no address; ask with $filter").into());
+        return Err(
+            odata::Fault::not_implemented("path", "a single row has no address; ask with $filter").into()
+        );
     }
     let dataset = odata::dataset_of(name).ok_or_else(Told::no_such)?;
     let shown = shown::one(call.node, &call.operation, &call.caller, &dataset)?.ok_or_else(Told::no_such)?;
@@ -53,9 +55,13 @@ pub async fn find(call: &Call<'_>, name: &str) -> std::result::Result<Found, Tol
         Ok(preview) => Ok(Found { dataset, set: set(&shown, &preview), aggregate: preview.aggregate }),
         Err(refusal) if call.head => Err(crate::error::Error::Refused(Box::new(refusal)).into()),
         Err(refusal) => {
-            let query = QueryDoc { action: "query".to_owned(), format: "ndjson".to_owned(), ..QueryDoc::default() };
+            let query =
+                QueryDoc { action: "query".to_owned(), format: "ndjson".to_owned(), ..QueryDoc::default() };
             let asked = direct::rows(call.node, &call.operation, &call.caller, &dataset, query).await;
-            asked.err().map_or_else(|| Err(crate::error::Error::Refused(Box::new(refusal)).into()), |e| Err(e.into()))
+            asked.err().map_or_else(
+                || Err(crate::error::Error::Refused(Box::new(refusal)).into()),
+                |e| Err(e.into()),
+            )
         }
     }
 }
@@ -68,7 +74,9 @@ fn title(shown: &Shown) -> &str {
 fn set(shown: &Shown, preview: &Preview) -> EntitySet {
     let told = |name: &str| {
         let known = shown.dataset.record.columns.iter().find(|column| column.name == name);
-        known.map(|column| if column.description.vi.is_empty() { &column.description.en } else { &column.description.vi })
+        known.map(|column| {
+            if column.description.vi.is_empty() { &column.description.en } else { &column.description.vi }
+        })
     };
     let columns = preview.schema.columns().iter().map(|column| Column {
         name: column.name.clone(),

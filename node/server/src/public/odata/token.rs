@@ -62,8 +62,9 @@ impl Bound<'_> {
     /// # Errors
     /// [`Error::Usage`] for one that is not of this node, caller and question; [`Error::NotFound`] for one whose time is over.
     pub fn open(&self, token: &str, now: i64) -> Result<Place> {
-        let wrong =
-            || Error::usage("$skiptoken: it does not belong to this question; follow @odata.nextLink as it is");
+        let wrong = || {
+            Error::usage("$skiptoken: it does not belong to this question; follow @odata.nextLink as it is")
+        };
         let (place, mac) =
             token.split_once('.').filter(|_| token.len() <= TOKEN_BYTES_MAX).ok_or_else(wrong)?;
         let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| wrong())?;
@@ -72,7 +73,9 @@ impl Bound<'_> {
         let place: Place = serde_json::from_slice(&place).map_err(|_| wrong())?;
         let until = place.since.saturating_add_unsigned(PAGES_KEPT.as_secs());
         if now >= until {
-            return Err(Error::not_found("$skiptoken: this answer is not kept any more; ask again from the beginning"));
+            return Err(Error::not_found(
+                "$skiptoken: this answer is not kept any more; ask again from the beginning",
+            ));
         }
         Ok(place)
     }
@@ -85,17 +88,19 @@ mod tests {
     #[test]
     fn a_token_is_good_for_its_caller_and_question_alone() {
         let secret = [7; 32];
-        let bound = |subject: &'static str, key: &'static str, name: &'static str, query: &'static str| Bound {
-            secret: &[7; 32],
-            subject,
-            key,
-            name,
-            query,
+        let bound = |subject: &'static str, key: &'static str, name: &'static str, query: &'static str| {
+            Bound { secret: &[7; 32], subject, key, name, query }
         };
         let place = Place { exchange: "E".into(), since: 1_000, at: 5, given: 2, left: Some(3) };
         let token = bound("a", "k", "x", "q").seal(&place).unwrap();
         assert_eq!(bound("a", "k", "x", "q").open(&token, 1_001).unwrap(), place);
-        for other in [bound("b", "k", "x", "q"), bound("a", "l", "x", "q"), bound("a", "k", "y", "q"), bound("a", "k", "x", "r"), bound("ak", "", "x", "q")] {
+        for other in [
+            bound("b", "k", "x", "q"),
+            bound("a", "l", "x", "q"),
+            bound("a", "k", "y", "q"),
+            bound("a", "k", "x", "r"),
+            bound("ak", "", "x", "q"),
+        ] {
             assert!(matches!(other.open(&token, 1_001), Err(Error::Usage(_))));
         }
         let late = 1_000 + i64::try_from(PAGES_KEPT.as_secs()).unwrap();
