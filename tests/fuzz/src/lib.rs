@@ -31,7 +31,7 @@ use ledger::witness::{AddCheckpoint, parse_cosignatures, parse_size, size_body};
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("note", note),
     ("vkey", vkey),
     ("checkpoint", checkpoint),
@@ -51,6 +51,7 @@ pub const TARGETS: [(&str, Target); 19] = [
     ("text", data::text),
     ("json", data::json),
     ("excel", data::excel),
+    ("odata", data::odata),
 ];
 
 /// Keys of the design's vectors, so that seeds have signatures that verify.

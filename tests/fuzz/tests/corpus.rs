@@ -55,6 +55,8 @@ fn every_corpus_has_something_that_is_read() {
     assert!(drafts.iter().any(Result::is_ok), "{drafts:?}");
     assert!(corpus("source").iter().any(|data| intake::Origin::parse(&text(data)).is_ok()));
     assert!(corpus("mapping").iter().any(|data| intake::mapping::Mapping::parse(&text(data)).is_ok()));
+    let asked = |data: &Vec<u8>| odata::Options::parse(&text(data), &fuzz::data::odata_set()).is_ok();
+    assert!(corpus("odata").iter().any(asked));
     for kind in ["text", "json", "excel"] {
         let read = corpus(kind).iter().filter(|data| fuzz::data::row_count(kind, data) > 0).count();
         assert!(read >= 2, "only {read} files in the corpus of `{kind}` are read");

@@ -25,6 +25,7 @@ pub mod job;
 pub mod manifest;
 pub mod notice;
 pub mod polling;
+pub mod preview;
 pub mod produce;
 pub mod protocol;
 pub mod provider;

@@ -11,6 +11,7 @@
 pub mod caller;
 pub mod dsp;
 mod listener;
+mod odata;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub fn router(node: Arc<Node>) -> Router {
     Router::new()
         .route("/v1/files/{release}/{file}", get(file))
         .merge(dsp::routes())
+        .merge(odata::routes())
         .fallback(|| async {
             Error::not_found("no such resource here; `/` is the list of what this agency shows")
         })
