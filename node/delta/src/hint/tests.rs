@@ -33,17 +33,18 @@ fn row(hint: &Hint, value: Option<i64>) -> Option<bool> {
         }),
         Hint::Compare(..) => None,
         Hint::Not(inner) => row(inner, value).map(|holds| !holds),
-        Hint::And(all) => all.iter().map(|hint| row(hint, value)).fold(Some(true), |a, b| match (a, b) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        }),
-        Hint::Or(all) => all.iter().map(|hint| row(hint, value)).fold(Some(false), |a, b| match (a, b) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            _ => None,
-        }),
+        Hint::And(all) => decided(all, value, false),
+        Hint::Or(all) => decided(all, value, true),
     }
+}
+
+/// One that is `word` decides; otherwise one that is neither leaves it open.
+fn decided(all: &[Hint], value: Option<i64>, word: bool) -> Option<bool> {
+    let said: Vec<Option<bool>> = all.iter().map(|hint| row(hint, value)).collect();
+    if said.contains(&Some(word)) {
+        return Some(word);
+    }
+    said.iter().all(Option::is_some).then_some(!word)
 }
 
 fn hints() -> impl Strategy<Value = Hint> {
