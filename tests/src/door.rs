@@ -49,6 +49,12 @@ pub fn ask(node: &TestNode, method: &str, path: &str, body: &str) -> io::Result<
     exchange(node, method, path, &fields, Bytes::copy_from_slice(body.as_bytes()))
 }
 
+/// One request to any door of plain HTTP, at `host:port`.
+pub fn call_at(address: &str, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
+    exchange_at(address, method, path, fields, Bytes::copy_from_slice(body.as_bytes()))
+        .unwrap_or_else(|error| panic!("{method} {path} was not answered: {error}"))
+}
+
 /// The value of `Authorization` that the running node takes.
 pub fn bearer(node: &TestNode) -> String {
     let file = node.dir().join("run/local.json");
@@ -57,21 +63,30 @@ pub fn bearer(node: &TestNode) -> String {
     format!("Bearer {}", run["token"].as_str().unwrap_or_default())
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn exchange(
+fn exchange(
     node: &TestNode,
     method: &str,
     path: &str,
     fields: &[(&str, &str)],
     body: Bytes,
 ) -> io::Result<Answer> {
-    let address = node.local_address();
-    let mut request = hyper::Request::builder().method(method).uri(path).header(HOST, &address);
+    exchange_at(&node.local_address(), method, path, fields, body)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn exchange_at(
+    address: &str,
+    method: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+    body: Bytes,
+) -> io::Result<Answer> {
+    let mut request = hyper::Request::builder().method(method).uri(path).header(HOST, address);
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(body)).map_err(io::Error::other)?;
-    let stream = tokio::net::TcpStream::connect(&address).await?;
+    let stream = tokio::net::TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(io::Error::other)?;

@@ -26,7 +26,7 @@ from requests.exceptions import HTTPError
 PARTY, PURPOSE = "urn:party:vn:bao", "air-quality-management"
 ALWAYS = "2020-01-01T00:00Z, 9999-12-31T00:00Z"
 HEADER = "so,tram,ngay,luc,pm25,tot,nguoi,noi_bo\n"
-ROWS, FILES = 3500, 4
+ROWS = 3500
 results = []
 
 
@@ -198,7 +198,7 @@ def versions(client, node, url, share, token):
     lines = [line for line in lines if not line.startswith("1,")]
     lines = [line.replace("Trạm 2", "Trạm 9") if line.startswith("2,") else line for line in lines]
     lines = [line.replace("INTERNAL-3", "OTHER-3") if line.startswith("3,") else line for line in lines]
-    lines = [line.replace("SECRET-7\n", "x\n").replace(",KIN", ",KIN") if line.startswith("7,") else line for line in lines]
+    lines = [line.replace("SECRET-7,", "OTHER-7,") if line.startswith("7,") else line for line in lines]
     lines.append(table([4001]).splitlines(keepends=True)[1])
     node.rewrite("khong-khi", "".join(lines))
     second = delta_sharing.get_table_version(url)
