@@ -38,7 +38,7 @@ pub(super) async fn write(
             old.number, to.number
         )));
     }
-    let (schema, limits) = (is.schema.clone(), is.limits);
+    let (schema, limits) = (is.schema.clone(), is.limits.clone());
     let shown = dataplane::output_schema(&schema, &is.restriction, &is.query).map_err(broken)?;
     let key = key(permit, query, &to.dataset, &columns);
     let work = folder.join("work");

@@ -41,6 +41,11 @@ impl From<AskError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        // What cannot be done for a table is a wrong question here: the protocol has no status of its own for it.
+        if let Error::Conflict(why) = &self.0 {
+            let body = ErrorBody { code: "NOT_SUPPORTED".to_owned(), message: why.clone() };
+            return (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
+        }
         // The house's own answer decides the status, what is hidden and what is logged; the words are put into the other form.
         let problem = self.0.problem();
         let mut response = self.0.into_response();
