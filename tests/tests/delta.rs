@@ -87,7 +87,10 @@ impl Stage {
     /// The lines of a question for rows.
     fn query(&self, body: &str) -> Vec<Value> {
         let answer = self.ask("POST", &format!("{TABLES}/bui/query"), &self.reader, body);
-        assert_eq!((answer.status, answer.field("content-type")), (200, "application/x-ndjson; charset=utf-8"));
+        assert_eq!(
+            (answer.status, answer.field("content-type")),
+            (200, "application/x-ndjson; charset=utf-8")
+        );
         lines(&answer)
     }
 
@@ -130,7 +133,8 @@ fn contains(bytes: &[u8], what: &str) -> bool {
 fn no_table_column_or_value_is_told_to_who_may_not_know_it() {
     let stage = Stage::set();
     let keys = [stage.reader.as_str(), stage.other.as_str(), ""];
-    let lists = ["", "/chia-se", "/chia-se/schemas", "/chia-se/schemas/datasets/tables", "/chia-se/all-tables"];
+    let lists =
+        ["", "/chia-se", "/chia-se/schemas", "/chia-se/schemas/datasets/tables", "/chia-se/all-tables"];
     for key in keys {
         for list in lists {
             let answer = stage.get(&format!("/delta-sharing/shares{list}"), key);
@@ -167,7 +171,9 @@ fn no_table_column_or_value_is_told_to_who_may_not_know_it() {
     assert_eq!(code(&wrong), (401, "UNAUTHENTICATED".to_owned()));
     assert!(wrong.field("www-authenticate").starts_with("Bearer"));
     // Other words in the address.
-    for path in ["/shares/other/schemas", "/shares/chia-se/schemas/other/tables", "/else", "/shares/chia-se/x"] {
+    for path in
+        ["/shares/other/schemas", "/shares/chia-se/schemas/other/tables", "/else", "/shares/chia-se/x"]
+    {
         let answer = stage.get(&format!("/delta-sharing{path}"), &stage.reader);
         assert_eq!(code(&answer), (404, "RESOURCE_DOES_NOT_EXIST".to_owned()), "{path}");
     }
@@ -180,11 +186,16 @@ fn rows_come_as_files_under_the_decision_and_what_is_wrong_is_said() {
     let told = stage.query("{}");
     assert_eq!(told[0], json!({"protocol": {"minReaderVersion": 1}}));
     let schema: Value = serde_json::from_str(told[1]["metaData"]["schemaString"].as_str().unwrap()).unwrap();
-    let names: Vec<&str> = schema["fields"].as_array().unwrap().iter().filter_map(|f| f["name"].as_str()).collect();
+    let names: Vec<&str> =
+        schema["fields"].as_array().unwrap().iter().filter_map(|f| f["name"].as_str()).collect();
     assert_eq!(names, ["so", "tram", "nguoi"]);
     let file = &told[2]["file"];
     let stats: Value = serde_json::from_str(file["stats"].as_str().unwrap()).unwrap();
-    assert_eq!((&stats["numRecords"], &stats["maxValues"]["so"]), (&json!(2), &json!(2)), "of shown rows alone");
+    assert_eq!(
+        (&stats["numRecords"], &stats["maxValues"]["so"]),
+        (&json!(2), &json!(2)),
+        "of shown rows alone"
+    );
     let bytes = stage.fetch(file["url"].as_str().unwrap());
     assert_eq!((bytes.status, bytes.body.len() as u64), (200, file["size"].as_u64().unwrap()));
     for secret in ["SECRET", "INTERNAL", "KIN"] {
@@ -237,13 +248,21 @@ fn a_feed_tells_what_changed_for_this_caller_and_nothing_else() {
     assert!(contains(&bytes, "delete") && contains(&bytes, "insert") && !contains(&bytes, "SECRET"));
     let whole = lines(&stage.changes("startingVersion=0", &stage.reader));
     assert_eq!((&whole[2]["add"]["version"], &whole[3]["cdf"]["version"]), (&json!(first), &json!(second)));
-    for wrong in ["", "startingVersion=99", "startingVersion=x", "startingVersion=1&startingTimestamp=2025-01-01T00:00:00Z"] {
+    for wrong in [
+        "",
+        "startingVersion=99",
+        "startingVersion=x",
+        "startingVersion=1&startingTimestamp=2025-01-01T00:00:00Z",
+    ] {
         assert_eq!(stage.changes(wrong, &stage.reader).status, 400, "{wrong}");
     }
     // Other rules show other rows: nothing is told across them, and the feed begins anew.
     let more = json!({"columns": ["so", "tram"]});
     rules(&stage.node, more);
-    assert_eq!(stage.changes(&format!("startingVersion={second}&endingVersion={second}"), &stage.reader).status, 200);
+    assert_eq!(
+        stage.changes(&format!("startingVersion={second}&endingVersion={second}"), &stage.reader).status,
+        200
+    );
     let anew = lines(&stage.changes("startingVersion=0", &stage.reader));
     assert_eq!((anew.len(), &anew[2]["add"]["version"]), (3, &json!(second)));
     stage.rewrite("1,HK,SECRET-1,x\n");

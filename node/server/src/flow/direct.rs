@@ -471,7 +471,12 @@ async fn joined(reader: &SpoolReader, chunks: u64, path: &std::path::Path) -> Re
     Ok(written)
 }
 
-async fn make_release(node: &Arc<Node>, operation: &Operation, begun: &Begun, what: &What) -> Result<Release> {
+async fn make_release(
+    node: &Arc<Node>,
+    operation: &Operation,
+    begun: &Begun,
+    what: &What,
+) -> Result<Release> {
     let Begun { exchange, permit, query } = begun;
     let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
     change(node, &exchange.key(), |e| e.obligations = obligations.clone()).await?;

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use dataplane::changes::{self, FEED};
-use dataplane::{Column, ColumnKind, Format, Job, PartLimits, PartsSummary, Query, Restriction, Schema, Source};
+use dataplane::{
+    Column, ColumnKind, Format, Job, PartLimits, PartsSummary, Query, Restriction, Schema, Source,
+};
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -59,7 +61,8 @@ pub(super) async fn write(
         limits,
         correlation: exchange.id.clone(),
     });
-    let written = dataplane::write_parts(answer.await.map_err(broken)?, folder, parts).await.map_err(broken)?;
+    let written =
+        dataplane::write_parts(answer.await.map_err(broken)?, folder, parts).await.map_err(broken)?;
     files::remove_folder(&work)?;
     Ok(written)
 }
@@ -67,5 +70,6 @@ pub(super) async fn write(
 fn with_change(shown: &Schema) -> Result<Schema> {
     let columns = shown.columns().iter().map(|column| Column::new(&column.name, column.kind, true));
     let change = Column::new(FEED, ColumnKind::String, false);
-    Schema::new(columns.chain([change]).collect()).map_err(|e| Error::conflict(format!("no changes are told: {e}")))
+    Schema::new(columns.chain([change]).collect())
+        .map_err(|e| Error::conflict(format!("no changes are told: {e}")))
 }

@@ -144,7 +144,8 @@ fn fits(node: &Node, operation: &Operation, exchange: &Exchange, permit: &Permit
             "these rows must be acknowledged before they are read, so no files of them are made",
         ));
     }
-    let rate = obligations.rate_per_min;
+    // What was asked at the public door was counted when it was decided.
+    let rate = obligations.rate_per_min.filter(|_| exchange.direct.is_none());
     if rate.is_some_and(|n| !node.rates.allow(&exchange.peer, &exchange.dataset, n.get(), operation.now)) {
         return Err(Error::Refused(Box::new(provider::too_often(rate.map_or(0, std::num::NonZeroU32::get)))));
     }

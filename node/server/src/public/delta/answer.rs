@@ -97,7 +97,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
         let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        let wrong = |e: QueryRejection| Failure(Error::usage(format!("the parameters are not understood: {e}")));
+        let wrong =
+            |e: QueryRejection| Failure(Error::usage(format!("the parameters are not understood: {e}")));
         read.map(|axum::extract::Query(read)| Self(read)).map_err(wrong)
     }
 }

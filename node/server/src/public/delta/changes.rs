@@ -45,7 +45,8 @@ pub async fn changes(
     let form = rows::form(capabilities, &told);
     let mut out = Lines::new(form, &told);
     for (change, what, given) in steps(&history, from, to) {
-        let release = direct::release_of(&node, &operation, &caller, shown.name(), doc.clone(), &what).await?;
+        let release =
+            direct::release_of(&node, &operation, &caller, shown.name(), doc.clone(), &what).await?;
         let version = Some((given.version.number, given.version.kept));
         for file in rows::files(&node, &operation, &release, version)? {
             out.change(change, &file);
@@ -82,9 +83,7 @@ fn span(history: &[Given], from: End, to: Option<End>) -> Answer<(u64, u64)> {
         End::Version(n) if n <= 1 => n,
         End::Version(n) if n < first => return Err(gone(n, first)),
         End::Version(n) => n,
-        End::At(time) => {
-            history.iter().find(|given| at(given) >= time).map(number).ok_or_else(later)?
-        }
+        End::At(time) => history.iter().find(|given| at(given) >= time).map(number).ok_or_else(later)?,
     };
     let to = match to {
         None => last,

@@ -58,5 +58,6 @@ impl Named {
 
 /// The one answer for all that is not there.
 fn nothing() -> Failure {
-    Error::not_found("no such share, schema or table here for you; list the tables to see which there are").into()
+    Error::not_found("no such share, schema or table here for you; list the tables to see which there are")
+        .into()
 }

@@ -104,7 +104,11 @@ fn action(shown: &Shown) -> policy::Action {
 
 /// The question for all rows.
 pub fn question(shown: &Shown) -> QueryDoc {
-    QueryDoc { action: action(shown).written().to_owned(), format: "parquet".to_owned(), ..QueryDoc::default() }
+    QueryDoc {
+        action: action(shown).written().to_owned(),
+        format: "parquet".to_owned(),
+        ..QueryDoc::default()
+    }
 }
 
 /// What is said of the table to this caller.
@@ -167,7 +171,11 @@ pub fn form(capabilities: Capabilities, told: &Metadata) -> Form {
 /// Only the present rows are read as a table: an old version may hold what was taken back since.
 fn newest(ask: Ask, present: &Present) -> Answer<()> {
     let old = |what: String| {
-        Err(Error::usage(format!("{what}; only the present version, {}, is given as a table", present.number)).into())
+        Err(Error::usage(format!(
+            "{what}; only the present version, {}, is given as a table",
+            present.number
+        ))
+        .into())
     };
     match ask {
         Ask::Newest => Ok(()),

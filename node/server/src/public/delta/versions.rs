@@ -54,7 +54,10 @@ pub fn shape(
 
 /// Name under which it is kept that a version was given to a caller; beside the copies of peers, whose names are ids.
 fn name(caller: &Caller, version: u64) -> String {
-    format!("delta:{}:{version}", files::hex(&<sha2::Sha256 as sha2::Digest>::digest(caller.subject.as_bytes())))
+    format!(
+        "delta:{}:{version}",
+        files::hex(&<sha2::Sha256 as sha2::Digest>::digest(caller.subject.as_bytes()))
+    )
 }
 
 /// Keeps that a version was given, and with it the version's rows for as long as subscribers' are kept. Nothing is kept of
