@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use self::difference::{apply, difference};
+pub use self::difference::{apply, difference, feed};
 use self::rows::Place;
 use self::sort::sort;
 use crate::merkle::Sha256;
@@ -33,6 +33,9 @@ use crate::{ChunkWriter, DataError, Job, OutputFormat, SpoolSummary};
 
 /// Name of the column that says what became of a row: `insert`, `update` or `delete`.
 pub const CHANGE: &str = "tram_change";
+
+/// Name of the column of a [`feed`]: `insert`, `update_preimage`, `update_postimage` or `delete`.
+pub const FEED: &str = "_change_type";
 
 /// A copy on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::rows::{FileSink, Row, Sink, open_file, places};
-use super::{CHANGE, Copy};
+use super::{CHANGE, Copy, FEED};
 use crate::DataError;
 use crate::spool::sync_file;
 
@@ -14,6 +14,37 @@ use crate::spool::sync_file;
 /// # Errors
 /// [`DataError::Io`]; [`DataError::Spool`] when the two have different columns or are no copies.
 pub fn difference(old: &Path, new: &Path, key: &[String], target: &Path) -> Result<Copy, DataError> {
+    told(old, new, key, target, Manner::Copy)
+}
+
+/// The same as the change data feeds of others have it: the column is [`FEED`], and an update is two rows, `update_preimage`
+/// with what the row was and `update_postimage` with what it is.
+///
+/// # Errors
+/// As [`difference`].
+pub fn feed(old: &Path, new: &Path, key: &[String], target: &Path) -> Result<Copy, DataError> {
+    told(old, new, key, target, Manner::Feed)
+}
+
+/// How changes are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// To those who hold a copy.
+    Copy,
+    /// To those who follow what happened.
+    Feed,
+}
+
+impl Manner {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Copy => CHANGE,
+            Self::Feed => FEED,
+        }
+    }
+}
+
+fn told(old: &Path, new: &Path, key: &[String], target: &Path, manner: Manner) -> Result<Copy, DataError> {
     let (header, _) = open_file(new, &[])?;
     let places = places(&header, key)?;
     let (before, mut old) = open_file(old, &places)?;
@@ -21,7 +52,8 @@ pub fn difference(old: &Path, new: &Path, key: &[String], target: &Path) -> Resu
     if before != header {
         return Err(DataError::Spool("two copies have different columns".into()));
     }
-    let mut group = Group::new(FileSink::create(target, &changed_header(&header))?, !key.is_empty());
+    let sink = FileSink::create(target, &changed_header(&header, manner))?;
+    let mut group = Group::new(sink, !key.is_empty(), manner);
     let (mut was, mut is) = (old.next()?, new.next()?);
     loop {
         let order = match (&was, &is) {
@@ -52,14 +84,15 @@ pub fn difference(old: &Path, new: &Path, key: &[String], target: &Path) -> Resu
     group.finish()
 }
 
-fn changed_header(header: &[u8]) -> Vec<u8> {
-    [header, b",", CHANGE.as_bytes()].concat()
+fn changed_header(header: &[u8], manner: Manner) -> Vec<u8> {
+    [header, b",", manner.column().as_bytes()].concat()
 }
 
 /// Changes of the rows of one key, held back until it is known whether they are one update.
 struct Group {
     sink: FileSink,
     keyed: bool,
+    manner: Manner,
     key: Option<Vec<u8>>,
     /// At most one row that is gone and one that came; more than that are never an update.
     held: Vec<(Row, &'static [u8])>,
@@ -70,10 +103,12 @@ struct Group {
 const INSERT: &[u8] = b"insert";
 const UPDATE: &[u8] = b"update";
 const DELETE: &[u8] = b"delete";
+const BEFORE: &[u8] = b"update_preimage";
+const AFTER: &[u8] = b"update_postimage";
 
 impl Group {
-    fn new(sink: FileSink, keyed: bool) -> Self {
-        Self { sink, keyed, key: None, held: Vec::new(), plain: false }
+    fn new(sink: FileSink, keyed: bool, manner: Manner) -> Self {
+        Self { sink, keyed, manner, key: None, held: Vec::new(), plain: false }
     }
 
     fn enter(&mut self, key: &[u8]) -> Result<(), DataError> {
@@ -116,12 +151,18 @@ impl Group {
     fn flush(&mut self) -> Result<(), DataError> {
         let held = std::mem::take(&mut self.held);
         if held.len() == 2 && !self.plain {
-            return match held.iter().find(|(_, what)| *what == INSERT) {
-                Some((row, _)) => self.write(row, UPDATE),
-                None => Ok(()),
-            };
+            return self.update(&held);
         }
         held.iter().try_for_each(|(row, what)| self.write(row, what))
+    }
+
+    fn update(&mut self, held: &[(Row, &'static [u8])]) -> Result<(), DataError> {
+        let of = |word: &[u8]| held.iter().find(|(_, what)| *what == word).map(|(row, _)| row);
+        let (Some(was), Some(is)) = (of(DELETE), of(INSERT)) else { return Ok(()) };
+        match self.manner {
+            Manner::Copy => self.write(is, UPDATE),
+            Manner::Feed => self.write(was, BEFORE).and_then(|()| self.write(is, AFTER)),
+        }
     }
 
     fn write(&mut self, row: &Row, what: &[u8]) -> Result<(), DataError> {
@@ -144,7 +185,7 @@ pub fn apply(copy: &Path, changes: &Path, key: &[String], target: &Path) -> Resu
     let places = places(&header, key)?;
     let (_, mut rows) = open_file(copy, &places)?;
     let (said, mut changes) = open_file(changes, &places)?;
-    if said != changed_header(&header) {
+    if said != changed_header(&header, Manner::Copy) {
         return Err(misfit());
     }
     let mut read = Sink::new(std::io::sink(), &header)?;

@@ -115,6 +115,23 @@ fn rows_that_came_changed_and_went_are_told_by_their_key() {
     assert_eq!(told, "id,ten,phuong,tram_change\n1,Bình,A,delete\n1,Bình,B,insert\n");
 }
 
+#[test]
+fn a_feed_tells_an_update_as_what_was_and_what_is() {
+    let scene = Scene::new();
+    let (old, _) = scene.view("a", OLD, restriction(), &id());
+    let (new, _) =
+        scene.view("b", "1,Bình,B,s\n3,\"Chi, \"\"C\"\"\",B,s\n10,Dũng,C,s\n", restriction(), &id());
+    let told = scene.path("feed");
+    feed(&old, &new, &id(), &told).unwrap();
+    assert_eq!(
+        fs::read_to_string(&told).unwrap(),
+        "id,ten,phuong,_change_type\n1,Bình,A,update_preimage\n1,Bình,B,update_postimage\n10,Dũng,C,insert\n2,An,A,delete\n"
+    );
+    // Without a key there is nothing to say that two rows are one.
+    feed(&old, &new, &[], &told).unwrap();
+    assert!(!fs::read_to_string(&told).unwrap().contains("update"));
+}
+
 /// The heart of it: nothing that the view hides moves a byte of what is told.
 #[test]
 fn what_the_view_hides_is_no_change() {

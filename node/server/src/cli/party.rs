@@ -1,6 +1,6 @@
 //! `tram party …`: who may ask at the public door, and with which keys.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::client::{Client, segment};
 use super::out::{Out, list, table, text};
 use crate::boot::Doors;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::files;
 
 /// `tram party …`
 #[derive(Debug, Subcommand)]
@@ -42,6 +43,9 @@ pub enum PartyCommand {
         /// For how many days the key is good; 90 when left out.
         #[arg(long)]
         days: Option<u32>,
+        /// Write it into a profile file for clients of Delta Sharing, readable by its owner alone, and show it nowhere.
+        #[arg(long, value_name = "FILE")]
+        delta: Option<PathBuf>,
     },
     /// Take a key back.
     Revoke {
@@ -77,9 +81,23 @@ async fn verb_on(client: &Client, verb: PartyCommand, out: Out) -> Result<()> {
         PartyCommand::List => {
             out.result(&client.get("/v1/parties").await?, |told| listed(list(told, "parties")));
         }
-        PartyCommand::Key { id, purpose, basis, days } => {
+        PartyCommand::Key { id, purpose, basis, days, delta } => {
+            if let Some(path) = delta.as_deref().filter(|path| path.exists()) {
+                let why = format!("`{}` is there already; give another name, or move it", path.display());
+                return Err(Error::usage(why));
+            }
             let new = json!({"purpose": purpose, "basis": basis, "days": days});
-            out.result(&client.post(&format!("{}/keys", at(&id)), &new).await?, key);
+            let told = client.post(&format!("{}/keys", at(&id)), &new).await?;
+            match delta {
+                None => out.result(&told, key),
+                Some(path) => out.result(&profile(told, &path)?, |told| {
+                    format!(
+                        "hồ sơ cho Delta Sharing, có khóa ở trong · a profile for Delta Sharing, with the key in it: {}\nđến · until {}",
+                        text(told, "profile"),
+                        text(told, "until"),
+                    )
+                }),
+            }
         }
         PartyCommand::Revoke { id, key } => {
             let told = client.delete(&format!("{}/keys/{}", at(&id), segment(&key))).await?;
@@ -91,6 +109,25 @@ async fn verb_on(client: &Client, verb: PartyCommand, out: Out) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes the file that a client of Delta Sharing reads; what is told of the key afterwards is without it.
+fn profile(mut told: Value, path: &Path) -> Result<Value> {
+    let Some(door) = told["endpoint"].as_str() else {
+        return Err(Error::conflict(format!(
+            "this node has no public door, so no client could ask; take the key `{}` back and write [public] into tram.toml",
+            text(&told, "id")
+        )));
+    };
+    let endpoint = format!("{door}{}", crate::public::delta::BASE);
+    let profile = ::delta::Profile::new(&endpoint, text(&told, "key"), Some(text(&told, "until")));
+    let bytes = serde_json::to_vec_pretty(&profile).map_err(Error::internal)?;
+    files::write_atomic(path, &bytes)?;
+    if let Some(told) = told.as_object_mut() {
+        told.remove("key");
+        told.insert("profile".to_owned(), path.display().to_string().into());
+    }
+    Ok(told)
 }
 
 fn key(told: &Value) -> String {

@@ -123,7 +123,7 @@ pub async fn make(
 }
 
 /// Why no changes can be told of such a view, if none can.
-fn unlike(permit: &Permit, columns: &[Column]) -> Option<Why> {
+pub(crate) fn unlike(permit: &Permit, columns: &[Column]) -> Option<Why> {
     let obligations = permit.obligations();
     if obligations.aggregate.is_some() {
         return Some(Why::Aggregates);
@@ -133,7 +133,7 @@ fn unlike(permit: &Permit, columns: &[Column]) -> Option<Why> {
 }
 
 /// The columns that tell rows apart: the contract's key, where all of it is shown as it is.
-fn key(
+pub(crate) fn key(
     permit: &Permit,
     query: &QueryDoc,
     dataset: &crate::datasets::Dataset,

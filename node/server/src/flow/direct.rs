@@ -35,7 +35,7 @@ use crate::operation::Operation;
 use crate::public::Caller;
 use crate::query::QueryDoc;
 use crate::records::{self, Ask, Exchange, Side, Stage};
-use crate::releases::{self, Release};
+use crate::releases::{self, Release, What};
 use crate::usage::{self, Made};
 use crate::versions::contracts;
 use crate::{datasets, files, limits, parties, privacy};
@@ -150,16 +150,31 @@ pub async fn release(
     dataset: &str,
     query: QueryDoc,
 ) -> Result<Release> {
-    let at = same_question(node, caller, dataset, &query)?;
+    release_of(node, operation, caller, dataset, query, &What::Present).await
+}
+
+/// The same of other rows than those that are served now.
+///
+/// # Errors
+/// As [`release`].
+pub async fn release_of(
+    node: &Arc<Node>,
+    operation: &Operation,
+    caller: &Caller,
+    dataset: &str,
+    query: QueryDoc,
+    what: &What,
+) -> Result<Release> {
+    let at = same_question(node, caller, dataset, (&query, what))?;
     let _turn = node.locks.lock(&at).await;
     if let Some((id, _)) = records::get::<String>(&node.store, Space::Meta, &at)?
-        && let Some(release) = standing(node, operation, caller, &id).await?
+        && let Some(release) = standing(node, operation, caller, &id, what).await?
     {
         return Ok(release);
     }
     let begun = begin(node, operation, caller, dataset, query).await?;
     let key = begun.exchange.key();
-    let made = make_release(node, operation, &begun).await;
+    let made = make_release(node, operation, &begun, what).await;
     let release = finish(node, operation, &key, made).await?;
     let tx = Tx::new().put_json(Space::Meta, at.clone(), &begun.exchange.id).map_err(Error::from)?;
     node.store.commit(tx).await.map_err(Error::from)?;
@@ -167,7 +182,12 @@ pub async fn release(
 }
 
 /// Key under which the exchange of a question's files is found again: what the rows depend on besides the rules.
-fn same_question(node: &Node, caller: &Caller, dataset: &str, query: &QueryDoc) -> Result<Vec<u8>> {
+fn same_question(
+    node: &Node,
+    caller: &Caller,
+    dataset: &str,
+    (query, what): (&QueryDoc, &What),
+) -> Result<Vec<u8>> {
     let held = datasets::find(node, dataset)?;
     let all = json!([
         "tram/direct-release@v1",
@@ -175,6 +195,7 @@ fn same_question(node: &Node, caller: &Caller, dataset: &str, query: &QueryDoc) 
         caller.key,
         dataset,
         query,
+        what.name(),
         held.as_ref().map(|dataset| dataset.record.version),
         held.as_ref().and_then(|dataset| dataset.report.as_ref()).map(|report| report.sha256.clone()),
     ]);
@@ -188,6 +209,7 @@ async fn standing(
     operation: &Operation,
     caller: &Caller,
     id: &str,
+    what: &What,
 ) -> Result<Option<Release>> {
     let key = records::provider_key(&caller.subject, id);
     let Some((exchange, _)) = records::get::<Exchange>(&node.store, Space::Exchange, &key)? else {
@@ -197,7 +219,32 @@ async fn standing(
         return Ok(None);
     }
     let Ok((permit, query)) = permitted_now(node, operation, &exchange)? else { return Ok(None) };
-    releases::kept(node, operation, &exchange, &permit, &query)
+    releases::kept(node, operation, &exchange, (&permit, &query), what)
+}
+
+/// The columns of the rows that a permit shows; no row is read and nothing is recorded.
+///
+/// # Errors
+/// What does not fit between rules and dataset.
+pub fn columns(
+    node: &Node,
+    operation: &Operation,
+    caller: &Caller,
+    permit: &Permit,
+    dataset: &datasets::Dataset,
+    query: &QueryDoc,
+) -> Result<Vec<Column>> {
+    let name = dataset.record.id.to_string();
+    let ask = Ask {
+        action: query.action.clone(),
+        purpose: caller.purpose.clone(),
+        basis: caller.basis.clone(),
+        query: serde_json::Value::Null,
+        stated: super::terms::Stated::default(),
+    };
+    let id = operation.correlation.clone();
+    let nobody = Exchange::new(id, Side::Provider, caller.subject.clone(), name, ask, operation.now);
+    job::job(node, operation.now, &nobody, permit, dataset, query).map(|(_, columns)| columns)
 }
 
 struct Begun {
@@ -424,11 +471,16 @@ async fn joined(reader: &SpoolReader, chunks: u64, path: &std::path::Path) -> Re
     Ok(written)
 }
 
-async fn make_release(node: &Arc<Node>, operation: &Operation, begun: &Begun) -> Result<Release> {
+async fn make_release(
+    node: &Arc<Node>,
+    operation: &Operation,
+    begun: &Begun,
+    what: &What,
+) -> Result<Release> {
     let Begun { exchange, permit, query } = begun;
     let obligations = serde_json::to_value(permit.obligations()).map_err(Error::internal)?;
     change(node, &exchange.key(), |e| e.obligations = obligations.clone()).await?;
-    let release = releases::make_for(node, operation, exchange, permit, query).await?;
+    let release = releases::make_for(node, operation, exchange, (permit, query), what).await?;
     let sha256 = release_digest(&release)?;
     let rows = release.files.parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
     let bytes = release.files.parts.iter().map(|part| part.bytes).fold(0, u64::saturating_add);

@@ -10,6 +10,7 @@
 
 pub mod caller;
 pub mod dsp;
+pub mod delta;
 mod listener;
 mod odata;
 
@@ -34,6 +35,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/files/{release}/{file}", get(file))
         .merge(dsp::routes())
         .merge(odata::routes())
+        .merge(delta::routes())
         .fallback(|| async {
             Error::not_found("no such resource here; `/` is the list of what this agency shows")
         })

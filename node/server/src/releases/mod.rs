@@ -12,9 +12,11 @@
 //! the ledger, reading it is not counted again. So rows under a quota, and rows that must be acknowledged before they are
 //! read, are not released.
 
+mod feed;
 pub mod link;
 mod serve;
 mod spool;
+mod what;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::serve::{PATH_BEGIN, file, path, serve};
 pub use self::spool::sweep;
+pub use self::what::What;
 use crate::error::{Error, Result};
 use crate::flow::protocol::known;
 use crate::flow::provider::{self, No};
@@ -84,7 +87,7 @@ pub async fn make(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) 
             "a copy that is kept current comes by exchanges; ask for files of one without `since`",
         ));
     }
-    make_for(node, operation, exchange, &permit, &query).await
+    make_for(node, operation, exchange, (&permit, &query), &What::Present).await
 }
 
 /// The same under a permit that was just given.
@@ -95,11 +98,11 @@ pub async fn make_for(
     node: &Arc<Node>,
     operation: &Operation,
     exchange: &Exchange,
-    permit: &Permit,
-    query: &QueryDoc,
+    (permit, query): (&Permit, &QueryDoc),
+    what: &What,
 ) -> Result<Release> {
     fits(node, operation, exchange, permit)?;
-    spool::find_or_make(node, operation, exchange, permit, query).await
+    spool::find_or_make(node, operation, exchange, (permit, query), what).await
 }
 
 /// The release of an exchange's rows, if it is there and good for as long as a link.
@@ -110,10 +113,10 @@ pub fn kept(
     node: &Node,
     operation: &Operation,
     exchange: &Exchange,
-    permit: &Permit,
-    query: &QueryDoc,
+    (permit, query): (&Permit, &QueryDoc),
+    what: &What,
 ) -> Result<Option<Release>> {
-    spool::kept(node, operation, exchange, permit, query)
+    spool::kept(node, operation, exchange, (permit, query), what)
 }
 
 fn told(no: No) -> Error {
@@ -141,7 +144,8 @@ fn fits(node: &Node, operation: &Operation, exchange: &Exchange, permit: &Permit
             "these rows must be acknowledged before they are read, so no files of them are made",
         ));
     }
-    let rate = obligations.rate_per_min;
+    // What was asked at the public door was counted when it was decided.
+    let rate = obligations.rate_per_min.filter(|_| exchange.direct.is_none());
     if rate.is_some_and(|n| !node.rates.allow(&exchange.peer, &exchange.dataset, n.get(), operation.now)) {
         return Err(Error::Refused(Box::new(provider::too_often(rate.map_or(0, std::num::NonZeroU32::get)))));
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::Digest as _;
 use store::Space;
 
-use super::{Release, folder, part_limits};
+use super::{Release, What, feed, folder, part_limits};
 use crate::error::{Error, Result};
 use crate::flow::{job, produce};
 use crate::gate::Permit;
@@ -38,11 +38,12 @@ pub(super) fn kept(
     node: &Node,
     operation: &Operation,
     exchange: &Exchange,
-    permit: &Permit,
-    query: &QueryDoc,
+    (permit, query): (&Permit, &QueryDoc),
+    what: &What,
 ) -> Result<Option<Release>> {
     let served = contracts::served_to(node, exchange)?;
-    let id = name(node, exchange, permit, query, &served.dataset, part_limits(node)?)?;
+    let dataset = what.dataset(&served.dataset);
+    let id = name(node, exchange, (permit, query), (dataset, what), part_limits(node)?)?;
     Ok(find(node, &id, operation.now.saturating_add(i64::from(limits::LINK_SECONDS_MAX))))
 }
 
@@ -51,14 +52,14 @@ pub(super) async fn find_or_make(
     node: &Arc<Node>,
     operation: &Operation,
     exchange: &Exchange,
-    permit: &Permit,
-    query: &QueryDoc,
+    (permit, query): (&Permit, &QueryDoc),
+    what: &What,
 ) -> Result<Release> {
     let served = contracts::served_to(node, exchange)?;
-    let dataset = &served.dataset;
+    let dataset = what.dataset(&served.dataset);
     datasets::unchanged(dataset)?;
     let parts = part_limits(node)?;
-    let id = name(node, exchange, permit, query, dataset, parts)?;
+    let id = name(node, exchange, (permit, query), (dataset, what), parts)?;
     let _turn = node.locks.lock(format!("release/{id}").as_bytes()).await;
     // One that expires within the life of a link is made again, so that no link outlives its file.
     let until = operation.now.saturating_add(i64::from(limits::LINK_SECONDS_MAX));
@@ -66,22 +67,34 @@ pub(super) async fn find_or_make(
         return Ok(release);
     }
     room(node)?;
-    let (mut job, _) = job::job(node, operation.now, exchange, permit, dataset, query)?;
-    job::one_noise(&served, &job)?;
-    let live = produce::live_rows(node, exchange, &served, &job).await?;
-    if let Some(live) = &live {
-        job.source = live.source();
-    }
-    let _place = node.views.acquire().await.map_err(Error::internal)?;
     let unfinished = folder(node).join(format!("{id}{UNFINISHED}"));
     files::remove_folder(&unfinished)?;
+    let _place = node.views.acquire().await.map_err(Error::internal)?;
     files::make_private_dir(&unfinished)?;
-    let answer = dataplane::run(job).await.map_err(job::broken)?;
-    let made = dataplane::write_parts(answer, &unfinished, parts).await.map_err(job::broken)?;
-    match live {
-        Some(live) => live.done(),
-        None => datasets::unchanged(dataset)?,
-    }
+    let made = match what {
+        What::Changes { from, to } => {
+            let views = (exchange, permit, query);
+            feed::write((node, operation.now), views, (from, to), (&unfinished, parts)).await?
+        }
+        What::Present | What::Version(_) => {
+            let (mut job, _) = job::job(node, operation.now, exchange, permit, dataset, query)?;
+            job::one_noise(&served, &job)?;
+            let live = match what {
+                What::Present => produce::live_rows(node, exchange, &served, &job).await?,
+                _ => None,
+            };
+            if let Some(live) = &live {
+                job.source = live.source();
+            }
+            let answer = dataplane::run(job).await.map_err(job::broken)?;
+            let made = dataplane::write_parts(answer, &unfinished, parts).await.map_err(job::broken)?;
+            match live {
+                Some(live) => live.done(),
+                None => datasets::unchanged(dataset)?,
+            }
+            made
+        }
+    };
     let release = Release {
         id: id.clone(),
         exchange: String::from_utf8_lossy(&exchange.key()).into_owned(),
@@ -106,13 +119,12 @@ pub(super) async fn find_or_make(
 fn name(
     node: &Node,
     exchange: &Exchange,
-    permit: &Permit,
-    query: &QueryDoc,
-    dataset: &datasets::Dataset,
+    (permit, query): (&Permit, &QueryDoc),
+    (dataset, what): (&datasets::Dataset, &What),
     parts: PartLimits,
 ) -> Result<String> {
     let (rules, _) = permit.rule_set();
-    let all = json!([
+    let mut all = json!([
         "tram/release@v1",
         node.config.node.id,
         exchange.peer,
@@ -127,6 +139,9 @@ fn name(
         query,
         format!("{parts:?}"),
     ]);
+    if let (Some(what), Some(all)) = (what.name(), all.as_array_mut()) {
+        all.push(what);
+    }
     let bytes = serde_json::to_vec(&all).map_err(Error::internal)?;
     Ok(files::hex(&sha2::Sha256::digest(bytes)))
 }
