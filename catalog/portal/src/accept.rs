@@ -30,7 +30,11 @@ pub fn choose(accept: Option<&str>, usual: Variant) -> Option<Variant> {
     let Some(accept) = accept.filter(|field| !field.trim().is_empty()) else { return Some(usual) };
     let ranges: Vec<Range> = accept.split(',').filter_map(Range::read).collect();
     let worth = |kind: &str, sub: &str| {
-        ranges.iter().filter_map(|range| range.worth(kind, sub)).max_by_key(|(exact, _)| *exact).map(|(_, q)| q)
+        ranges
+            .iter()
+            .filter_map(|range| range.worth(kind, sub))
+            .max_by_key(|(exact, _)| *exact)
+            .map(|(_, q)| q)
     };
     let usual_first = OFFERED.iter().filter(|offer| offer.2 == usual);
     let others = OFFERED.iter().filter(|offer| offer.2 != usual);

@@ -13,13 +13,13 @@
 //! Begin with [`model::Catalog`].
 
 pub mod accept;
-//pub mod ckan;
-//pub mod html;
+pub mod ckan;
+pub mod html;
 pub mod limits;
 pub mod model;
 pub mod paging;
 pub mod rdf;
-//pub mod schema_org;
+pub mod schema_org;
 pub mod sitemap;
 mod text;
 mod vocabulary;

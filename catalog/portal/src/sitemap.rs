@@ -13,7 +13,11 @@ pub type Entry<'a> = (&'a str, i64);
 /// The sitemap: one list where all fits into one, else an index of lists (`page` says which list is meant).
 pub fn write(base: &str, entries: &[Entry<'_>], page: Option<usize>) -> String {
     let whole = Page::new(page.unwrap_or(1), SITEMAP_URLS, entries.len());
-    if page.is_none() && whole.last() > 1 { index(base, whole.last()) } else { list(base, whole.cut(entries)) }
+    if page.is_none() && whole.last() > 1 {
+        index(base, whole.last())
+    } else {
+        list(base, whole.cut(entries))
+    }
 }
 
 fn list(base: &str, entries: &[Entry<'_>]) -> String {
@@ -41,7 +45,11 @@ fn head(element: &str) -> String {
 }
 
 fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&apos;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&apos;")
 }
 
 /// What search engines may look at: the pages, not the APIs.
@@ -65,7 +73,11 @@ mod tests {
         assert_eq!(write(base, &entries, Some(2)).matches("<url>").count(), 1);
         assert_eq!(write(base, &entries, Some(3)).matches("<url>").count(), 0);
         let small = write(base, &entries[..1], None);
-        assert!(small.contains("<loc>https://data.example/dataset/d0</loc><lastmod>1970-01-01T00:00:00Z</lastmod>"));
+        assert!(
+            small.contains(
+                "<loc>https://data.example/dataset/d0</loc><lastmod>1970-01-01T00:00:00Z</lastmod>"
+            )
+        );
         assert!(write(base, &[], None).ends_with("</urlset>\n"));
     }
 }

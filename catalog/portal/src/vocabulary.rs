@@ -26,7 +26,8 @@ pub(crate) const FREQUENCY: &str = "http://publications.europa.eu/resource/autho
 pub(crate) const LANGUAGE: &str = "http://publications.europa.eu/resource/authority/language/";
 pub(crate) const FILE_TYPE: &str = "http://publications.europa.eu/resource/authority/file-type/";
 pub(crate) const LICENCE: &str = "http://publications.europa.eu/resource/authority/licence/";
-pub(crate) const AVAILABILITY: &str = "http://publications.europa.eu/resource/authority/planned-availability/";
+pub(crate) const AVAILABILITY: &str =
+    "http://publications.europa.eu/resource/authority/planned-availability/";
 /// DCAT-AP's own vocabulary.
 pub(crate) const DCATAP: &str = "http://data.europa.eu/r5r/";
 /// IANA's media types.
@@ -79,7 +80,8 @@ pub(crate) fn licence(text: &str) -> Option<&'static Licence> {
     let dense: String = text.to_lowercase().chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     LICENCES.iter().find(|licence| {
         licence.url.trim_end_matches('/') == address
-            || [licence.key, licence.key.trim_end_matches("4.0").trim_end_matches("1.0")].contains(&dense.as_str())
+            || [licence.key, licence.key.trim_end_matches("4.0").trim_end_matches("1.0")]
+                .contains(&dense.as_str())
     })
 }
 

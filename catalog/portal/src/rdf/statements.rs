@@ -7,12 +7,12 @@ use oxrdf::{Literal, NamedNode, Triple};
 
 use super::View;
 use crate::model::{AccessRights, Agent, Catalog, Dataset, Distribution, Every, Form, Service, Text, Theme};
+use crate::slug;
 use crate::text::{escaped, rfc3339};
 use crate::vocabulary::{
-    ACCESS_RIGHT, AVAILABILITY, DCAT, DCATAP, DCT, FILE_TYPE, FOAF, FREQUENCY, HYDRA, LANGUAGE, LICENCE, MEDIA_TYPE,
-    RDF, SKOS, SPDX, XSD, is_address, licence,
+    ACCESS_RIGHT, AVAILABILITY, DCAT, DCATAP, DCT, FILE_TYPE, FOAF, FREQUENCY, HYDRA, LANGUAGE, LICENCE,
+    MEDIA_TYPE, RDF, SKOS, SPDX, XSD, is_address, licence,
 };
-use crate::slug;
 
 /// Statements in the order in which they were made, each once.
 pub(super) struct Statements<'a> {
@@ -62,7 +62,8 @@ impl<'a> Statements<'a> {
     /// Hydra core: a view of the collection with links to its neighbours.
     fn paging(&mut self, collection: &NamedNode, view: &View<'_>) {
         let address = |number: usize| {
-            let since = view.modified_since.map(|s| format!("&modified_since={}", escaped(s))).unwrap_or_default();
+            let since =
+                view.modified_since.map(|s| format!("&modified_since={}", escaped(s))).unwrap_or_default();
             iri(&format!("{}?page={number}{since}", view.address))
         };
         let this = address(view.page.number);
@@ -149,7 +150,8 @@ impl<'a> Statements<'a> {
             let node = self.checksum(&this, &sum.0);
             self.link(&this, SPDX, "checksum", &node);
         }
-        let format = self.thing(&format!("{FILE_TYPE}{}", file_type(distribution.form)), DCT, "MediaTypeOrExtent");
+        let format =
+            self.thing(&format!("{FILE_TYPE}{}", file_type(distribution.form)), DCT, "MediaTypeOrExtent");
         self.link(&this, DCT, "format", &format);
         let medium = self.thing(&format!("{MEDIA_TYPE}{}", media_type(distribution.form)), DCT, "MediaType");
         self.link(&this, DCAT, "mediaType", &medium);
@@ -171,7 +173,12 @@ impl<'a> Statements<'a> {
         self.is_a(&this, SPDX, "Checksum");
         let algorithm = self.thing(&format!("{SPDX}checksumAlgorithm_sha256"), SPDX, "ChecksumAlgorithm");
         self.link(&this, SPDX, "algorithm", &algorithm);
-        self.say(&this, SPDX, "checksumValue", Literal::new_typed_literal(hex, iri(&format!("{XSD}hexBinary"))));
+        self.say(
+            &this,
+            SPDX,
+            "checksumValue",
+            Literal::new_typed_literal(hex, iri(&format!("{XSD}hexBinary"))),
+        );
         this
     }
 
@@ -197,7 +204,8 @@ impl<'a> Statements<'a> {
 
     fn theme(&mut self, theme: &Theme) -> NamedNode {
         let scheme = self.theme_scheme();
-        let this = self.concept(&format!("{}/themes#{}", self.base, escaped(&theme.name)), &theme.title, "vi");
+        let this =
+            self.concept(&format!("{}/themes#{}", self.base, escaped(&theme.name)), &theme.title, "vi");
         if self.described.insert(format!("{} in", this.as_str())) {
             self.link(&this, SKOS, "inScheme", &scheme);
         }
@@ -288,13 +296,15 @@ impl<'a> Statements<'a> {
 
 /// An IRI from an address; what may not stand in one (a space, a bracket, a control character) is escaped.
 fn iri(address: &str) -> NamedNode {
-    NamedNode::new(address).unwrap_or_else(|_| NamedNode::new_unchecked(format!("urn:x-unwritable:{}", escaped(address))))
+    NamedNode::new(address)
+        .unwrap_or_else(|_| NamedNode::new_unchecked(format!("urn:x-unwritable:{}", escaped(address))))
 }
 
 /// A text in a language.
 fn tagged(text: &str, language: &str) -> Literal {
     let text = writable(text);
-    Literal::new_language_tagged_literal(&text, language).unwrap_or_else(|_| Literal::new_simple_literal(text))
+    Literal::new_language_tagged_literal(&text, language)
+        .unwrap_or_else(|_| Literal::new_simple_literal(text))
 }
 
 /// Without what XML 1.0 cannot hold (§2.2): else RDF/XML would say something else than the other notations. A carriage return

@@ -15,7 +15,9 @@ fn graph(statements: impl IntoIterator<Item = Triple>) -> BTreeSet<String> {
 fn read(notation: Notation, bytes: &[u8]) -> BTreeSet<String> {
     match notation {
         Notation::Turtle => graph(oxttl::TurtleParser::new().for_slice(bytes).map(|t| t.expect("Turtle"))),
-        Notation::RdfXml => graph(oxrdfxml::RdfXmlParser::new().for_slice(bytes).map(|t| t.expect("RDF/XML"))),
+        Notation::RdfXml => {
+            graph(oxrdfxml::RdfXmlParser::new().for_slice(bytes).map(|t| t.expect("RDF/XML")))
+        }
         Notation::JsonLd => graph(
             oxjsonld::JsonLdParser::new()
                 .for_slice(bytes)
@@ -95,7 +97,8 @@ fn each_link_of_the_profile_ends_at_a_thing_with_its_class() {
         .filter(|t| t.predicate.as_str().ends_with("#type"))
         .map(|t| t.subject.to_string())
         .collect();
-    let words = ["publisher", "theme", "accessRights", "accrualPeriodicity", "license", "format", "mediaType"];
+    let words =
+        ["publisher", "theme", "accessRights", "accrualPeriodicity", "license", "format", "mediaType"];
     let mut seen = 0;
     for statement in &statements {
         if words.iter().any(|word| statement.predicate.as_str().ends_with(word)) {
