@@ -42,3 +42,6 @@ pub const SLUG_BYTES_MAX: usize = 64;
 
 /// Characters of a dataset's description in lists of HTML.
 pub const SUMMARY_CHARS: usize = 280;
+
+/// Characters of a keyword: the longest tag that CKAN takes.
+pub const KEYWORD_CHARS_MAX: usize = 100;

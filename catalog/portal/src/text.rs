@@ -54,6 +54,22 @@ pub fn slug(text: &str) -> String {
     if word.len() < 2 { format!("x-{word}") } else { word.to_owned() }
 }
 
+/// A dataset's keywords as portals take them, sorted, each once: 2 to 100 characters, letters, digits, spaces and `-_.`; other
+/// characters become spaces. CKAN refuses a whole dataset for one keyword that is not so.
+pub(crate) fn keywords(dataset: &crate::model::Dataset) -> Vec<String> {
+    let clean = |word: &String| {
+        let plain: String =
+            word.chars().map(|c| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { ' ' }).collect();
+        let dense = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        dense.chars().take(limits::KEYWORD_CHARS_MAX).collect::<String>().trim_end().to_owned()
+    };
+    let mut words: Vec<String> =
+        dataset.keywords.iter().map(clean).filter(|word| word.chars().count() >= 2).collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
 /// A time as RFC 3339 in UTC; the beginning of 1970 where there is no such day.
 pub(crate) fn rfc3339(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds)

@@ -13,9 +13,9 @@
 
 use crate::limits::{FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_TERMS_MAX};
 use crate::model::Dataset;
-use crate::text::read_time;
+use crate::text::{keywords as tags, read_time};
 
-use super::package::{format_word, group_id, licence, organization_id, package_id, tags};
+use super::package::{format_word, group_id, licence, organization_id, package_id};
 
 /// What must hold of a dataset.
 #[derive(Clone, Debug, PartialEq)]

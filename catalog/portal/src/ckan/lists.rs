@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::package::{group_id, licence, organization_id, package, tag_dict, tags as tags_of, window};
+use super::package::{group_id, licence, organization_id, package, tag_dict, window};
 use super::{Call, Outcome, Problem};
 use crate::limits::CKAN_LIST_MAX;
 use crate::model::{Agent, Dataset, Theme};
+use crate::text::keywords as tags_of;
 
 /// A group of datasets, of either kind.
 struct Group<'a> {

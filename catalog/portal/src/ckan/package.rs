@@ -8,7 +8,7 @@ use crate::limits::CKAN_LIST_MAX;
 use crate::model::{Agent, Catalog, Dataset, Distribution, Form, Theme};
 use crate::rdf::statements::media_type;
 use crate::slug;
-use crate::text::ckan_time;
+use crate::text::{ckan_time, keywords as tags};
 use crate::vocabulary;
 
 /// An id in the form of a UUID (RFC 9562 §5.8, version 8: from SHA-256 of a name). CKAN's harvesters keep it for ever, so it
@@ -136,20 +136,6 @@ pub(super) fn format_word(form: Form) -> &'static str {
         Form::Json => "JSON",
         Form::Parquet => "Parquet",
     }
-}
-
-/// Keywords that CKAN takes as tags: 2 to 100 characters, letters, digits, spaces and `-_.`; other characters become spaces.
-pub(super) fn tags(dataset: &Dataset) -> Vec<String> {
-    let clean = |word: &String| {
-        let plain: String =
-            word.chars().map(|c| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { ' ' }).collect();
-        plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect::<String>()
-    };
-    let mut tags: Vec<String> =
-        dataset.keywords.iter().map(clean).filter(|tag| tag.chars().count() >= 2).collect();
-    tags.sort();
-    tags.dedup();
-    tags
 }
 
 pub(super) fn tag_dict(tag: &str) -> Value {

@@ -8,7 +8,7 @@ use oxrdf::{Literal, NamedNode, Triple};
 use super::View;
 use crate::model::{AccessRights, Agent, Catalog, Dataset, Distribution, Every, Form, Service, Text, Theme};
 use crate::slug;
-use crate::text::{escaped, rfc3339};
+use crate::text::{escaped, keywords, rfc3339};
 use crate::vocabulary::{
     ACCESS_RIGHT, AVAILABILITY, DCAT, DCATAP, DCT, FILE_TYPE, FOAF, FREQUENCY, HYDRA, LANGUAGE, LICENCE,
     MEDIA_TYPE, RDF, SKOS, SPDX, XSD, is_address, licence,
@@ -103,8 +103,8 @@ impl<'a> Statements<'a> {
         self.plain(&this, DCT, "identifier", &dataset.identifier);
         self.text(&this, DCT, "title", &dataset.title);
         self.text(&this, DCT, "description", dataset.description.or(&dataset.title));
-        for keyword in dataset.keywords.iter().filter(|word| !word.trim().is_empty()) {
-            self.say(&this, DCAT, "keyword", tagged(keyword, "vi"));
+        for keyword in keywords(dataset) {
+            self.say(&this, DCAT, "keyword", tagged(&keyword, "vi"));
         }
         let publisher = self.agent(&dataset.publisher);
         self.link(&this, DCT, "publisher", &publisher);
