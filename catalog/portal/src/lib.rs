@@ -27,4 +27,4 @@ mod vocabulary;
 #[cfg(test)]
 mod samples;
 
-pub use text::{fold, slug};
+pub use text::{fold, read_time, slug};

@@ -190,8 +190,8 @@ pub struct Dataset {
     pub version: u32,
     /// Who may have it, in general.
     pub rights: AccessRights,
-    /// How the law says it is shared: `open`, `default`, `special`.
-    pub sharing: String,
+    /// How the law says it is shared (`open`, `default`, `special`), where the one who asks may know.
+    pub sharing: Option<String>,
     /// The licence: a name or an address.
     pub licence: Option<String>,
     /// How often it is brought up to date.
@@ -204,8 +204,6 @@ pub struct Dataset {
     pub distributions: Vec<Distribution>,
     /// Its columns; none where the one who asks may not see them.
     pub columns: Vec<Column>,
-    /// How many rows; none where the one who asks may not know.
-    pub rows: Option<u64>,
 }
 
 /// All that the one who asks may discover at this node, in the order of the names.

@@ -23,7 +23,7 @@ pub(crate) fn dataset(name: &str) -> Dataset {
         theme: Some(Theme { name: "moi-truong".to_owned(), title: "Môi trường".to_owned() }),
         version: 3,
         rights: AccessRights::Public,
-        sharing: "open".to_owned(),
+        sharing: Some("open".to_owned()),
         licence: Some("CC-BY-4.0".to_owned()),
         every: Some(Every::Hour),
         issued: 1_700_000_000,
@@ -42,7 +42,6 @@ pub(crate) fn dataset(name: &str) -> Dataset {
             kind: "number".to_owned(),
             description: Text::new("Bụi mịn", "Fine dust"),
         }],
-        rows: Some(120),
     }
 }
 
@@ -50,11 +49,10 @@ pub(crate) fn dataset(name: &str) -> Dataset {
 pub(crate) fn restricted(name: &str) -> Dataset {
     Dataset {
         rights: AccessRights::Restricted,
-        sharing: "special".to_owned(),
+        sharing: None,
         licence: Some("Theo thoả thuận".to_owned()),
         distributions: Vec::new(),
         columns: Vec::new(),
-        rows: None,
         theme: None,
         every: None,
         ..dataset(name)

@@ -99,7 +99,7 @@ pub(crate) fn shortened(text: &str, chars: usize) -> String {
 }
 
 /// Reads a time: RFC 3339, the same without a zone (then UTC), or a day.
-pub(crate) fn read_time(text: &str) -> Option<i64> {
+pub fn read_time(text: &str) -> Option<i64> {
     let text = text.trim();
     let whole = match text.len() {
         10 => format!("{text}T00:00:00Z"),

@@ -47,9 +47,17 @@ fn leaf_crates_know_nothing_of_each_other() {
             "ledger" => &["certs"],
             // What a row must be is said by the contract.
             "intake" => &["catalog"],
-            "tram" => {
-                &["certs", "catalog", "policy", "portal", "exchange", "dataplane", "intake", "ledger", "store"]
-            }
+            "tram" => &[
+                "certs",
+                "catalog",
+                "policy",
+                "portal",
+                "exchange",
+                "dataplane",
+                "intake",
+                "ledger",
+                "store",
+            ],
             // Tests may read what a node wrote with the crates that know its form; never with the node's own code.
             "tests" => &["certs", "catalog", "policy", "exchange", "ledger", "store"],
             "fuzz" => &["catalog", "certs", "intake", "ledger"],

@@ -83,9 +83,11 @@ fn extras(catalog: &Catalog, dataset: &Dataset) -> Vec<Value> {
         ("access_rights", dataset.rights.word().to_owned()),
         ("identifier", dataset.identifier.clone()),
         ("publisher_uri", dataset.publisher.id.clone()),
-        ("sharing", dataset.sharing.clone()),
         ("uri", catalog.dataset_url(&dataset.name)),
     ];
+    if let Some(sharing) = &dataset.sharing {
+        extras.push(("sharing", sharing.clone()));
+    }
     if let Some(title) = dataset.title.second() {
         extras.push(("title_en", title.to_owned()));
     }

@@ -26,8 +26,8 @@ pub struct View<'a> {
     pub address: &'a str,
     /// When anything in the whole catalog changed last, Unix seconds.
     pub modified: Option<i64>,
-    /// Only datasets that changed since then, if that was asked for: the text of the query.
-    pub modified_since: Option<&'a str>,
+    /// What else was asked for (`modified_since`, `size`): the next page is asked for in the same way.
+    pub query: &'a [(&'a str, &'a str)],
 }
 
 /// The statements of one page of a catalog. `catalog.datasets` is not looked at.

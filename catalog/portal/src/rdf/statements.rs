@@ -61,11 +61,9 @@ impl<'a> Statements<'a> {
 
     /// Hydra core: a view of the collection with links to its neighbours.
     fn paging(&mut self, collection: &NamedNode, view: &View<'_>) {
-        let address = |number: usize| {
-            let since =
-                view.modified_since.map(|s| format!("&modified_since={}", escaped(s))).unwrap_or_default();
-            iri(&format!("{}?page={number}{since}", view.address))
-        };
+        let rest: String =
+            view.query.iter().map(|(name, value)| format!("&{name}={}", escaped(value))).collect();
+        let address = |number: usize| iri(&format!("{}?page={number}{rest}", view.address));
         let this = address(view.page.number);
         self.is_a(&this, HYDRA, "PartialCollectionView");
         self.link(collection, HYDRA, "view", &this);

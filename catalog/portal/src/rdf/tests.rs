@@ -33,7 +33,7 @@ fn view<'a>(datasets: &'a [Dataset], number: usize, total: usize) -> View<'a> {
         page: Page::new(number, 2, total),
         address: "https://data.example.vn/catalog.ttl",
         modified: Some(1_759_276_800),
-        modified_since: None,
+        query: &[],
     }
 }
 
@@ -74,7 +74,7 @@ fn pages_lead_from_the_first_to_the_last() {
     let datasets = [samples::dataset("a")];
     let page = |number| {
         let mut view = view(&datasets, number, 5);
-        view.modified_since = Some("2025-10-01T00:00:00+07:00");
+        view.query = &[("modified_since", "2025-10-01T00:00:00+07:00")];
         graph(catalog(&whole, &view)).into_iter().collect::<Vec<_>>().join("\n")
     };
     let link = |property: &str, number: usize| {

@@ -10,6 +10,7 @@
 
 pub mod caller;
 mod listener;
+mod portal;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use crate::node::Node;
 pub fn router(node: Arc<Node>) -> Router {
     Router::new()
         .route("/v1/files/{release}/{file}", get(file))
+        .merge(portal::routes())
         .fallback(|| async {
             Error::not_found("no such resource here; `/` is the list of what this agency shows")
         })
