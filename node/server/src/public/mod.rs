@@ -13,6 +13,7 @@ pub mod dsp;
 pub mod delta;
 mod listener;
 mod odata;
+mod portal;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(dsp::routes())
         .merge(odata::routes())
         .merge(delta::routes())
+        .merge(portal::routes())
         .fallback(|| async {
             Error::not_found("no such resource here; `/` is the list of what this agency shows")
         })
