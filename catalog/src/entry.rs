@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
-use crate::{CatalogError, ColumnKind, DatasetRecord, Text, limits};
+use crate::{CatalogError, ColumnKind, DatasetRecord, SharingKind, Text, limits};
 
 /// A column as a catalog shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct CatalogEntry {
     /// How restricted it is, 0 to 9, where the peer said.
     #[serde(default)]
     pub classification: Option<u8>,
+    /// How it is shared, where the peer said.
+    #[serde(default)]
+    pub sharing: Option<SharingKind>,
     /// Purposes it is meant for.
     #[serde(default)]
     pub purposes: Vec<String>,
@@ -122,6 +125,7 @@ impl From<&DatasetRecord> for CatalogEntry {
             theme: record.theme.clone(),
             version: record.version,
             classification: Some(record.classification.get()),
+            sharing: Some(record.kind),
             purposes: record.purposes.clone(),
             columns: record.columns.iter().map(column).collect(),
             fetched_at: record.modified,

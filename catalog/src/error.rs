@@ -74,6 +74,10 @@ pub enum CatalogError {
         limits::ENTRIES_MAX
     )]
     IndexFull,
+
+    /// The index could not be written or read; it lies in memory, so the memory is short or it is a fault of the program.
+    #[error("the search index failed: {0}; restart the node, it is built anew from what is kept")]
+    Index(#[from] tantivy::TantivyError),
 }
 
 impl CatalogError {

@@ -19,7 +19,7 @@ mod hints;
 mod id;
 pub mod limits;
 mod record;
-mod search;
+pub mod search;
 
 pub use entry::{CatalogEntry, EntryColumn};
 pub use error::{CatalogError, Problem};
@@ -31,4 +31,4 @@ pub use record::{
     Latency, Measure, Metric, Personal, Promises, Rule, RuleUnit, Severity, SharingKind, Source, Status,
     Subject, Text, TimeUnit,
 };
-pub use search::{Found, Hit, Query, SearchIndex};
+pub use search::{Facets, Found, Hit, Query, SearchIndex, Sort};

@@ -39,8 +39,17 @@ pub const QUERY_WORDS_MAX: usize = 12;
 /// Most hits of one page of results.
 pub const HITS_MAX: usize = 100;
 
-/// Most entries in the index of one node, own and peers': beyond it a linear search is no longer quick.
-pub const ENTRIES_MAX: usize = 50_000;
+/// Longest word that is told from another by all its letters, in characters: longer than any word of a language.
+pub const QUERY_WORD_CHARS_MAX: usize = 64;
+
+/// Memory of the index's writer while it writes, in bytes: the least that it works with.
+pub const INDEX_WRITER_BYTES: usize = 15_000_000;
+
+/// Values of each facet that an answer tells, those with the most entries first: what a person reads.
+pub const FACET_VALUES_MAX: usize = 20;
+
+/// Most entries in the index of one node, own and peers': twice what the bench searches; some hundred MB of memory.
+pub const ENTRIES_MAX: usize = 200_000;
 
 /// Most codes of one column's list: three times the communes of the country.
 pub const CODES_MAX: usize = 10_000;

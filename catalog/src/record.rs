@@ -126,6 +126,25 @@ pub enum SharingKind {
     Secret,
 }
 
+impl SharingKind {
+    /// The word in JSON, on the command line and on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Default => "default",
+            Self::Special => "special",
+            Self::Secret => "secret",
+        }
+    }
+
+    /// The kind with this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Open, Self::Default, Self::Special, Self::Secret].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
 /// What counts as one person or case when only aggregates may leave. Without one, each row counts as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -195,7 +195,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     let (nonces, mark) = nonces(&store, now)?;
     let lines = crate::line::Lines::new(crate::line::settings::Settings::read(dir)?);
     lines.recall(dir, now);
-    let catalogs = crate::crawl::Catalogs::open(&store)?;
+    let catalogs = crate::crawl::Catalogs::open()?;
     let watch = crate::witness::Watch::open(dir, descriptor.descriptor(), &keys)?;
     let token = URL_SAFE_NO_PAD.encode(crate::operation::random::<32>()?);
     Ok(Node {

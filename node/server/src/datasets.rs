@@ -349,6 +349,7 @@ async fn keep_new(node: &Node, dataset: &Dataset) -> Result<()> {
     let key = dataset.record.id.as_str().as_bytes().to_vec();
     let tx = Tx::new().absent(Space::Dataset, key.clone()).put_json(Space::Dataset, key, dataset);
     node.store.commit(tx.map_err(Error::from)?).await.map_err(Error::from)?;
+    node.catalogs.own_changed();
     Ok(())
 }
 
@@ -456,6 +457,7 @@ async fn store_checked(node: &Node, checked: Dataset, report: Report) -> Result<
             Ok((stored.clone(), Tx::new()))
         })
         .await?;
+    node.catalogs.own_changed();
     crate::versions::keep_or_tell(node, &stored).await;
     Ok(stored)
 }
@@ -507,12 +509,15 @@ pub async fn withdraw(node: &Node, operation: &Operation, name: &str) -> Result<
 }
 
 async fn set_status(node: &Node, operation: &Operation, name: &str, status: Status) -> Result<Dataset> {
-    records::update::<Dataset, Dataset>(&node.store, Space::Dataset, name.as_bytes(), |dataset| {
-        dataset.record.status = status;
-        dataset.record.modified = operation.now;
-        Ok((dataset.clone(), Tx::new()))
-    })
-    .await
+    let written =
+        records::update::<Dataset, Dataset>(&node.store, Space::Dataset, name.as_bytes(), |dataset| {
+            dataset.record.status = status;
+            dataset.record.modified = operation.now;
+            Ok((dataset.clone(), Tx::new()))
+        })
+        .await;
+    node.catalogs.own_changed();
+    written
 }
 
 /// Whether the file is still the one that was checked, by size and time: what leaves must be what was described.

@@ -32,8 +32,17 @@ pub const CHUNK_SLOW: Duration = Duration::from_secs(5);
 pub const CHUNK_WAIT: Duration = Duration::from_millis(500);
 /// Piece in which a chunk is read and sent, bytes: what a slow reader costs this node.
 pub const PIECE_BYTES: usize = 256 << 10;
-/// Datasets on one catalog page.
-pub const CATALOG_PAGE: usize = 100;
+/// Most datasets on one catalog page.
+pub const CATALOG_PAGE: usize = 200;
+/// Fewest on one that is not the last. From then on a page may end (`peer/catalog.rs`).
+pub const CATALOG_PAGE_MIN: usize = 100;
+/// Of so many datasets one may end a page by its name: a dataset that comes or goes moves the ends of few pages.
+pub const CATALOG_PAGE_ENDS: u32 = 32;
+/// Bytes of datasets from which on a catalog page ends: with one more it stays under [`MESSAGE_BYTES_MAX`], unless that one
+/// is a monster.
+pub const CATALOG_PAGE_BYTES: usize = 512 << 10;
+/// Bytes of one peer's catalog that the crawler reads: some hundred thousand datasets.
+pub const CATALOG_BYTES_MAX: usize = 256 << 20;
 /// Pages that the crawler follows at one peer, so that an endless catalog ends.
 pub const CATALOG_PAGES_MAX: usize = 1_000;
 /// Peers whose catalogs are read at once.

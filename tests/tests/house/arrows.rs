@@ -11,10 +11,11 @@ use crate::scan::{check, code_only, rust_files};
 const LEAVES: [&str; 9] = ["certs", "catalog", "policy", "exchange", "dataplane", "odata", "store", "delta", "portal"];
 
 /// Heavy things, and the only crate that may name them.
-const OWNERS: [(&str, &[&str]); 3] = [
+const OWNERS: [(&str, &[&str]); 4] = [
     ("dataplane", &["datafusion", "arrow", "parquet", "object_store", "opendp"]),
     ("store", &["sled"]),
     ("policy", &["casbin"]),
+    ("catalog", &["tantivy", "icu_collator"]),
 ];
 
 /// The doors of `tram`; each is a folder or a file of that name.

@@ -91,6 +91,10 @@ pub struct DatasetDescription {
     pub columns: Vec<Column>,
     /// `urn:tram:ns:purposes`: for which purposes an offer is meant.
     pub purposes: Vec<String>,
+    /// `dcat:theme`: the sector, as the agency names it.
+    pub theme: Option<String>,
+    /// `urn:tram:ns:sharing`: `open`, `default` or `special`.
+    pub sharing: Option<String>,
     /// `urn:tram:ns:olderVersions`: those that the reader holds an agreement on and that the one in force breaks.
     pub older: Vec<OlderVersion>,
 }
@@ -111,6 +115,8 @@ impl DatasetDescription {
             (ours("classification"), self.classification.map(Value::from)),
             (ours("schema"), Some(columns).filter(|_| !self.columns.is_empty())),
             (ours("purposes"), filled(strings(&self.purposes))),
+            ("dcat:theme".to_owned(), self.theme.clone().map(Value::String)),
+            (ours("sharing"), self.sharing.clone().map(Value::String)),
             (ours("olderVersions"), Some(older).filter(|_| !self.older.is_empty())),
         ];
         for (key, value) in properties {
@@ -142,6 +148,8 @@ impl DatasetDescription {
                 .filter(|c| *c <= 9),
             columns: columns.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
             purposes: strings(&ours("purposes")),
+            theme: extra.get("dcat:theme").and_then(Value::as_str).map(str::to_owned),
+            sharing: extra.get(&ours("sharing")).and_then(Value::as_str).map(str::to_owned),
             older: older.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
         }
     }
@@ -163,6 +171,8 @@ mod tests {
             identifier: Some("air-hourly".into()),
             version: Some(7),
             classification: Some(1),
+            theme: Some("Môi trường".into()),
+            sharing: Some("open".into()),
             columns: vec![Column { name: "PM 2.5".into(), kind: crate::manifest::ColumnKind::Number }],
             older: vec![OlderVersion { version: 6, until: crate::dsp::Timestamp::from_unix(9).unwrap() }],
             ..DatasetDescription::default()

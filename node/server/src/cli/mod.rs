@@ -6,6 +6,7 @@
 mod approval;
 pub mod args;
 mod audit;
+mod catalog;
 pub mod client;
 mod connector;
 mod dataset;
@@ -88,7 +89,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Party(verb) => party::run(dir, verb, out).await,
         Command::Peer(verb) => peer::run(dir, verb, out).await,
         Command::Approval(verb) => approval::run(dir, verb, out).await,
-        Command::Catalog(verb) => peer::catalog(dir, verb, out).await,
+        Command::Catalog(verb) => catalog::run(dir, verb, out).await,
         Command::Exchange(verb) => exchange::run(dir, verb, out).await,
         Command::Question(verb) => question::run(dir, verb, out).await,
         Command::Subscription(verb) => subscription::run(dir, verb, out).await,

@@ -1,10 +1,10 @@
-//! `tram peer …` and `tram catalog …`
+//! `tram peer …`
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{CatalogCommand, PeerCommand};
+use super::args::PeerCommand;
 use super::client::{Client, segment};
 use super::out::{Out, list, say, table, text};
 use crate::boot::Doors;
@@ -67,44 +67,4 @@ fn peers_table(peers: &[Value]) -> String {
         })
         .collect();
     table(&["participant", "status", "name", "endpoint", "groups", "words"], &rows)
-}
-
-/// Runs one verb of `tram catalog`.
-pub async fn catalog(dir: &Path, verb: CatalogCommand, out: Out) -> Result<u8> {
-    let CatalogCommand::Search { words, participant, cached } = verb;
-    let client = Client::connect(dir, Doors::Closed).await?;
-    let mut path = format!("/v1/catalog?refresh={}&q={}", !cached, segment(&words.join(" ")));
-    if let Some(participant) = participant {
-        path.push_str(&format!("&participant={}", segment(&participant)));
-    }
-    let answer = client.get(&path).await;
-    client.close().await;
-    let answer = answer?;
-    out.result(&answer, |a| entries_table(list(a, "entries")));
-    for peer in list(&answer, "unreached") {
-        say(&format!(
-            "{} could not be asked ({}); what it showed before is listed",
-            text(peer, "id"),
-            text(peer, "why")
-        ));
-    }
-    Ok(0)
-}
-
-fn entries_table(entries: &[Value]) -> String {
-    if entries.is_empty() {
-        return "nothing found".to_owned();
-    }
-    let rows: Vec<Vec<String>> = entries
-        .iter()
-        .map(|e| {
-            vec![
-                format!("{}/{}", text(e, "participant"), text(e, "dataset")),
-                text(e, "version"),
-                text(&e["title"], "vi"),
-                text(e, "seen"),
-            ]
-        })
-        .collect();
-    table(&["dataset", "version", "title", "seen"], &rows)
 }

@@ -87,11 +87,55 @@ pub enum CatalogCommand {
     Search {
         /// Words; none lists everything.
         words: Vec<String>,
-        /// Only this participant.
+        #[command(flatten)]
+        only: CatalogFilters,
+        /// In which order.
+        #[arg(long, value_enum, default_value_t = CatalogSort::Best)]
+        sort: CatalogSort,
+        /// Count publishers, themes, keywords, ways of sharing and classifications of all that is found.
         #[arg(long)]
-        participant: Option<String>,
+        facets: bool,
         /// Use what is known instead of asking the peers first.
         #[arg(long)]
         cached: bool,
     },
+    /// Show one dataset as its agency described it, and when it was last seen so.
+    Show {
+        /// `PARTICIPANT/DATASET`, as `tram catalog search` shows it.
+        id: String,
+        /// With the answers that the agency signed, for an auditor.
+        #[arg(long)]
+        evidence: bool,
+    },
+}
+
+/// What is found must be of this kind.
+#[derive(Debug, clap::Args)]
+pub struct CatalogFilters {
+    /// Only of this participant.
+    #[arg(long)]
+    pub participant: Option<String>,
+    /// Only of this theme; marks may be left out.
+    #[arg(long)]
+    pub theme: Option<String>,
+    /// Only with this keyword; marks may be left out.
+    #[arg(long)]
+    pub keyword: Option<String>,
+    /// Only what is shared in this way: `open`, `default` or `special`.
+    #[arg(long)]
+    pub sharing: Option<String>,
+    /// Only of this classification, 0 to 9.
+    #[arg(long)]
+    pub classification: Option<u8>,
+}
+
+/// Orders of what is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CatalogSort {
+    /// What fits best first.
+    Best,
+    /// By title, in the order of the Vietnamese alphabet.
+    Title,
+    /// What was read last first.
+    Newest,
 }

@@ -1,34 +1,50 @@
 //! Questions of the Dataspace Protocol that this node asks as a consumer of catalogs.
 
-use exchange::dsp::{self, Catalog, CatalogRequestMessage, RootDataset};
+use exchange::dsp::{self, CatalogRequestMessage, RootDataset};
 
-use super::{Call, Outbound};
+use super::{Answer, Call, Outbound};
+use crate::crawl::kept;
 use crate::error::{Error, Result};
 use crate::flow::protocol::base;
 use crate::node::Node;
 use crate::peers::Route;
 
-/// One page of a peer's catalog.
+/// One page of a peer's catalog, not read yet.
 #[derive(Debug)]
-pub struct Page {
-    /// The page.
-    pub catalog: Catalog,
+pub struct Paged {
+    /// The verified answer.
+    pub answer: Answer,
+    /// Whether the peer only says that the page is the one that is known.
+    pub unchanged: bool,
     /// Where the next one is.
     pub next: Option<String>,
 }
 
+/// The one member of that answer.
+const UNCHANGED: &str = "urn:tram:ns:unchanged";
+
 impl Outbound {
-    /// One page of a peer's catalog: the first, or the one at `url`.
-    pub async fn catalog_page(&self, node: &Node, route: &Route, url: Option<&str>) -> Result<Page> {
-        let first = base(&route.endpoint)?.join(&["catalog", "request"]);
+    /// Where the catalog of a peer begins.
+    pub fn catalog_url(&self, route: &Route) -> Result<String> {
+        Ok(base(&route.endpoint)?.join(&["catalog", "request"]))
+    }
+
+    /// One page of a peer's catalog. A peer that knows how answers with a line if it is the page of digest `known`.
+    pub async fn catalog_page(
+        &self,
+        node: &Node,
+        route: &Route,
+        url: &str,
+        known: Option<&str>,
+    ) -> Result<Paged> {
         let message = CatalogRequestMessage { filter: Vec::new(), extra: dsp::Extra::none() };
         let body = dsp::to_bytes(&message).map_err(Error::internal)?;
-        let answer = self.call(node, route, Call::post(url.unwrap_or(&first), body)).await?.success()?;
-        let catalog = dsp::parse::<Catalog>(&answer.body)
-            .map_err(|e| Error::Peer(format!("the catalog of {} is malformed: {e}", route.participant)))?;
+        let call = Call::post(kept::asking(url, known), body);
+        let answer = self.call(node, route, call).await?.success()?;
+        let unchanged = known.is_some_and(|known| *answer.body == *unchanged(known).as_bytes());
         let link = answer.headers.get(http::header::LINK).and_then(|l| l.to_str().ok());
         let next = link.and_then(next_link).map(|l| absolute(route, &l));
-        Ok(Page { catalog, next })
+        Ok(Paged { answer, unchanged, next })
     }
 
     /// One dataset of a peer.
@@ -47,6 +63,11 @@ impl Outbound {
             .map(|d| d.0)
             .map_err(|e| Error::Peer(format!("the dataset of {} is malformed: {e}", route.participant)))
     }
+}
+
+/// What a node answers instead of a catalog page that the reader has: the page's SHA-256 in hex.
+pub fn unchanged(sha256: &str) -> String {
+    serde_json::json!({ UNCHANGED: sha256 }).to_string()
 }
 
 /// The target of `rel="next"` in a Link field (RFC 8288), of the simple form that catalogs use.

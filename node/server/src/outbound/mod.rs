@@ -28,7 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::broken::{Beginnings, Broken, Ended};
 pub use self::call::Call;
-pub use self::dsp::Page;
+pub use self::dsp::{Paged, unchanged};
 use crate::error::{Error, Problem, Result, chain};
 use crate::limits;
 use crate::line::LOW_DATA_HEADER;

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::flow;
 use crate::gate::Permit;
 use crate::kinds;
-use crate::limits::CATALOG_PAGE;
+use crate::limits::{CATALOG_PAGE, CATALOG_PAGE_BYTES, CATALOG_PAGE_ENDS, CATALOG_PAGE_MIN};
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 
@@ -30,6 +30,9 @@ use crate::operation::{Actor, Operation};
 pub struct PageQuery {
     #[serde(default)]
     after: Option<String>,
+    /// SHA-256 in hex of this page as the caller has it.
+    #[serde(default)]
+    known: Option<String>,
 }
 
 /// `POST /catalog/request`
@@ -49,7 +52,7 @@ pub async fn request(
     }
     match render(&node, &caller.participant, page.after.as_deref()) {
         Ok((catalog, next)) => {
-            let mut response = reply::message(StatusCode::OK, &catalog);
+            let mut response = page_of(&catalog, page.known.as_deref());
             let link = next.and_then(|after| {
                 let target = format!("</dsp/2025-1/catalog/request?after={after}>; rel=\"next\"");
                 HeaderValue::from_str(&target).ok()
@@ -63,12 +66,31 @@ pub async fn request(
     }
 }
 
+/// The page, or, where the caller has it, a line that says so.
+fn page_of(catalog: &Catalog, known: Option<&str>) -> Response {
+    let Some(known) = known else { return reply::message(StatusCode::OK, catalog) };
+    let is_known = dsp::to_bytes(catalog).is_ok_and(|body| crate::crawl::kept::sha256(&body) == known);
+    if !is_known {
+        return reply::message(StatusCode::OK, catalog);
+    }
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (json, crate::outbound::unchanged(known)).into_response()
+}
+
+/// Whether a page that is long enough ends with this dataset. It hangs on the name alone, so that after a change pages
+/// further on begin and end where they did, and are not sent again.
+fn ends_page(name: &str) -> bool {
+    use sha2::Digest;
+    let digest: [u8; 32] = sha2::Sha256::digest(name.as_bytes()).into();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]).is_multiple_of(CATALOG_PAGE_ENDS)
+}
+
 /// One dataset that cannot be shown (its record is damaged, or names what no rule can) is logged and left out: it takes
 /// nothing from those who ask for the others.
 fn render(node: &Node, caller: &ParticipantId, after: Option<&str>) -> Result<(Catalog, Option<String>)> {
     let operation = Operation::begin(Actor::Peer(caller.clone()), &node.clock);
     let mut shown = Vec::new();
-    let mut next = None;
+    let (mut next, mut bytes) = (None, 0);
     for dataset in datasets::readable(node)? {
         let name = dataset.record.id.as_str().to_owned();
         if !dataset.is_published() || after.is_some_and(|after| name.as_str() <= after) {
@@ -85,11 +107,14 @@ fn render(node: &Node, caller: &ParticipantId, after: Option<&str>) -> Result<(C
                 continue;
             }
         };
-        if shown.len() == CATALOG_PAGE {
+        let is_end = |(last, _): &(String, Dataset)| shown.len() >= CATALOG_PAGE_MIN && ends_page(last);
+        let is_full = shown.len() == CATALOG_PAGE || bytes >= CATALOG_PAGE_BYTES;
+        if is_full || shown.last().is_some_and(is_end) {
             // The name of the last one shown, which the caller may see anyway.
             next = shown.last().map(|(name, _): &(String, Dataset)| name.clone());
             break;
         }
+        bytes += serde_json::to_vec(&entry).map_or(0, |json| json.len());
         shown.push((name, entry));
     }
     let me = &node.config.node.id;
@@ -161,6 +186,8 @@ fn describe(
         classification: Some(record.classification.get()),
         columns: columns.collect(),
         purposes: record.purposes.clone(),
+        theme: record.theme.clone(),
+        sharing: Some(record.kind.word().to_owned()),
         older: older(node, dataset, permit.subject())?,
     };
     let base = datasets::offer_id(node, record);
