@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 import xml.etree.ElementTree as ElementTree
 
 import pandas
@@ -46,8 +47,8 @@ def attempt(what, run):
     """A reader that breaks off has failed in what it was asked; the others go on."""
     try:
         run()
-    except Exception as error:  # noqa: BLE001: whatever a client throws is an outcome
-        check(what, False, repr(error))
+    except Exception:  # noqa: BLE001: whatever a client throws is an outcome
+        check(what, False, traceback.format_exc())
 
 
 def free_ports(n):
@@ -139,10 +140,12 @@ def python_odata(node, key):
     air = service.entities["khong_khi"]
     rows = service.query(air).all()
     check("python-odata reads all rows, page by page", [r.so for r in rows] == list(range(ROWS)), len(rows))
-    check("python-odata sees the kinds", (type(rows[1].pm25), type(rows[1].tot), rows[1].ngay.year) == (float, bool, 2023))
+    check("python-odata sees the kinds", (type(rows[1].pm25), type(rows[1].tot), rows[1].ngay) == (float, bool, "2023-02-02"))
+    check("python-odata reads times", rows[1].Giờ_đo.year == 2023, rows[1].Giờ_đo)
     check("python-odata sees no masked value", not any("SECRET" in r.nguoi for r in rows))
-    some = service.query(air).filter(air.pm25 > 100).filter(air.tram == "Trạm 3").order_by(air.so.desc()).limit(5).all()
-    wanted = [n for n in range(ROWS) if n % 11 != 3 and n % 300 + 0.5 > 100 and n % 7 == 3][::-1][:5]
+    # It knows neither Edm.Double nor Edm.Date and takes both for texts, so it compares whole numbers here.
+    some = service.query(air).filter(air.so > 100).filter(air.tram == "Trạm 3").order_by(air.so.desc()).limit(5).all()
+    wanted = [n for n in range(ROWS) if n > 100 and n % 7 == 3][::-1][:5]
     check("python-odata filters, sorts and limits", [r.so for r in some] == wanted, [r.so for r in some])
     part = service.query(air).select(air.so, air.tram).filter(air.tram.contains("ạm 5")).all()
     check("python-odata selects, and asks what the engine cannot", len(part) == len(range(5, ROWS, 7)), len(part))

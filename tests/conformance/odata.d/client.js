@@ -4,7 +4,7 @@ const { OData } = require("@odata/client");
 async function main([serviceEndpoint, password, name]) {
   const client = OData.New4({ serviceEndpoint, credential: { username: "x", password } });
   const set = client.getEntitySet(name);
-  const filter = OData.newFilter().field("pm25").gt(100).and(OData.newFilter().field("tram").eqString("Trạm 3"));
+  const filter = OData.newFilter().field("pm25").gt(100).field("tram").eqString("Trạm 3");
   const got = {
     count: await set.count(),
     filtered: await set.query(OData.newOptions().filter(filter).select(["so", "tram", "pm25"]).orderby("so", "desc").top(5)),
