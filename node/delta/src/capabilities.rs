@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(form("responseformat=delta;readerfeatures=columnmapping", true), None);
         assert_eq!(
             form("responseformat=delta; readerfeatures=deletionvectors,timestampNtz", true),
-            Form::Delta
+            Some(Form::Delta)
         );
     }
 }
