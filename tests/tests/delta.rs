@@ -216,7 +216,7 @@ fn rows_come_as_files_under_the_decision_and_what_is_wrong_is_said() {
     assert_eq!(refused.status, 403);
     // A key that is taken back ends what it was given.
     let url = file["url"].as_str().unwrap();
-    let parties = stage.node.json(&["party", "list", "--json"]);
+    let parties = stage.node.json(&["party", "list"]);
     let party = parties["parties"].as_array().unwrap().iter().find(|party| party["id"] == PARTY).unwrap();
     stage.node.ok(&["party", "revoke", PARTY, party["keys"][0]["id"].as_str().unwrap()]);
     assert!(stage.fetch(url).status >= 400);
