@@ -60,10 +60,14 @@ impl Capabilities {
         read
     }
 
-    /// The form of the answer: the older where the client reads it, since nothing of ours needs the newer.
+    /// The form of the answer: the older where the client reads it, since nothing of ours needs the newer. None where the
+    /// client reads the newer alone and, in it, no times without a zone.
     #[must_use]
-    pub fn form(self, has_times: bool) -> Form {
-        if self.only_delta && (self.times || !has_times) { Form::Delta } else { Form::Parquet }
+    pub fn form(self, has_times: bool) -> Option<Form> {
+        match self.only_delta {
+            false => Some(Form::Parquet),
+            true => (self.times || !has_times).then_some(Form::Delta),
+        }
     }
 }
 
@@ -71,23 +75,23 @@ impl Capabilities {
 mod tests {
     use super::{Capabilities, Form};
 
-    fn form(header: &str, has_times: bool) -> Form {
+    fn form(header: &str, has_times: bool) -> Option<Form> {
         Capabilities::read(Some(header)).form(has_times)
     }
 
     #[test]
     fn the_older_form_is_given_to_all_who_read_it() {
-        assert_eq!(Capabilities::read(None).form(false), Form::Parquet);
+        assert_eq!(Capabilities::read(None).form(false), Some(Form::Parquet));
         for header in
             ["", "responseformat=parquet", "responseFormat=delta,parquet;readerFeatures=deletionVectors", "x"]
         {
-            assert_eq!(form(header, false), Form::Parquet, "{header}");
+            assert_eq!(form(header, false), Some(Form::Parquet), "{header}");
         }
-        assert_eq!(form("responseformat=delta;readerfeatures=columnmapping", false), Form::Delta);
-        assert_eq!(form("responseformat=delta;readerfeatures=columnmapping", true), Form::Parquet);
+        assert_eq!(form("responseformat=delta;readerfeatures=columnmapping", false), Some(Form::Delta));
+        assert_eq!(form("responseformat=delta;readerfeatures=columnmapping", true), None);
         assert_eq!(
             form("responseformat=delta; readerfeatures=deletionvectors,timestampNtz", true),
-            Form::Delta
+            Some(Form::Delta)
         );
     }
 }

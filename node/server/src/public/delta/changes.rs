@@ -42,7 +42,7 @@ pub async fn changes(
     let (from, to) = span(&history, asked.from, asked.to)?;
     let mut told = rows::told(&node, &operation, &caller, &shown, &present)?;
     told.version = Some(from);
-    let form = rows::form(capabilities, &told);
+    let form = rows::form(capabilities, &told)?;
     let mut out = Lines::new(form, &told);
     for (change, what, given) in steps(&history, from, to) {
         let release =

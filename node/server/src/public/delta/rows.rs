@@ -45,7 +45,7 @@ pub async fn metadata(
     let shown = named.table(&node, &operation, &caller)?;
     let present = versions::present(&node, &shown.dataset, operation.now).await?;
     let told = told(&node, &operation, &caller, &shown, &present)?;
-    let form = form(capabilities, &told);
+    let form = form(capabilities, &told)?;
     Ok(lines(Lines::new(form, &told), form, present.number))
 }
 
@@ -74,7 +74,7 @@ pub async fn query(
     told.files = Some(release.files.parts.len() as u64);
     let asked_for = (asked.ask != Ask::Newest).then_some((present.number, present.at));
     told.version = asked_for.map(|(number, _)| number);
-    let form = form(capabilities, &told);
+    let form = form(capabilities, &told)?;
     let mut out = Lines::new(form, &told);
     for file in asked.narrow(files(&node, &operation, &release, asked_for)?, |file| &file.facts) {
         out.file(&file);
@@ -164,8 +164,14 @@ fn kind(kind: ColumnKind) -> Kind {
 }
 
 /// The form of answer that a client reads.
-pub fn form(capabilities: Capabilities, told: &Metadata) -> Form {
-    capabilities.form(delta::schema::has_times(&told.columns))
+pub fn form(capabilities: Capabilities, told: &Metadata) -> Answer<Form> {
+    let none = || {
+        Error::usage(
+            "this table has times without a zone, and the client says that it reads none in `responseformat=delta`; ask \
+             for `responseformat=parquet`",
+        )
+    };
+    Ok(capabilities.form(delta::schema::has_times(&told.columns)).ok_or_else(none)?)
 }
 
 /// Only the present rows are read as a table: an old version may hold what was taken back since.
