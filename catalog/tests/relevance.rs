@@ -43,7 +43,10 @@ fn what_people_mean_stands_on_top() {
     assert!(questions.len() >= QUESTIONS_MIN, "{} questions", questions.len());
     let mut sum = 0.0;
     for (question, right) in &questions {
-        assert!(right.iter().all(|name| index.get("urn:agency:vn:a", name).is_some()), "`{question}` wants {right:?}");
+        assert!(
+            right.iter().all(|name| index.get("urn:agency:vn:a", name).is_some()),
+            "`{question}` wants {right:?}"
+        );
         let rank = rank(&index, question, right);
         sum += rank.map_or(0.0, |rank| 1.0 / rank as f64);
         if rank != Some(1) {

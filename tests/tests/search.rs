@@ -25,7 +25,8 @@ const DATASETS: [(&str, &str, &str, &str); 5] = [
 fn add(node: &TestNode, (name, title, keywords, kind): (&str, &str, &str, &str)) {
     let file = node.desk().join(format!("{name}.csv"));
     fs::write(&file, "so,gia_tri\n1,2\n").unwrap();
-    publish(node, &file, name, &["--title", title, "--keyword", keywords, "--kind", kind]);
+    let class = if kind == "open" { "0" } else { "1" };
+    publish(node, &file, name, &["--title", title, "--keyword", keywords, "--kind", kind, "--class", class]);
 }
 
 fn nodes() -> (TestNode, TestNode) {

@@ -1,10 +1,10 @@
 //! A question in words as a query of the index.
 
+use tantivy::Term;
 use tantivy::query::{
     BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::Term;
 
 use super::fields::{Fields, pairs};
 use super::synonyms::{self, Other};

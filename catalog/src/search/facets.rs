@@ -81,6 +81,8 @@ pub(super) fn count<'i>(hits: impl Iterator<Item = &'i Slot>) -> Facets {
         theme: theme.most(),
         keyword: keyword.most(),
         sharing,
-        classification: classes.map(|(class, count)| Value { value: class.to_string(), count: *count }).collect(),
+        classification: classes
+            .map(|(class, count)| Value { value: class.to_string(), count: *count })
+            .collect(),
     }
 }

@@ -91,7 +91,8 @@ impl Slots {
     /// Puts an entry in that is not there.
     pub(super) fn insert(&mut self, entry: CatalogEntry) -> usize {
         let participant = self.participants.number(entry.participant.clone());
-        let theme = entry.theme.as_deref().filter(|t| !t.trim().is_empty()).map(|t| self.words.number(key(t)));
+        let theme =
+            entry.theme.as_deref().filter(|t| !t.trim().is_empty()).map(|t| self.words.number(key(t)));
         let mut keywords: Vec<(u32, u8)> = Vec::new();
         for (at, keyword) in entry.keywords.iter().enumerate() {
             let id = self.words.number(key(keyword));

@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(others("Uỷ ban nhân dân"), ["ubnd"]);
         assert!(others("Bình Dương").contains(&"ho chi minh".to_owned()));
         assert!(others("Hồ Chí Minh").contains(&"binh duong".to_owned()));
-        assert!(!others("Bình Dương").contains(&"vung tau".to_owned()), "two that were merged are not the same");
+        assert!(
+            !others("Bình Dương").contains(&"vung tau".to_owned()),
+            "two that were merged are not the same"
+        );
         assert_eq!(others("đường"), Vec::<String>::new());
     }
 

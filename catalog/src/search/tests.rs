@@ -44,8 +44,7 @@ fn marks_may_be_left_out_and_words_together_come_first() {
 
 #[test]
 fn written_marks_count() {
-    let index =
-        index(vec![entry("drug", "Ma túy"), entry("tax", "Mã số thuế"), entry("grave", "Má và mạ")]);
+    let index = index(vec![entry("drug", "Ma túy"), entry("tax", "Mã số thuế"), entry("grave", "Má và mạ")]);
     assert_eq!(found(&index, "mã")[0], "tax");
     assert_eq!(found(&index, "ma")[0], "drug");
     assert_eq!(found(&index, "ma").len(), 3);
@@ -112,11 +111,7 @@ fn limits_of_query_page_and_index() {
     let all = index.search(&Query { limit: usize::MAX, ..Query::new("a") }).unwrap();
     assert_eq!((all.total, all.hits.len()), (499, limits::HITS_MAX));
     let words = |n: usize| format!("{}zzz", "b ".repeat(n));
-    assert_eq!(
-        found(&index, &words(limits::QUERY_WORDS_MAX)),
-        ["7"],
-        "words beyond the limit do not count"
-    );
+    assert_eq!(found(&index, &words(limits::QUERY_WORDS_MAX)), ["7"], "words beyond the limit do not count");
     assert!(found(&index, &words(limits::QUERY_WORDS_MAX - 1)).is_empty());
     let text = |n: usize| format!("b{}zzz", " ".repeat(n));
     assert_eq!(found(&index, &text(limits::QUERY_CHARS_MAX - 1)), ["7"], "nor do characters");
@@ -133,7 +128,11 @@ fn only_what_changed_is_written() {
     entries[4].fetched_at = 99;
     entries.remove(7);
     assert_eq!(index.replace("urn:agency:a", entries.clone()).unwrap(), changes(1, 1, 8));
-    assert_eq!(index.get("urn:agency:a", "d4").unwrap().fetched_at, 99, "when it was read is new all the same");
+    assert_eq!(
+        index.get("urn:agency:a", "d4").unwrap().fetched_at,
+        99,
+        "when it was read is new all the same"
+    );
     assert_eq!(found(&index, "moi"), ["d3"]);
     assert!(!found(&index, "du lieu").contains(&"d7".to_owned()));
     // An entry in another's name is nobody's.
@@ -152,7 +151,8 @@ fn titles_come_in_the_order_of_the_alphabet() {
     assert_ne!(shuffled, sorted, "the order of bytes is another");
     let index = index(shuffled.into_iter().map(|title| entry(title, title)).collect());
     let by_title = Query { sort: Sort::Title, ..Query::new("") };
-    let found: Vec<_> = index.search(&by_title).unwrap().hits.iter().map(|h| h.entry.title.vi.clone()).collect();
+    let found: Vec<_> =
+        index.search(&by_title).unwrap().hits.iter().map(|h| h.entry.title.vi.clone()).collect();
     assert_eq!(found, sorted);
     let page = index.search(&Query { offset: 3, limit: 2, ..by_title }).unwrap();
     assert_eq!(page.hits.iter().map(|h| h.entry.title.vi.as_str()).collect::<Vec<_>>(), ["Cá", "Da"]);
@@ -210,7 +210,12 @@ fn what_may_not_be_seen_moves_nothing() {
     };
     let alone = index(own());
     let mut others = own();
-    others.extend((0..50).map(|i| CatalogEntry { participant: "urn:agency:x".to_owned(), ..entry(&format!("x{i}"), "nước") }));
+    others.extend(
+        (0..50).map(|i| CatalogEntry {
+            participant: "urn:agency:x".to_owned(),
+            ..entry(&format!("x{i}"), "nước")
+        }),
+    );
     assert_eq!(scores(&alone), scores(&index(others)));
 }
 

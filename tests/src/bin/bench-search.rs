@@ -22,16 +22,19 @@ const SEARCHES: usize = 2_000;
 /// Datasets of the node that is crawled.
 const ON_LINE: usize = 40;
 
+#[rustfmt::skip]
 const THINGS: [&str; 16] = [
     "lưu lượng giao thông", "chất lượng không khí", "chất lượng nước", "ca sốt xuất huyết", "hộ nghèo",
     "giấy phép xây dựng", "thủ tục hành chính", "thẻ bảo hiểm y tế", "doanh nghiệp mới", "giá đất",
     "điểm ngập", "cây xanh", "chất thải rắn", "trường mầm non", "giường bệnh", "tuyến xe buýt",
 ];
+#[rustfmt::skip]
 const PLACES: [&str; 12] = [
     "Hà Nội", "Thành phố Hồ Chí Minh", "Đà Nẵng", "Hải Phòng", "Cần Thơ", "Huế", "Lâm Đồng", "Đắk Lắk",
     "Khánh Hòa", "Nghệ An", "Tây Ninh", "Cà Mau",
 ];
 const TIMES: [&str; 6] = ["theo giờ", "theo ngày", "theo tuần", "theo tháng", "theo quý", "theo năm"];
+#[rustfmt::skip]
 const QUESTIONS: [&str; 12] = [
     "giao thong", "chất lượng không khí", "bhyt", "ubnd", "so 4711", "gia dat da nang", "theo thang",
     "diem ngap ho chi minh", "du lieu", "xe buyt theo g", "cay xanh dak lak", "sxh can tho theo tuan",

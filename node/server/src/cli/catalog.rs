@@ -55,8 +55,11 @@ fn search_path(
     cached: bool,
 ) -> String {
     let sort = sort.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-    let mut path =
-        format!("/v1/catalog?refresh={}&facets={facets}&sort={sort}&q={}", !cached, segment(&words.join(" ")));
+    let mut path = format!(
+        "/v1/catalog?refresh={}&facets={facets}&sort={sort}&q={}",
+        !cached,
+        segment(&words.join(" "))
+    );
     let classification = only.classification.map(|class| class.to_string());
     let filters = [
         ("participant", &only.participant),

@@ -128,7 +128,9 @@ pub fn wholes(store: &Store) -> Result<Vec<Whole>> {
         if of == *record.key {
             match serde_json::from_slice::<Whole>(&record.value) {
                 Ok(whole) => found.push(whole),
-                Err(error) => tracing::error!(%error, "a kept catalog cannot be read; it will be fetched again"),
+                Err(error) => {
+                    tracing::error!(%error, "a kept catalog cannot be read; it will be fetched again")
+                }
             }
         }
         // Behind its pages: `0` is the character after `/`.
@@ -149,7 +151,9 @@ pub fn pages(store: &Store, participant: &str) -> Result<Vec<(usize, Page)>> {
     for number in 0..count.min(limits::CATALOG_PAGES_MAX) {
         match page(store, participant, number)? {
             Some(page) => pages.push((number, page)),
-            None => tracing::error!(%participant, number, "a kept catalog page is damaged; it will be fetched again"),
+            None => {
+                tracing::error!(%participant, number, "a kept catalog page is damaged; it will be fetched again")
+            }
         }
     }
     Ok(pages)
@@ -171,12 +175,7 @@ fn page(store: &Store, participant: &str, number: usize) -> Result<Option<Page>>
 /// Writes a peer's pages in place of the old ones: the bodies of the new ones, the heads of all. Each page is a transaction
 /// of its own, because a long catalog is more than one may hold; after a crash in between, pages that do not fit their
 /// heads are fetched again.
-pub async fn keep(
-    store: &Store,
-    participant: &str,
-    pages: &[(Page, bool)],
-    now: i64,
-) -> Result<()> {
+pub async fn keep(store: &Store, participant: &str, pages: &[(Page, bool)], now: i64) -> Result<()> {
     let before = whole(store, participant)?.map_or(0, |whole| whole.pages);
     for (number, (page, moved)) in pages.iter().enumerate() {
         let mut tx = Tx::new().put_json(Space::Meta, page_key(participant, number, "head"), &page.head)?;
@@ -232,9 +231,7 @@ pub fn check(
     known: Option<&str>,
     keys: &dyn KeyResolver,
 ) -> std::result::Result<String, String> {
-    let line = |name: &str| {
-        signed.covers(name).ok_or_else(|| format!("the signature does not cover {name}"))
-    };
+    let line = |name: &str| signed.covers(name).ok_or_else(|| format!("the signature does not cover {name}"));
     let digest = format!("sha-256=:{}:", BASE64.encode(Sha256::digest(body)));
     if line("\"content-digest\"")? != digest {
         return Err("the body is not the one that was signed".to_owned());
@@ -254,7 +251,8 @@ pub fn check(
     };
     let (keyid, created) = (value("keyid")?, value("created")?);
     let created = created.parse().map_err(|_| "the signature has no time".to_owned())?;
-    let key = keys.signing_key(keyid, created).ok_or_else(|| format!("`{keyid}` is no key of the registry"))?;
+    let key =
+        keys.signing_key(keyid, created).ok_or_else(|| format!("`{keyid}` is no key of the registry"))?;
     if key.participant.as_str() != head.participant {
         return Err(format!("`{keyid}` is a key of {}", key.participant));
     }

@@ -112,7 +112,12 @@ impl Catalogs {
     }
 
     /// One entry that a search could find, and when it was last seen to be so.
-    pub fn entry(&self, node: &Node, participant: &str, dataset: &str) -> Result<Option<(CatalogEntry, i64)>> {
+    pub fn entry(
+        &self,
+        node: &Node,
+        participant: &str,
+        dataset: &str,
+    ) -> Result<Option<(CatalogEntry, i64)>> {
         self.ready(node)?;
         if !shown(node)?.contains(participant) {
             return Ok(None);
@@ -124,9 +129,7 @@ impl Catalogs {
 
     /// Brings the index up to what is kept and what this node publishes.
     fn ready(&self, node: &Node) -> Result<()> {
-        if !self.read()?.is_built {
-            self.write()?.build(&node.store)?;
-        }
+        self.build(&node.store)?;
         // Taken before reading: a change in between sets it again.
         if self.own_changed.swap(false, Ordering::AcqRel) {
             let done = own(node).and_then(|own| self.write()?.replace(&node.config.node.id, own));
@@ -135,15 +138,13 @@ impl Catalogs {
         Ok(())
     }
 
-    fn replace(
-        &self,
-        store: &Store,
-        participant: &str,
-        entries: Vec<CatalogEntry>,
-        seen_at: i64,
-    ) -> Result<Changes> {
+    /// Puts what is kept into the index if it is not there yet. Before a crawl writes: else its own pages would be old ones.
+    fn build(&self, store: &Store) -> Result<()> {
+        if self.read()?.is_built { Ok(()) } else { self.write()?.build(store) }
+    }
+
+    fn replace(&self, participant: &str, entries: Vec<CatalogEntry>, seen_at: i64) -> Result<Changes> {
         let mut state = self.write()?;
-        state.build(store)?;
         state.seen.insert(participant.to_owned(), seen_at);
         state.replace(participant, entries)
     }
@@ -166,7 +167,8 @@ impl State {
         let mut entries = Vec::new();
         for whole in kept::wholes(store)? {
             for (number, page) in kept::pages(store, &whole.participant)? {
-                let read = page.catalog().and_then(|c| wire::read(&c, &whole.participant, page.head.fetched_at));
+                let read =
+                    page.catalog().and_then(|c| wire::read(&c, &whole.participant, page.head.fetched_at));
                 match read {
                     Ok(read) => entries.extend(read),
                     Err(error) => {
@@ -197,7 +199,8 @@ fn tell(changes: &Changes) {
 
 /// Own published datasets. One whose record is damaged is logged and left out.
 fn own(node: &Node) -> Result<Vec<CatalogEntry>> {
-    let published = crate::datasets::readable(node)?.into_iter().filter(crate::datasets::Dataset::is_published);
+    let published =
+        crate::datasets::readable(node)?.into_iter().filter(crate::datasets::Dataset::is_published);
     Ok(published.map(|d| CatalogEntry::from(&d.record)).collect())
 }
 

@@ -48,6 +48,7 @@ struct Walk {
 pub(super) async fn crawl(node: &Node, participant: &str) -> Result<Read> {
     let route = node.peers.route(participant)?;
     let now = node.clock.now();
+    node.catalogs.build(&node.store)?;
     let mut kept: HashMap<String, (usize, Page)> = HashMap::new();
     for (number, page) in kept::pages(&node.store, participant)? {
         kept.insert(page.head.url.clone(), (number, page));
@@ -71,7 +72,7 @@ pub(super) async fn crawl(node: &Node, participant: &str) -> Result<Read> {
         walk.take(participant, url, old, paged, now)?;
     }
     kept::keep(&node.store, participant, &walk.pages, now).await?;
-    let changes = node.catalogs.replace(&node.store, participant, walk.entries, now)?;
+    let changes = node.catalogs.replace(participant, walk.entries, now)?;
     Ok(Read { pages: walk.pages.len(), changed: changes.written, gone: changes.removed, ..walk.read })
 }
 
