@@ -39,7 +39,8 @@ impl Credential {
     pub fn read(text: &str) -> Result<Self, DidError> {
         let jwt = Jwt::read(text, CREDENTIAL_BYTES_MAX).map_err(jwt_error)?;
         let body = body(&jwt)?;
-        let inner = body.get("issuer").map(|issuer| id_of(issuer).ok_or_else(|| wrong("`issuer` is malformed")));
+        let inner =
+            body.get("issuer").map(|issuer| id_of(issuer).ok_or_else(|| wrong("`issuer` is malformed")));
         let inner = inner.transpose()?;
         let outer = jwt.text("iss");
         if let (Some(inner), Some(outer)) = (inner, outer)
@@ -112,7 +113,11 @@ fn bound_to(jwt: &Jwt<'_>, body: &Map<String, Value>, holder: &DidWeb) -> Result
         // VC 1.1 lets `sub` of the JWT stand for the id.
         None => jwt.text("sub").is_some(),
     };
-    if outer && subjects.iter().all(inner) { Ok(()) } else { Err(wrong("it is about another than who presents it")) }
+    if outer && subjects.iter().all(inner) {
+        Ok(())
+    } else {
+        Err(wrong("it is about another than who presents it"))
+    }
 }
 
 /// The dates inside: `validFrom`/`validUntil` of VC 2.0, `issuanceDate`/`expirationDate` of VC 1.1.

@@ -67,7 +67,8 @@ impl Document {
     /// [`DidError::Document`] if it is too large, no JSON object, another party's, or lists too much.
     pub fn read(did: &DidWeb, bytes: &[u8]) -> Result<Self, DidError> {
         let wrong = |why: &str| DidError::Document { did: did.to_string(), why: why.to_owned() };
-        let value = parse_bounded(bytes, DOCUMENT_BYTES_MAX).map_err(|e| wrong(&format!("cannot be read: {e}")))?;
+        let value =
+            parse_bounded(bytes, DOCUMENT_BYTES_MAX).map_err(|e| wrong(&format!("cannot be read: {e}")))?;
         let Value::Object(map) = value else { return Err(wrong("is no JSON object")) };
         if map.get("id").and_then(Value::as_str) != Some(did.as_str()) {
             return Err(wrong("is another party's: its `id` differs"));
@@ -112,7 +113,12 @@ impl Document {
     }
 
     /// The key that a token names, if it is listed for that use. Without a name there must be exactly one method.
-    pub(crate) fn key(&self, signer: Signer<'_>, relation: Relation, unlisted: Unlisted) -> Result<&Key, DidError> {
+    pub(crate) fn key(
+        &self,
+        signer: Signer<'_>,
+        relation: Relation,
+        unlisted: Unlisted,
+    ) -> Result<&Key, DidError> {
         let wrong = |why: &str| DidError::Document { did: self.did.to_string(), why: why.to_owned() };
         let id = match signer {
             Some(kid) => self.absolute(kid),
@@ -125,17 +131,17 @@ impl Document {
             return Err(wrong("is asked for a key of another party"));
         }
         let none_listed = self.relations.iter().all(|(_, ids)| ids.is_empty());
-        let listed = self
-            .relations
-            .iter()
-            .any(|(name, ids)| relation.names().contains(name) && ids.contains(&id));
+        let listed =
+            self.relations.iter().any(|(name, ids)| relation.names().contains(name) && ids.contains(&id));
         if !listed && !(none_listed && unlisted == Unlisted::Accept) {
             return Err(wrong(&format!("does not list the key under `{}`", relation.names().join("` or `"))));
         }
         let mut same = self.methods.iter().filter(|(method, _)| *method == id);
         match (same.next(), same.next()) {
             (Some((_, Some(key))), None) => Ok(key),
-            (Some((_, None)), None) => Err(wrong("gives the key in a form that is not taken (JWK of P-256 or Ed25519)")),
+            (Some((_, None)), None) => {
+                Err(wrong("gives the key in a form that is not taken (JWK of P-256 or Ed25519)"))
+            }
             (None, _) => Err(wrong("has no such key")),
             _ => Err(wrong("lists two keys under one id")),
         }

@@ -96,9 +96,7 @@ impl OwnKey {
     #[must_use]
     pub fn document(&self, did: &DidWeb, services: &[Service]) -> Value {
         let id = format!("{did}#{}", self.fragment());
-        let service = |(n, service): (usize, &Service)| {
-            json!({"id": format!("{did}#service-{}", n + 1), "type": service.kind, "serviceEndpoint": service.endpoint})
-        };
+        let service = |(n, service): (usize, &Service)| json!({"id": format!("{did}#service-{}", n + 1), "type": service.kind, "serviceEndpoint": service.endpoint});
         json!({
             "@context": [
                 "https://www.w3.org/ns/did/v1",

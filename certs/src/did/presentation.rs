@@ -107,10 +107,9 @@ pub fn open(
 fn enveloped(value: &Value) -> Result<&str, DidError> {
     let text = match value {
         Value::String(text) => Some(text.as_str()),
-        Value::Object(map) => map
-            .get("id")
-            .and_then(Value::as_str)
-            .and_then(|id| id.strip_prefix("data:application/vc+jwt,").or(id.strip_prefix("data:application/jwt,"))),
+        Value::Object(map) => map.get("id").and_then(Value::as_str).and_then(|id| {
+            id.strip_prefix("data:application/vc+jwt,").or(id.strip_prefix("data:application/jwt,"))
+        }),
         _ => None,
     };
     text.ok_or(claim(WHAT, "its credentials must be JWTs"))

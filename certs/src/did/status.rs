@@ -52,7 +52,13 @@ impl StatusEntry {
     ///
     /// # Errors
     /// [`DidError::Credential`] if its bit is set; [`DidError::Status`] or others if the list cannot be believed.
-    pub fn check(&self, list_jwt: &str, issuer: &Document, now: i64, unlisted: Unlisted) -> Result<(), DidError> {
+    pub fn check(
+        &self,
+        list_jwt: &str,
+        issuer: &Document,
+        now: i64,
+        unlisted: Unlisted,
+    ) -> Result<(), DidError> {
         let bad = |why| DidError::Status { list: self.list.clone(), why };
         let jwt = Jwt::read(list_jwt.trim(), STATUS_LIST_BYTES_MAX).map_err(jwt_error)?;
         jwt.verify(issuer.key(jwt.signer(), Relation::Assertion, unlisted)?).map_err(jwt_error)?;
@@ -67,7 +73,9 @@ impl StatusEntry {
         if body.get("id").and_then(Value::as_str).is_some_and(|id| id != self.list && id.contains("://")) {
             return Err(bad("says that it is another list"));
         }
-        let [subject] = list(body, "credentialSubject") else { return Err(bad("has no subject, or several")) };
+        let [subject] = list(body, "credentialSubject") else {
+            return Err(bad("has no subject, or several"));
+        };
         let text = |name: &str| subject.get(name).and_then(Value::as_str);
         if !matches!(text("type"), Some("BitstringStatusList" | "StatusList2021")) {
             return Err(bad("is no list of bits"));

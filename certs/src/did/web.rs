@@ -35,7 +35,9 @@ impl DidWeb {
             return Err(wrong("its path has too many words"));
         }
         if !path.iter().all(|word| path_word(word)) {
-            return Err(wrong("a word of its path is empty or has characters other than letters, digits, `-._`"));
+            return Err(wrong(
+                "a word of its path is empty or has characters other than letters, digits, `-._`",
+            ));
         }
         Ok(Self { text: text.to_owned(), authority, path })
     }
