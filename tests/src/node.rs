@@ -32,6 +32,8 @@ pub struct TestNode {
     folder: TempDir,
     peer_port: u16,
     local_port: u16,
+    /// Where its public door is; none when it has none.
+    public_port: Option<u16>,
     /// The namespace in which it and its commands run, with its address there; this machine's own otherwise.
     space: Option<(String, &'static str)>,
     /// `TRAM_LOG` of the process.
@@ -44,17 +46,37 @@ impl TestNode {
     /// `tram init` in a new folder; nothing runs yet.
     #[track_caller]
     pub fn init(id: &str, name: &str) -> Self {
-        Self::init_in(id, name, None)
+        Self::init_in(id, name, None, None)
+    }
+
+    /// A node with a public door on loopback, serving.
+    #[track_caller]
+    pub fn up_public(id: &str, name: &str) -> Self {
+        let mut node = Self::init_in(id, name, None, Some(free_port()));
+        node.start();
+        node
+    }
+
+    /// Base URL of its public door, without a trailing slash.
+    #[track_caller]
+    pub fn public_url(&self) -> String {
+        let port = self.public_port.unwrap_or_else(|| panic!("`{}` has no public door", self.id));
+        format!("http://127.0.0.1:{port}")
     }
 
     /// The same at one end of a [`crate::line::Line`]: the node and every command on it run in that namespace.
     #[track_caller]
     pub fn init_at(id: &str, name: &str, end: &Space) -> Self {
-        Self::init_in(id, name, Some((end.name().to_owned(), end.address())))
+        Self::init_in(id, name, Some((end.name().to_owned(), end.address())), None)
     }
 
     #[track_caller]
-    fn init_in(id: &str, name: &str, space: Option<(String, &'static str)>) -> Self {
+    fn init_in(
+        id: &str,
+        name: &str,
+        space: Option<(String, &'static str)>,
+        public_port: Option<u16>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
         let (peer_port, local_port) = (free_port(), free_port());
         let node = Self {
@@ -62,13 +84,17 @@ impl TestNode {
             folder,
             peer_port,
             local_port,
+            public_port,
             space,
             log_filter: None,
             process: None,
             start_time: Duration::ZERO,
         };
         let (peer, local) = (node.peer_address(), node.local_address());
-        node.ok(&["init", "--id", id, "--name", name, "--listen", &peer, "--local", &local]);
+        let public = public_port.map(|port| format!("127.0.0.1:{port}"));
+        let mut words = vec!["init", "--id", id, "--name", name, "--listen", &peer, "--local", &local];
+        words.extend(public.iter().flat_map(|address| ["--public", address.as_str()]));
+        node.ok(&words);
         node
     }
 

@@ -27,7 +27,7 @@ use crate::limits;
 use crate::node::{Locks, Node};
 use crate::operation::Clock;
 use crate::peers::{self, Peers};
-use crate::{local, peer, records, rules, witness};
+use crate::{local, peer, public, records, rules, witness};
 
 /// Validity of keys and certificate made by `init`, seconds (ten years): revocation is by the registry.
 const KEY_SECONDS: i64 = 3_652 * 86_400;
@@ -45,7 +45,7 @@ pub enum Doors {
     Closed,
     /// The peer door: for a command that needs answers from peers.
     Peer,
-    /// Both doors: for a node that serves.
+    /// All doors: for a node that serves.
     All,
 }
 
@@ -322,6 +322,13 @@ async fn open_doors(node: &Arc<Node>, doors: Doors) -> Result<()> {
     keep(node, tokio::spawn(peer::listener::serve(listener, tls, router, node.stop.subscribe())));
     tracing::info!(address = %peer_at, endpoint = node.config.peer.endpoint, "peer door open (mutual TLS 1.3)");
     if doors == Doors::All {
+        if let Some(section) = &node.config.public {
+            let tls = public::tls(&node.dir, section)?;
+            let listener = bind(section.listen, "public").await?;
+            let (router, stop) = (public::router(node.clone()), node.stop.subscribe());
+            keep(node, tokio::spawn(public::serve(listener, tls, router, !section.behind_proxy, stop)));
+            tracing::info!(address = %section.listen, endpoint = section.endpoint, "public door open");
+        }
         let listener = bind(node.config.local.listen, "local").await?;
         let address = listener.local_addr().map_err(Error::internal)?;
         keep(node, tokio::spawn(local::serve(listener, local::router(node.clone()), node.stop.subscribe())));

@@ -33,10 +33,15 @@ pub struct Config {
     /// Rows as files that lie ready.
     #[serde(default, skip_serializing_if = "FilesSection::is_usual")]
     pub files: FilesSection,
+    /// The door to everybody else; closed when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<PublicSection>,
 }
 
 mod files_section;
+mod public_section;
 pub use files_section::FilesSection;
+pub use public_section::PublicSection;
 
 /// `[node]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -289,6 +294,7 @@ impl Config {
         self.ledger.timestamps.as_ref().map_or(Ok(()), TimestampSection::check)?;
         self.peer.check()?;
         self.files.check()?;
+        self.public.as_ref().map_or(Ok(()), PublicSection::check)?;
         self.ledger.escrow.as_ref().map_or(Ok(()), |section| section.check(&self.node.id))?;
         check_endpoint(&self.peer.endpoint)
     }

@@ -20,6 +20,7 @@ use crate::error::{Error, RefusalInfo, Result};
 use crate::flow::agreement::Standing;
 use crate::node::Node;
 use crate::operation::Operation;
+use crate::parties;
 use crate::records::{Exchange, Peer};
 
 /// Proof that a decision said yes to exactly this.
@@ -275,9 +276,14 @@ pub fn described(rules: &RuleSet) -> Value {
     })
 }
 
-/// Through which zone requests come, and which way data takes.
-pub fn channel(node: &Node) -> Result<(ZoneId, RouteId)> {
-    let network = ZoneId::named(&node.config.peer.network).map_err(Error::internal)?;
+/// Through which zone requests of this asker come, and which way data takes: peers come through the peer door, everybody
+/// else through the public one.
+pub fn channel(node: &Node, subject: &str) -> Result<(ZoneId, RouteId)> {
+    let zone = match &node.config.public {
+        Some(section) if parties::is_one(node, subject)? => &section.network,
+        _ => &node.config.peer.network,
+    };
+    let network = ZoneId::named(zone).map_err(Error::internal)?;
     let route = RouteId::named(&node.config.peer.route).map_err(Error::internal)?;
     Ok((network, route))
 }
@@ -301,7 +307,7 @@ pub fn question(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result
         .agreement
         .map(|a| AgreementId::named(&a.id).map_err(|e| bad("agreement", &a.id, &e)))
         .transpose()?;
-    let (network, route) = channel(node)?;
+    let (network, route) = channel(node, asked.subject)?;
     let stated = asked.agreement.map(|agreement| agreement.stated.clone()).unwrap_or_default();
     let facts = Facts {
         party: party(node, asked.subject)?,
@@ -342,7 +348,10 @@ fn usage(node: &Node, operation: &Operation, asked: &Asked<'_>) -> Result<Usage>
 }
 
 fn party(node: &Node, participant: &str) -> Result<Option<PartyFacts>> {
-    node.peers.find(&node.store, participant)?.map_or(Ok(None), |peer| party_facts(&peer))
+    match node.peers.find(&node.store, participant)? {
+        Some(peer) => party_facts(&peer),
+        None => parties::facts(node, participant),
+    }
 }
 
 /// What the policy needs to know of a peer.

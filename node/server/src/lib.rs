@@ -1,7 +1,7 @@
 //! RUNS: one node of an agency, from its doors to its workers, and the command line that drives it.
 //!
-//! What it is: everything that joins the leaf crates into a node. Two doors ([`peer`] for other nodes, [`local`] for the
-//! agency itself), the [`gate`] that turns every wish into a permit or a refusal, the [`flow`]s that bring an exchange to
+//! What it is: everything that joins the leaf crates into a node. Three doors ([`peer`] for other nodes, [`local`] for the
+//! agency itself, [`public`] for everybody else), the [`gate`] that turns every wish into a permit or a refusal, the [`flow`]s that bring an exchange to
 //! its end, and the [`cli`].
 //!
 //! What it is not: it decides no rule (`policy`), moves no row (`dataplane`), knows no state machine of the protocol
@@ -39,9 +39,11 @@ pub mod node;
 pub mod operation;
 pub mod outbound;
 pub mod outbox;
+pub mod parties;
 pub mod peer;
 pub mod peers;
 pub mod privacy;
+pub mod public;
 pub mod query;
 pub mod questions;
 pub mod rate;
@@ -49,6 +51,7 @@ pub mod records;
 pub mod releases;
 pub mod represent;
 pub mod rules;
+pub mod shown;
 pub mod sources;
 pub mod stamping;
 pub mod statement_view;

@@ -44,6 +44,29 @@ pub const CRAWL_TIMEOUT: Duration = Duration::from_secs(120);
 pub const PEER_CONNECTIONS_MAX: usize = 256;
 /// Connections that the local door serves at once.
 pub const LOCAL_CONNECTIONS_MAX: usize = 64;
+/// Connections that the public door serves at once.
+pub const PUBLIC_CONNECTIONS_MAX: usize = 512;
+/// Connections of one address at the public door: a browser opens six, and an office shares an address.
+pub const PUBLIC_CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+/// Largest request body at the public door, bytes: questions and protocol messages, never rows.
+pub const PUBLIC_BODY_BYTES_MAX: usize = 1 << 20;
+/// How long the public door may take until an answer begins: a governed view of a large table takes its time, and nobody waits
+/// longer at a spreadsheet.
+pub const PUBLIC_ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+/// Longest `Authorization` field, bytes: keys have 48, tokens of other connectors a few KiB.
+pub const AUTHORIZATION_BYTES_MAX: usize = 8 << 10;
+/// Parties of one node: each is registered by hand.
+pub const PARTIES_MAX: usize = 10_000;
+/// Longest name of a party, bytes.
+pub const PARTY_NAME_BYTES_MAX: usize = 200;
+/// Groups of one party.
+pub const PARTY_GROUPS_MAX: usize = 64;
+/// Keys of one party that are good at once: one a purpose, and a new one before the old one ends.
+pub const PARTY_KEYS_MAX: usize = 32;
+/// How long a key is good when nobody says otherwise, days, as agreements are.
+pub const PARTY_KEY_DAYS_DEFAULT: u32 = 90;
+/// How long a key is good at most, days: as long as an agreement.
+pub const PARTY_KEY_DAYS_MAX: u32 = 366;
 /// How long a TLS handshake may take before the connection is dropped: some 6 KB and two round trips. Over a line with 10 %
 /// loss and a full queue before it a lost packet costs seconds, and the pauses of TCP double.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -44,7 +44,7 @@ pub fn context(
         misfits: misfits(node, rules, now)?,
         parties: Some(known_parties(node)?),
         groups: promised_groups(node)?,
-        zones: ZoneId::named(&node.config.peer.network).into_iter().collect(),
+        zones: zones(node),
         agreements: Some(agreements(node)?),
         linkages: Some(known_linkages(node)?),
         usage: observed(node, rules, now.saturating_sub(days.saturating_mul(DAY)))?,
@@ -135,7 +135,17 @@ fn by_itself(obligations: &Obligations) -> Obligations {
     alone
 }
 
-/// Every peer, and the node itself.
+/// Zones from which this node's doors are reached.
+fn zones(node: &Node) -> BTreeSet<ZoneId> {
+    let public = node.config.public.as_ref().map(|section| &section.network);
+    [&node.config.peer.network]
+        .into_iter()
+        .chain(public)
+        .filter_map(|zone| ZoneId::named(zone).ok())
+        .collect()
+}
+
+/// Every peer, the node itself, and who may come through the public door.
 fn known_parties(node: &Node) -> Result<BTreeMap<SubjectId, PartyFacts>> {
     let own = &node.config.node;
     let mut parties = BTreeMap::new();
@@ -147,6 +157,7 @@ fn known_parties(node: &Node) -> Result<BTreeMap<SubjectId, PartyFacts>> {
             parties.insert(id, facts);
         }
     }
+    parties.extend(crate::parties::known(node)?.into_iter().map(|known| (known.id, known.facts)));
     Ok(parties)
 }
 

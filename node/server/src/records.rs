@@ -195,6 +195,9 @@ pub struct Exchange {
     /// When its answer was counted against quotas, Unix seconds (provider).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<i64>,
+    /// That it was asked for at the public door, and how (provider).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<crate::flow::direct::Direct>,
     /// When it began, Unix seconds.
     pub created: i64,
     /// When it changed last, Unix seconds.
@@ -264,6 +267,7 @@ impl Exchange {
             subscription: None,
             superseded: None,
             counted: None,
+            direct: None,
             created: now,
             updated: now,
         }

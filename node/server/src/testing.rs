@@ -32,6 +32,7 @@ async fn node_of(id: &str, peer_at: std::net::SocketAddr) -> (TempDir, Arc<Node>
         ledger: LedgerSection::default(),
         versions: Default::default(),
         files: FilesSection::default(),
+        public: None,
     };
     let folder = dir.path().join("node");
     boot::init(&folder, &config, crate::operation::Clock::system().now()).unwrap();

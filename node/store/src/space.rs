@@ -31,11 +31,13 @@ pub enum Space {
     Receipt,
     /// Decisions of the policy, for explaining them later.
     Decision,
+    /// Those who are no peers and may ask at the public door.
+    Party,
 }
 
 impl Space {
     /// Every space, in the order of their numbers.
-    pub const ALL: [Space; 13] = [
+    pub const ALL: [Space; 14] = [
         Space::Meta,
         Space::Dataset,
         Space::RuleSet,
@@ -49,6 +51,7 @@ impl Space {
         Space::Invitation,
         Space::Receipt,
         Space::Decision,
+        Space::Party,
     ];
 
     /// The name used in exports, reports and errors.
@@ -68,6 +71,7 @@ impl Space {
             Space::Invitation => "invitation",
             Space::Receipt => "receipt",
             Space::Decision => "decision",
+            Space::Party => "party",
         }
     }
 
@@ -93,6 +97,7 @@ impl Space {
             Space::Invitation => 0x1a,
             Space::Receipt => 0x1b,
             Space::Decision => 0x1c,
+            Space::Party => 0x1d,
         }
     }
 
@@ -117,7 +122,7 @@ mod tests {
         assert_eq!(
             written.join(" "),
             "10=meta 11=dataset 12=rule-set 13=peer 14=negotiation 15=transfer 16=agreement 17=exchange \
-             18=outbox 19=dedup 1a=invitation 1b=receipt 1c=decision"
+             18=outbox 19=dedup 1a=invitation 1b=receipt 1c=decision 1d=party"
         );
         for space in Space::ALL {
             assert_eq!(Space::from_name(space.name()), Some(space));

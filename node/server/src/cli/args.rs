@@ -56,6 +56,9 @@ pub enum Command {
     /// Agencies that this node trusts.
     #[command(subcommand)]
     Peer(PeerCommand),
+    /// Those without a node who may ask at the public door, and their keys.
+    #[command(subcommand)]
+    Party(super::party::PartyCommand),
     /// Catalogs, one's own and the peers'.
     #[command(subcommand)]
     Catalog(CatalogCommand),

@@ -11,7 +11,9 @@ use super::args::InitArgs;
 use super::client::Client;
 use super::out::{Out, say, text};
 use crate::boot::{self, Doors};
-use crate::config::{Config, FilesSection, LedgerSection, LocalSection, NodeSection, PeerSection};
+use crate::config::{
+    Config, FilesSection, LedgerSection, LocalSection, NodeSection, PeerSection, PublicSection,
+};
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::operation::Clock;
@@ -66,6 +68,7 @@ fn configured(args: InitArgs) -> Result<Config> {
         ledger: LedgerSection::default(),
         versions: Default::default(),
         files: FilesSection::default(),
+        public: args.public.map(PublicSection::on_loopback),
     })
 }
 

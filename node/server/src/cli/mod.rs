@@ -20,6 +20,7 @@ mod line;
 mod linkage;
 pub mod node_args;
 pub mod out;
+mod party;
 mod peer;
 pub mod peer_args;
 mod person;
@@ -82,6 +83,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Line(verb) => line::run(dir, verb, out).await,
         Command::Linkage(verb) => linkage::run(dir, verb, out).await,
         Command::Source(verb) => source::run(dir, verb, out).await,
+        Command::Party(verb) => party::run(dir, verb, out).await,
         Command::Peer(verb) => peer::run(dir, verb, out).await,
         Command::Approval(verb) => approval::run(dir, verb, out).await,
         Command::Catalog(verb) => peer::catalog(dir, verb, out).await,

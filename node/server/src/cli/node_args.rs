@@ -29,6 +29,9 @@ pub struct InitArgs {
     /// Address of the local door (loopback only).
     #[arg(long, default_value = "127.0.0.1:7080", value_name = "ADDR:PORT")]
     pub local: SocketAddr,
+    /// Open the public door too, on a loopback address; docs/public-door.md tells how to open it to the world.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub public: Option<SocketAddr>,
 }
 
 /// `tram demo`

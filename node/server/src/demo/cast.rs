@@ -202,6 +202,7 @@ async fn stage(folder: &Path, role: &Role, talk: Talk) -> Result<Agency> {
         ledger: LedgerSection::default(),
         versions: Default::default(),
         files: FilesSection::default(),
+        public: None,
     };
     boot::init(&dir, &config, crate::operation::Clock::system().now())?;
     let node = boot::open(&dir, Doors::All).await?;

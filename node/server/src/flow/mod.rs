@@ -14,6 +14,7 @@ pub mod consumer;
 pub mod copies;
 pub mod delivery;
 pub mod described;
+pub mod direct;
 pub mod erasure;
 pub mod escrow;
 pub mod evidence;
@@ -131,11 +132,24 @@ pub fn provides(node: &Node, dataset: &str) -> bool {
 /// Takes up every unfinished exchange at start-up: the only time that all are read.
 pub fn take_up(node: &Arc<Node>) -> Result<()> {
     for (key, exchange) in records::all::<Exchange>(&node.store, Space::Exchange, b"")? {
-        if !exchange.stage.is_final() {
-            nudge(node, &key);
+        match exchange.direct {
+            _ if exchange.stage.is_final() => {}
+            Some(_) => settle_soon(node, exchange),
+            None => nudge(node, &key),
         }
     }
     Ok(())
+}
+
+/// What was being answered at the public door when a process ended is closed: who asked is gone.
+fn settle_soon(node: &Arc<Node>, exchange: Exchange) {
+    let node = node.clone();
+    tokio::spawn(async move {
+        let operation = Operation::begin(Actor::Node, &node.clock);
+        if let Err(error) = direct::settle(&node, &operation, &exchange).await {
+            tracing::warn!(exchange = exchange.id, %error, "an unfinished answer could not be closed");
+        }
+    });
 }
 
 /// Takes up an exchange that waits for the network, because a person thinks that the line is back: what was said of the

@@ -69,7 +69,7 @@ impl Productions {
     }
 }
 
-pub(super) fn folder(node: &Node, exchange: &Exchange) -> PathBuf {
+pub(crate) fn folder(node: &Node, exchange: &Exchange) -> PathBuf {
     node.dir.join("spool").join(format!("{}-{}", records::short(&exchange.peer), exchange.id))
 }
 

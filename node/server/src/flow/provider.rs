@@ -316,6 +316,20 @@ pub async fn permitted(
     Ok(judged(verdict, query))
 }
 
+/// The permit under which what was made for an exchange may be read now, however it was asked for.
+pub fn readable_now(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+) -> Result<std::result::Result<Permitted, No>> {
+    if exchange.direct.is_some() {
+        return super::direct::permitted_now(node, operation, exchange);
+    }
+    let row = super::protocol::known(node, exchange.transfer.as_deref().unwrap_or_default())
+        .map_err(|_| Error::conflict("the exchange of these files is not here any more; ask again"))?;
+    permitted_now(node, operation, exchange, &row)
+}
+
 /// The same for a data request or the monitor: asked each time, kept only the first time.
 pub fn permitted_now(
     node: &Node,
@@ -460,7 +474,7 @@ fn asked<'a>(exchange: &'a Exchange, standing: &'a agreement::Standing, query: &
     }
 }
 
-fn judged(verdict: crate::gate::Verdict, query: QueryDoc) -> std::result::Result<Permitted, No> {
+pub(super) fn judged(verdict: crate::gate::Verdict, query: QueryDoc) -> std::result::Result<Permitted, No> {
     let rules = statement::rules(&verdict.decision);
     match verdict.permit() {
         Ok(permit) => Ok((permit, query)),

@@ -14,6 +14,7 @@ mod ledger;
 mod line;
 mod linkages;
 mod listener;
+mod parties;
 mod peers;
 mod people;
 mod policy;
@@ -64,6 +65,11 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/peers"),
     ("POST", "/v1/peers/invitations"),
     ("DELETE", "/v1/peers/{id}"),
+    ("GET", "/v1/parties"),
+    ("POST", "/v1/parties"),
+    ("DELETE", "/v1/parties/{id}"),
+    ("POST", "/v1/parties/{id}/keys"),
+    ("DELETE", "/v1/parties/{id}/keys/{key}"),
     ("GET", "/v1/approvals"),
     ("POST", "/v1/approvals/{id}"),
     ("POST", "/v1/approvals/{id}/withdraw"),
@@ -164,6 +170,11 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/peers") => post(peers::accept),
         ("POST", "/v1/peers/invitations") => post(peers::invite),
         ("DELETE", "/v1/peers/{id}") => delete(peers::revoke),
+        ("GET", "/v1/parties") => get(parties::list),
+        ("POST", "/v1/parties") => post(parties::add),
+        ("DELETE", "/v1/parties/{id}") => delete(parties::stop),
+        ("POST", "/v1/parties/{id}/keys") => post(parties::key),
+        ("DELETE", "/v1/parties/{id}/keys/{key}") => delete(parties::revoke),
         ("GET", "/v1/approvals") => get(approvals::list),
         ("POST", "/v1/approvals/{id}") => post(approvals::answer),
         ("POST", "/v1/approvals/{id}/withdraw") => post(approvals::withdraw),

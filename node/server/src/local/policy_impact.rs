@@ -212,6 +212,7 @@ fn world(node: &Node, at: i64) -> Result<World> {
             parties.push(KnownParty { id, facts });
         }
     }
+    parties.extend(crate::parties::known(node)?);
     let mut known = Vec::new();
     for dataset in datasets::readable(node)? {
         let id = DatasetId::named(dataset.record.id.as_str()).map_err(Error::internal)?;
@@ -224,8 +225,17 @@ fn world(node: &Node, at: i64) -> Result<World> {
             agreements.push(agreement(node, &standing)?);
         }
     }
-    let (zone, route) = gate::channel(node)?;
-    Ok(World { at, parties, datasets: known, agreements, zones: vec![zone], routes: vec![route] })
+    let (mut zones, mut routes) = (Vec::new(), Vec::new());
+    for asker in [node.config.node.id.as_str(), crate::parties::PUBLIC] {
+        let (zone, route) = gate::channel(node, asker)?;
+        if !zones.contains(&zone) {
+            zones.push(zone);
+        }
+        if !routes.contains(&route) {
+            routes.push(route);
+        }
+    }
+    Ok(World { at, parties, datasets: known, agreements, zones, routes })
 }
 
 fn agreement(node: &Node, standing: &Standing) -> Result<KnownAgreement> {

@@ -30,6 +30,7 @@ use crate::flow::provider::{self, No};
 use crate::gate::Permit;
 use crate::node::Node;
 use crate::operation::Operation;
+use crate::query::QueryDoc;
 use crate::records::{Exchange, Side, Stage};
 
 /// Parts under one decision, as they lie in the node's folder.
@@ -78,13 +79,41 @@ pub async fn make(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) 
         .map_err(|_| Error::conflict(format!("exchange `{}` was erased; ask again", exchange.id)))?;
     let permitted = provider::permitted(node, operation, exchange, &row).await?;
     let (permit, query) = permitted.map_err(told)?;
-    fits(node, operation, exchange, &permit)?;
     if query.since.is_some() {
         return Err(Error::conflict(
             "a copy that is kept current comes by exchanges; ask for files of one without `since`",
         ));
     }
-    spool::find_or_make(node, operation, exchange, &permit, &query).await
+    make_for(node, operation, exchange, &permit, &query).await
+}
+
+/// The same under a permit that was just given.
+///
+/// # Errors
+/// As [`make`].
+pub async fn make_for(
+    node: &Arc<Node>,
+    operation: &Operation,
+    exchange: &Exchange,
+    permit: &Permit,
+    query: &QueryDoc,
+) -> Result<Release> {
+    fits(node, operation, exchange, permit)?;
+    spool::find_or_make(node, operation, exchange, permit, query).await
+}
+
+/// The release of an exchange's rows, if it is there and good for as long as a link.
+///
+/// # Errors
+/// The store's.
+pub fn kept(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    permit: &Permit,
+    query: &QueryDoc,
+) -> Result<Option<Release>> {
+    spool::kept(node, operation, exchange, permit, query)
 }
 
 fn told(no: No) -> Error {

@@ -9,7 +9,6 @@ use super::{Release, folder, spool, told};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::flow::produce;
-use crate::flow::protocol::known;
 use crate::flow::provider;
 use crate::gate::Permit;
 use crate::limits;
@@ -75,8 +74,7 @@ fn ask_again(node: &Node, operation: &Operation, release: &Release) -> Result<Pe
     let gone = || Error::conflict("the exchange of these files is not here any more; ask again");
     let (exchange, _) = records::get::<Exchange>(&node.store, Space::Exchange, release.exchange.as_bytes())?
         .ok_or_else(gone)?;
-    let row = known(node, exchange.transfer.as_deref().unwrap_or_default()).map_err(|_| gone())?;
-    let (permit, _) = provider::permitted_now(node, operation, &exchange, &row)?.map_err(told)?;
+    let (permit, _) = provider::readable_now(node, operation, &exchange)?.map_err(told)?;
     if !produce::keeps(&release.obligations, &permit) {
         return Err(Error::Refused(Box::new(provider::rules_changed())));
     }

@@ -33,6 +33,19 @@ pub(super) fn find(node: &Node, id: &str, now: i64) -> Option<Release> {
     (release.id == id && now < release.expires).then_some(release)
 }
 
+/// What is there already and outlives a link.
+pub(super) fn kept(
+    node: &Node,
+    operation: &Operation,
+    exchange: &Exchange,
+    permit: &Permit,
+    query: &QueryDoc,
+) -> Result<Option<Release>> {
+    let served = contracts::served_to(node, exchange)?;
+    let id = name(node, exchange, permit, query, &served.dataset, part_limits(node)?)?;
+    Ok(find(node, &id, operation.now.saturating_add(i64::from(limits::LINK_SECONDS_MAX))))
+}
+
 /// What is there already, or what is made now.
 pub(super) async fn find_or_make(
     node: &Arc<Node>,
