@@ -35,6 +35,25 @@ impl Rules {
         Self { rows: vec![open("discover"), open("metadata")], obligations: Map::new(), reasons: Map::new() }
     }
 
+    /// Nothing is open: not even a title is shown.
+    pub fn closed() -> Self {
+        Self { rows: Vec::new(), obligations: Map::new(), reasons: Map::new() }
+    }
+
+    /// Subjects that this pattern names (`gr:press`, `ag:urn:…`, `*`) may do `action` with `dataset`, for any purpose and on
+    /// any basis, under these obligations; `null` for none.
+    pub fn open(mut self, subject: &str, action: &str, dataset: &str, obligations: Value) -> Self {
+        let number = self.rows.len();
+        let set = if obligations.is_null() { "-".to_owned() } else { format!("T-OB-{number}") };
+        self.rows.push(format!(
+            "p, T-OPEN-{number}, 30, {subject}, ds:{dataset}, {action}, *, *, *, *, 0, 9, {ALWAYS}, {set}, allow"
+        ));
+        if !obligations.is_null() {
+            self.obligations.insert(set, obligations);
+        }
+        self
+    }
+
     /// Members of `group` may do `action` with `dataset` for `purpose` on some legal basis, under these obligations.
     pub fn allow(
         mut self,
