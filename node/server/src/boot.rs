@@ -120,6 +120,7 @@ pub async fn open(dir: &Path, doors: Doors) -> Result<Arc<Node>> {
         open_doors(&node, doors).await?;
         node.outbox.start(&node)?;
         flow::take_up(&node)?;
+        flow::connector::take_up(&node)?;
         crate::questions::take_up(&node)?;
         keep(&node, tokio::spawn(crate::monitor::run(node.clone())));
         keep(&node, tokio::spawn(crate::sources::run(node.clone())));
@@ -210,6 +211,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         gate,
         peers,
         outbound: crate::outbound::Outbound::default(),
+        connectors: Default::default(),
         lines,
         outbox: crate::outbox::Outbox::default(),
         polls: flow::polling::Polls::default(),

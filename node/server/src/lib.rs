@@ -20,6 +20,7 @@ pub mod crawl;
 pub mod datasets;
 mod decisions;
 pub mod demo;
+pub mod dsp;
 pub mod enforce;
 pub mod error;
 pub mod escrow;

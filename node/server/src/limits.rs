@@ -187,3 +187,17 @@ pub const LOOK_SECONDS_MAX: u64 = 30;
 pub const SUBSCRIPTIONS_MAX: usize = 200;
 /// Most remarks on a source that are kept.
 pub const REMARKS_MAX: usize = 50;
+/// First pause before a message to a connector is sent again: connectors take the next message some 100 ms after their own.
+pub const CONNECTOR_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause before a message to a connector is sent again: with [`CONNECTOR_TRIES_MAX`] it is over within half an hour.
+pub const CONNECTOR_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Tries of a message that does not reach a connector, or that it cannot take now.
+pub const CONNECTOR_TRIES_MAX: u32 = 15;
+/// Tries of a message that a connector refuses: it may have been too early for it, by seconds and not by minutes.
+pub const CONNECTOR_TRIES_REFUSED_MAX: u32 = 6;
+/// How long one message to a connector may take: the clients of the field wait as long.
+pub const CONNECTOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a connector's answer: a page of its catalog, as large as a message may be.
+pub const CONNECTOR_ANSWER_BYTES_MAX: usize = exchange::limits::MESSAGE_BYTES_MAX;
+/// How long a data address is served after its transfer started, seconds: a day, for consumers that pull at night.
+pub const CONNECTOR_DATA_SECONDS: i64 = 86_400;

@@ -53,6 +53,8 @@ pub struct Node {
     pub lines: Lines,
     /// Delivers messages.
     pub outbox: Outbox,
+    /// Speaks with connectors.
+    pub connectors: crate::flow::connector::Connectors,
     /// Peers to be asked at once for messages that wait there.
     pub polls: crate::flow::polling::Polls,
     /// Peers' catalogs as last seen.

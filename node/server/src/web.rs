@@ -61,8 +61,8 @@ impl Web {
     }
 }
 
-/// Roots are read only where TLS is spoken: a machine without any can still ask itself.
-fn tls(roots: Option<&Path>, plain: bool) -> Result<Arc<rustls::ClientConfig>> {
+/// What TLS is spoken with. Roots are read only where TLS is spoken: a machine without any can still ask itself.
+pub fn tls(roots: Option<&Path>, plain: bool) -> Result<Arc<rustls::ClientConfig>> {
     let mut store = rustls::RootCertStore::empty();
     let path = roots.unwrap_or(Path::new(SYSTEM_ROOTS));
     if !plain {

@@ -33,11 +33,13 @@ pub enum Space {
     Decision,
     /// Those who are no peers and may ask at the public door.
     Party,
+    /// Connectors (Dataspace Protocol): registrations, their processes and agreements.
+    Connector,
 }
 
 impl Space {
     /// Every space, in the order of their numbers.
-    pub const ALL: [Space; 14] = [
+    pub const ALL: [Space; 15] = [
         Space::Meta,
         Space::Dataset,
         Space::RuleSet,
@@ -52,6 +54,7 @@ impl Space {
         Space::Receipt,
         Space::Decision,
         Space::Party,
+        Space::Connector,
     ];
 
     /// The name used in exports, reports and errors.
@@ -72,6 +75,7 @@ impl Space {
             Space::Receipt => "receipt",
             Space::Decision => "decision",
             Space::Party => "party",
+            Space::Connector => "connector",
         }
     }
 
@@ -98,6 +102,7 @@ impl Space {
             Space::Receipt => 0x1b,
             Space::Decision => 0x1c,
             Space::Party => 0x1d,
+            Space::Connector => 0x1e,
         }
     }
 
@@ -122,7 +127,7 @@ mod tests {
         assert_eq!(
             written.join(" "),
             "10=meta 11=dataset 12=rule-set 13=peer 14=negotiation 15=transfer 16=agreement 17=exchange \
-             18=outbox 19=dedup 1a=invitation 1b=receipt 1c=decision 1d=party"
+             18=outbox 19=dedup 1a=invitation 1b=receipt 1c=decision 1d=party 1e=connector"
         );
         for space in Space::ALL {
             assert_eq!(Space::from_name(space.name()), Some(space));

@@ -277,6 +277,12 @@ impl Transfer {
         &self.last
     }
 
+    /// How many messages it took.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
     /// When it began, in unix seconds.
     #[must_use]
     pub fn created(&self) -> i64 {

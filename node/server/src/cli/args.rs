@@ -59,6 +59,9 @@ pub enum Command {
     /// Those without a node who may ask at the public door, and their keys.
     #[command(subcommand)]
     Party(super::party::PartyCommand),
+    /// Parties that speak the Dataspace Protocol with connectors of other makes.
+    #[command(subcommand)]
+    Connector(super::connector::ConnectorCommand),
     /// Catalogs, one's own and the peers'.
     #[command(subcommand)]
     Catalog(CatalogCommand),

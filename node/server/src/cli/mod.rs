@@ -7,6 +7,7 @@ mod approval;
 pub mod args;
 mod audit;
 pub mod client;
+mod connector;
 mod dataset;
 mod escrow;
 mod exchange;
@@ -83,6 +84,7 @@ async fn verb(cli: Cli, out: Out) -> Result<u8> {
         Command::Line(verb) => line::run(dir, verb, out).await,
         Command::Linkage(verb) => linkage::run(dir, verb, out).await,
         Command::Source(verb) => source::run(dir, verb, out).await,
+        Command::Connector(verb) => connector::run(dir, verb, out).await,
         Command::Party(verb) => party::run(dir, verb, out).await,
         Command::Peer(verb) => peer::run(dir, verb, out).await,
         Command::Approval(verb) => approval::run(dir, verb, out).await,

@@ -10,6 +10,7 @@
 //! people see.
 
 pub mod agreement;
+pub mod connector;
 pub mod consumer;
 pub mod copies;
 pub mod delivery;

@@ -7,6 +7,7 @@ mod approvals;
 mod aside;
 mod body;
 mod catalog;
+mod connectors;
 mod datasets;
 mod exchanges;
 mod files;
@@ -65,6 +66,12 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/peers"),
     ("POST", "/v1/peers/invitations"),
     ("DELETE", "/v1/peers/{id}"),
+    ("GET", "/v1/connectors"),
+    ("POST", "/v1/connectors"),
+    ("DELETE", "/v1/connectors/{party}"),
+    ("POST", "/v1/connectors/{party}/errands"),
+    ("GET", "/v1/errands"),
+    ("GET", "/v1/errands/{id}"),
     ("GET", "/v1/parties"),
     ("POST", "/v1/parties"),
     ("DELETE", "/v1/parties/{id}"),
@@ -170,6 +177,12 @@ fn handler(method: &str, path: &str) -> MethodRouter<Arc<Node>> {
         ("POST", "/v1/peers") => post(peers::accept),
         ("POST", "/v1/peers/invitations") => post(peers::invite),
         ("DELETE", "/v1/peers/{id}") => delete(peers::revoke),
+        ("GET", "/v1/connectors") => get(connectors::list),
+        ("POST", "/v1/connectors") => post(connectors::add),
+        ("DELETE", "/v1/connectors/{party}") => delete(connectors::remove),
+        ("POST", "/v1/connectors/{party}/errands") => post(connectors::begin),
+        ("GET", "/v1/errands") => get(connectors::errands),
+        ("GET", "/v1/errands/{id}") => get(connectors::errand),
         ("GET", "/v1/parties") => get(parties::list),
         ("POST", "/v1/parties") => post(parties::add),
         ("DELETE", "/v1/parties/{id}") => delete(parties::stop),

@@ -5,6 +5,7 @@
 
 mod broken;
 mod call;
+pub mod connector;
 mod dsp;
 
 use std::collections::HashMap;

@@ -9,6 +9,7 @@
 //! local door.
 
 pub mod caller;
+pub mod dsp;
 mod listener;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::node::Node;
 pub fn router(node: Arc<Node>) -> Router {
     Router::new()
         .route("/v1/files/{release}/{file}", get(file))
+        .merge(dsp::routes())
         .fallback(|| async {
             Error::not_found("no such resource here; `/` is the list of what this agency shows")
         })
