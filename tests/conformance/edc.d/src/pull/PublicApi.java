@@ -3,6 +3,7 @@ package pull;
 import jakarta.ws.rs.GET;
 import jakarta.ws.rs.HeaderParam;
 import jakarta.ws.rs.Path;
+import jakarta.ws.rs.PathParam;
 import jakarta.ws.rs.core.Response;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -16,6 +17,7 @@ import java.util.Map;
 import org.eclipse.edc.connector.dataplane.spi.Endpoint;
 import org.eclipse.edc.connector.dataplane.spi.iam.DataPlaneAuthorizationService;
 import org.eclipse.edc.connector.dataplane.spi.iam.PublicEndpointGeneratorService;
+import org.eclipse.edc.edr.spi.store.EndpointDataReferenceStore;
 import org.eclipse.edc.runtime.metamodel.annotation.Inject;
 import org.eclipse.edc.spi.security.Vault;
 import org.eclipse.edc.spi.system.ServiceExtension;
@@ -27,7 +29,8 @@ import org.eclipse.edc.web.spi.configuration.PortMappingRegistry;
 /**
  * The public door of the connector's data plane. The connector ships the decision about a token but, at this version, no
  * endpoint that one can fetch from Maven Central; this is that endpoint and nothing more: ask the connector whether the token
- * is good, then fetch what its data address names.
+ * is good, then fetch what its data address names. It also tells the test (and nobody else listens on loopback) the address and
+ * token that the connector got as consumer.
  */
 public class PublicApi implements ServiceExtension {
     private static final String CONTEXT = "public";
@@ -42,6 +45,8 @@ public class PublicApi implements ServiceExtension {
     private DataPlaneAuthorizationService authorization;
     @Inject
     private Vault vault;
+    @Inject
+    private EndpointDataReferenceStore references;
 
     @Override
     public String name() {
@@ -52,7 +57,7 @@ public class PublicApi implements ServiceExtension {
     public void initialize(ServiceExtensionContext context) {
         var port = context.getSetting("web.http.public.port", 19291);
         ports.register(new PortMapping(CONTEXT, port, "/public"));
-        web.registerResource(CONTEXT, new Door(authorization));
+        web.registerResource(CONTEXT, new Door(authorization, references));
         var address = "http://127.0.0.1:" + port + "/public";
         endpoints.addGeneratorFunction("HttpData", source -> Endpoint.url(address));
         keys();
@@ -80,10 +85,20 @@ public class PublicApi implements ServiceExtension {
     @Path("/")
     public static class Door {
         private final DataPlaneAuthorizationService authorization;
+        private final EndpointDataReferenceStore references;
         private final HttpClient client = HttpClient.newHttpClient();
 
-        Door(DataPlaneAuthorizationService authorization) {
+        Door(DataPlaneAuthorizationService authorization, EndpointDataReferenceStore references) {
             this.authorization = authorization;
+            this.references = references;
+        }
+
+        @GET
+        @Path("got/{transfer}")
+        public Response got(@PathParam("transfer") String transfer) {
+            var found = references.resolveByTransferProcess(transfer);
+            return found.failed() ? Response.status(404).build()
+                    : Response.ok(found.getContent().getProperties()).type("application/json").build();
         }
 
         @GET
