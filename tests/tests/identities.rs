@@ -94,7 +94,8 @@ fn get(node: &TestNode, path: &str) -> (bool, String) {
 
 fn register(node: &TestNode, site: &Site, words: &[&str]) {
     let endpoint = site.endpoint();
-    let mut all = vec!["connector", "add", PARTY, "--participant", site.did.as_str(), "--endpoint", &endpoint];
+    let mut all =
+        vec!["connector", "add", PARTY, "--participant", site.did.as_str(), "--endpoint", &endpoint];
     all.extend(words);
     node.ok(&all);
 }
@@ -157,7 +158,14 @@ fn credentials_are_demanded_where_the_registration_says_so() {
     assert_ne!(node.cmd(&with(&["--auth", "dcp"])).code, 0, "which credentials?");
     let odd = ["--auth", "dcp", "--credential", "Member ship", "--issuer", "did:web:issuer.example"];
     assert_ne!(node.cmd(&with(&odd)).code, 0, "no type");
-    node.ok(&with(&["--auth", "dcp", "--credential", "MembershipCredential", "--issuer", "did:web:issuer.example"]));
+    node.ok(&with(&[
+        "--auth",
+        "dcp",
+        "--credential",
+        "MembershipCredential",
+        "--issuer",
+        "did:web:issuer.example",
+    ]));
     // The token itself is good; there is no credential service to ask.
     assert_eq!(whoami(&node, &format!("Bearer {}", site.token(&node, "1"))), "401");
     register(&node, &site, &["--auth", "did-web"]);

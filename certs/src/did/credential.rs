@@ -107,11 +107,12 @@ fn bound_to(jwt: &Jwt<'_>, body: &Map<String, Value>, holder: &DidWeb) -> Result
     if subjects.is_empty() || subjects.len() > SUBJECTS_MAX {
         return Err(wrong("it has no subject, or too many"));
     }
-    let outer = jwt.text("sub").is_none_or(|sub| sub == holder.as_str());
+    // `sub` should be the subject; some issuers put the credential's id there. Another party it may not be.
+    let outer = jwt.text("sub").is_none_or(|sub| sub == holder.as_str() || !sub.starts_with("did:"));
     let inner = |subject: &Value| match subject.get("id").and_then(Value::as_str) {
         Some(id) => id == holder.as_str(),
         // VC 1.1 lets `sub` of the JWT stand for the id.
-        None => jwt.text("sub").is_some(),
+        None => jwt.text("sub") == Some(holder.as_str()),
     };
     if outer && subjects.iter().all(inner) {
         Ok(())

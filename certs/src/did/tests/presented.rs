@@ -180,6 +180,8 @@ fn each_spoilt_credential_is_refused() {
     assert!(scene.prove(&expired).is_err());
     // A subject without id and no `sub` beside it is nobody's.
     let mut nobody = scene.vc20();
+    nobody["sub"] = "urn:uuid:a-credential".into();
+    assert!(scene.prove(&nobody).is_ok(), "an id of the credential beside a subject that is named");
     nobody["credentialSubject"] = json!([{"level": 2}]);
     assert!(scene.prove(&nobody).is_err());
 }

@@ -216,8 +216,9 @@ fn check_identity(node: &Node, connector: &Connector) -> Result<()> {
     if !matches!(connector.mode, Mode::DidWeb | Mode::Dcp) {
         return Ok(());
     }
-    DidWeb::parse(connector.participant.as_str())
-        .map_err(|e| Error::usage(format!("in mode `{}` the participant is a DID: {e}", connector.mode.word())))?;
+    DidWeb::parse(connector.participant.as_str()).map_err(|e| {
+        Error::usage(format!("in mode `{}` the participant is a DID: {e}", connector.mode.word()))
+    })?;
     match (connector.mode, &connector.proof) {
         (Mode::Dcp, Some(proof)) => proof.check()?,
         (Mode::Dcp, None) => return Err(Error::usage("mode `dcp` needs --credential and --issuer")),

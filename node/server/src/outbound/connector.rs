@@ -173,7 +173,8 @@ pub async fn ask(node: &Node, wish: Ask<'_>, registered: bool, bytes_max: usize)
     let work = async {
         let (head, body) = answered(&web, url, request).await?.into_parts();
         let body = Limited::new(body, bytes_max).collect().await;
-        let body = body.map_err(|e| Error::Peer(format!("the answer of `{url}` broke off or is too long: {e}")))?;
+        let body =
+            body.map_err(|e| Error::Peer(format!("the answer of `{url}` broke off or is too long: {e}")))?;
         Ok::<_, Error>((head.status, body.to_bytes()))
     };
     let (status, body) = tokio::time::timeout(limits::CONNECTOR_TIMEOUT, work)

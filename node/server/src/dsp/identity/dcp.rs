@@ -50,7 +50,9 @@ impl Proof {
         if self.credentials.iter().all(word) {
             Ok(())
         } else {
-            Err(Error::usage("a type of credential has letters, digits and `-_.`, as in `MembershipCredential`"))
+            Err(Error::usage(
+                "a type of credential has letters, digits and `-_.`, as in `MembershipCredential`",
+            ))
         }
     }
 }
@@ -90,16 +92,22 @@ async fn query(
     holder: &Document,
 ) -> std::result::Result<Vec<String>, Failed> {
     let there = |why: &str| Failed::There(why.to_owned());
-    let service =
-        holder.service(CREDENTIAL_SERVICE).ok_or_else(|| there("its document names no credential service"))?;
-    let access = said.access_token.as_deref().ok_or_else(|| there("its token opens no credential service (`token`)"))?;
+    let service = holder
+        .service(CREDENTIAL_SERVICE)
+        .ok_or_else(|| there("its document names no credential service"))?;
+    let access = said
+        .access_token
+        .as_deref()
+        .ok_or_else(|| there("its token opens no credential service (`token`)"))?;
     let url = format!("{}{QUERY_PATH}", service.trim_end_matches('/'));
     let scopes: Vec<String> = proof.credentials.iter().map(|kind| presentation::scope_of(kind)).collect();
     let bearer = format!("Bearer {}", mint(node, said.did.as_str(), Some(access)).map_err(Failed::Here)?);
-    let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| there("its token holds letters that no header takes"))?;
+    let mut bearer =
+        HeaderValue::from_str(&bearer).map_err(|_| there("its token holds letters that no header takes"))?;
     bearer.set_sensitive(true);
     let json = HeaderValue::from_static("application/json");
-    let headers = [(header::AUTHORIZATION, bearer), (header::CONTENT_TYPE, json.clone()), (header::ACCEPT, json)];
+    let headers =
+        [(header::AUTHORIZATION, bearer), (header::CONTENT_TYPE, json.clone()), (header::ACCEPT, json)];
     let wish = Ask {
         method: Method::POST,
         url: &url,
@@ -122,7 +130,9 @@ async fn types(
     let now = node.clock.now();
     let proven = credential.verify(&issuer, holder.did(), now, connector.unlisted())?;
     if let Some(other) = proven.schemas.iter().find(|schema| !proof.schemas.contains(schema)) {
-        return Err(Failed::There(format!("a credential follows a schema that is not registered: `{other}`")));
+        return Err(Failed::There(format!(
+            "a credential follows a schema that is not registered: `{other}`"
+        )));
     }
     for entry in &proven.status {
         let accept = HeaderValue::from_static("application/vc+jwt, application/jwt;q=0.9");
@@ -133,7 +143,8 @@ async fn types(
             body: String::new(),
         };
         let bytes = told(ask(node, wish, connector.names(&entry.list), STATUS_LIST_BYTES_MAX).await)?;
-        let list = std::str::from_utf8(&bytes).map_err(|_| Failed::There("a status list is no text".to_owned()))?;
+        let list =
+            std::str::from_utf8(&bytes).map_err(|_| Failed::There("a status list is no text".to_owned()))?;
         entry.check(list, &issuer, now, connector.unlisted())?;
     }
     Ok(proven.types)

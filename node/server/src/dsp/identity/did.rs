@@ -73,7 +73,8 @@ impl Identities {
 pub fn own_did(node: &Node) -> Result<DidWeb> {
     let endpoint = crate::public::endpoint(node)?;
     let authority = endpoint.split_once("://").map_or(endpoint, |(_, authority)| authority);
-    DidWeb::parse(&format!("did:web:{}", authority.replace(':', "%3A"))).map_err(|e| Error::usage(e.to_string()))
+    DidWeb::parse(&format!("did:web:{}", authority.replace(':', "%3A")))
+        .map_err(|e| Error::usage(e.to_string()))
 }
 
 /// The own key; made when it is first needed.
@@ -136,7 +137,8 @@ fn refused(who: &str, why: &dyn std::fmt::Display) -> Option<Connector> {
 
 /// The connector registered under a DID, if its party may ask.
 fn registered(node: &Node, did: &DidWeb) -> Result<Option<Connector>> {
-    let is = |c: &Connector| matches!(c.mode, Mode::DidWeb | Mode::Dcp) && c.participant.as_str() == did.as_str();
+    let is =
+        |c: &Connector| matches!(c.mode, Mode::DidWeb | Mode::Dcp) && c.participant.as_str() == did.as_str();
     match dsp::all(node)?.into_iter().find(is) {
         Some(connector) => dsp::find(node, &connector.party),
         None => Ok(None),
@@ -157,7 +159,11 @@ impl From<certs::did::DidError> for Failed {
     }
 }
 
-async fn proven(node: &Node, connector: &Connector, token: Unverified<'_>) -> std::result::Result<(), Failed> {
+async fn proven(
+    node: &Node,
+    connector: &Connector,
+    token: Unverified<'_>,
+) -> std::result::Result<(), Failed> {
     let did = token.did().clone();
     let document = resolve(node, connector, &did).await?;
     let said = token.verify(&document, connector.unlisted())?;
@@ -172,7 +178,8 @@ async fn taken(node: &Node, said: &SelfIssued) -> std::result::Result<(), Failed
     if said.issued > *mark {
         // Ahead of time, so that not each message writes.
         let ahead = said.issued.max(now).saturating_add(limits::DID_MARK_AHEAD_S);
-        let tx = Tx::new().put_json(Space::Meta, MARK.to_vec(), &ahead).map_err(|e| Failed::Here(e.into()))?;
+        let tx =
+            Tx::new().put_json(Space::Meta, MARK.to_vec(), &ahead).map_err(|e| Failed::Here(e.into()))?;
         node.store.commit(tx).await.map_err(|e| Failed::Here(e.into()))?;
         *mark = ahead;
     }
@@ -190,7 +197,8 @@ pub(super) async fn resolve(
     let now = node.clock.now();
     let none = || Failed::There(format!("the document of `{did}` could not be had lately"));
     if let Some(kept) = node.identities.kept(did) {
-        let life = if kept.document.is_some() { limits::DID_DOCUMENT_KEPT_S } else { limits::DID_FAILURE_KEPT_S };
+        let life =
+            if kept.document.is_some() { limits::DID_DOCUMENT_KEPT_S } else { limits::DID_FAILURE_KEPT_S };
         if (kept.at..kept.at.saturating_add(life)).contains(&now) {
             return kept.document.ok_or_else(none);
         }
@@ -200,10 +208,15 @@ pub(super) async fn resolve(
     fetched
 }
 
-async fn fetch(node: &Node, connector: &Connector, did: &DidWeb) -> std::result::Result<Arc<Document>, Failed> {
+async fn fetch(
+    node: &Node,
+    connector: &Connector,
+    did: &DidWeb,
+) -> std::result::Result<Arc<Document>, Failed> {
     let url = did.url(connector.did_scheme(did));
     let headers = [(header::ACCEPT, HeaderValue::from_static("application/did+json, application/json"))];
-    let wish = Ask { method: Method::GET, url: &url, headers: HeaderMap::from_iter(headers), body: String::new() };
+    let wish =
+        Ask { method: Method::GET, url: &url, headers: HeaderMap::from_iter(headers), body: String::new() };
     let bytes = told(ask(node, wish, true, DOCUMENT_BYTES_MAX).await)?;
     Ok(Arc::new(Document::read(did, &bytes)?))
 }
@@ -215,4 +228,3 @@ pub(super) fn told<T>(answer: Result<T>) -> std::result::Result<T, Failed> {
         other => Failed::There(other.to_string()),
     })
 }
-

@@ -97,7 +97,9 @@ pub fn present(node: &Node, connector: &Connector) -> Result<HeaderValue> {
             })?;
             format!("Bearer {token}")
         }
-        Mode::DidWeb | Mode::Dcp => format!("Bearer {}", did::mint(node, connector.participant.as_str(), None)?),
+        Mode::DidWeb | Mode::Dcp => {
+            format!("Bearer {}", did::mint(node, connector.participant.as_str(), None)?)
+        }
         Mode::Mock => json!({
             "region": "any",
             "audience": connector.participant,

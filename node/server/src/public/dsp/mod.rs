@@ -11,8 +11,8 @@ mod script;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::Json;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
