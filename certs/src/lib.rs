@@ -13,6 +13,7 @@
 //! Where to begin: [`id::ParticipantId`], then [`descriptor::NodeDescriptor`], then [`message::verify_request`].
 
 pub mod descriptor;
+pub mod did;
 mod encode;
 pub mod id;
 mod json;

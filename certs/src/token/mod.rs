@@ -132,7 +132,7 @@ pub fn verify(token: &str, expected: &Expected<'_>) -> Result<TransferClaims, To
 }
 
 /// Two libraries of this program could bring a provider each; whichever comes first, it is this one.
-fn install_provider() {
+pub(crate) fn install_provider() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error means that it is installed already: by us, since no other is compiled in.

@@ -193,6 +193,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
     tracing::info!(rule_set = %gate.describe(), "rule set in force");
     let peers = Peers::open(dir, &descriptor, now)?;
     let (nonces, mark) = nonces(&store, now)?;
+    let identities = crate::dsp::identity::did::Identities::open(&store)?;
     let lines = crate::line::Lines::new(crate::line::settings::Settings::read(dir)?);
     lines.recall(dir, now);
     let catalogs = crate::crawl::Catalogs::open()?;
@@ -212,6 +213,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         peers,
         outbound: crate::outbound::Outbound::default(),
         connectors: Default::default(),
+        identities,
         lines,
         outbox: crate::outbox::Outbox::default(),
         polls: flow::polling::Polls::default(),

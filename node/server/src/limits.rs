@@ -210,3 +210,17 @@ pub const CONNECTOR_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECTOR_ANSWER_BYTES_MAX: usize = exchange::limits::MESSAGE_BYTES_MAX;
 /// How long a data address is served after its transfer started, seconds: a day, for consumers that pull at night.
 pub const CONNECTOR_DATA_SECONDS: i64 = 86_400;
+
+/// Seconds that a connector's DID document is kept: a key that is taken back counts five minutes more at most.
+pub const DID_DOCUMENT_KEPT_S: i64 = 300;
+/// Seconds that a failure to get one is kept, so that tokens in a row do not become requests in a row.
+pub const DID_FAILURE_KEPT_S: i64 = 10;
+/// DID documents that are kept; each connector has one and its issuers a few, in all far fewer.
+pub const DID_DOCUMENTS_MAX: usize = 1024;
+/// How far ahead the second up to which tokens may have been taken is written: one write in so many seconds, and after a
+/// restart tokens are refused for as long.
+pub const DID_MARK_AHEAD_S: i64 = 2;
+/// Credentials, issuers and schemas, each, that a registration may name.
+pub const PROOF_ENTRIES_MAX: usize = 32;
+/// Longest name of a credential's type, bytes.
+pub const CREDENTIAL_TYPE_BYTES_MAX: usize = 128;

@@ -55,6 +55,8 @@ pub struct Node {
     pub outbox: Outbox,
     /// Speaks with connectors.
     pub connectors: crate::flow::connector::Connectors,
+    /// DIDs of connectors, and its own.
+    pub identities: crate::dsp::identity::did::Identities,
     /// Peers to be asked at once for messages that wait there.
     pub polls: crate::flow::polling::Polls,
     /// Peers' catalogs as last seen.

@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 pub enum Auth {
     /// By a key of the party (`tram party key`); this node shows the token of --token-file.
     Static,
+    /// By self-issued tokens of its DID.
+    DidWeb,
+    /// The same, and credentials that its credential service presents.
+    Dcp,
     /// By a claim without proof, as Eclipse's iam-mock: for tests on one machine alone.
     Mock,
 }
@@ -44,6 +48,18 @@ pub enum ConnectorCommand {
         /// File with the token that this node shows to it (static).
         #[arg(long, value_name = "FILE")]
         token_file: Option<PathBuf>,
+        /// Type of a credential that it has to present (dcp); may be given several times.
+        #[arg(long, value_name = "TYPE")]
+        credential: Vec<String>,
+        /// DID of an issuer whose credentials count (dcp); may be given several times.
+        #[arg(long, value_name = "DID")]
+        issuer: Vec<String>,
+        /// Id of a schema that those issuers are trusted to follow (dcp).
+        #[arg(long, value_name = "URL")]
+        schema: Vec<String>,
+        /// Take documents that list keys without saying what for (did-web, dcp).
+        #[arg(long)]
+        unlisted_keys: bool,
         /// For which purpose it asks.
         #[arg(long)]
         purpose: Option<String>,
@@ -97,6 +113,10 @@ async fn verb_on(client: &Client, verb: ConnectorCommand, out: Out) -> Result<()
             data,
             auth,
             token_file,
+            credential,
+            issuer,
+            schema,
+            unlisted_keys,
             purpose,
             basis,
         } => {
@@ -105,7 +125,11 @@ async fn verb_on(client: &Client, verb: ConnectorCommand, out: Out) -> Result<()
             let mode = match auth {
                 Auth::Static => "static",
                 Auth::Mock => "mock",
+                Auth::DidWeb => "did-web",
+                Auth::Dcp => "dcp",
             };
+            let proof = matches!(auth, Auth::Dcp)
+                .then(|| json!({"credentials": credential, "issuers": issuer, "schemas": schema}));
             let new = json!({
                 "party": party,
                 "participant": participant.unwrap_or_else(|| party.clone()),
@@ -114,6 +138,8 @@ async fn verb_on(client: &Client, verb: ConnectorCommand, out: Out) -> Result<()
                 "data": data,
                 "mode": mode,
                 "token": token.transpose()?,
+                "proof": proof,
+                "unlisted_keys": unlisted_keys,
                 "purpose": purpose,
                 "basis": basis,
             });

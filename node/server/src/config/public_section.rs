@@ -24,6 +24,9 @@ pub struct PublicSection {
     /// PEM file with the certificate's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
+    /// Address of the agency's own credential service, if it has one elsewhere; named in this node's DID document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_service: Option<String>,
     /// That a proxy in front speaks TLS: without it and without a certificate the door listens on loopback only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub behind_proxy: bool,
@@ -46,6 +49,7 @@ impl PublicSection {
             network: internet(),
             certificate: None,
             key: None,
+            credential_service: None,
             behind_proxy: false,
         }
     }

@@ -15,6 +15,7 @@ pub mod reply;
 #[cfg(feature = "tck")]
 pub mod script;
 
+use certs::did::{DidWeb, Unlisted};
 use exchange::dsp::{Address, Id};
 use policy::{BasisId, PurposeId};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use store::{Space, Tx};
 
 use self::identity::Mode;
+use self::identity::dcp::Proof;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::node::Node;
@@ -57,6 +59,12 @@ pub struct Connector {
     /// What this node says to it, in mode `static`. A secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// What it has to present, in mode `dcp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// That documents of it and of its issuers may list keys without saying what for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlisted_keys: bool,
     /// For which purpose it asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
@@ -88,6 +96,10 @@ pub struct New {
     #[serde(default)]
     token: Option<String>,
     #[serde(default)]
+    proof: Option<Proof>,
+    #[serde(default)]
+    unlisted_keys: bool,
+    #[serde(default)]
     purpose: Option<String>,
     #[serde(default)]
     basis: Option<String>,
@@ -107,6 +119,29 @@ impl Connector {
     /// Whether an address that it names for callbacks is its own: nobody may send this node to a third place.
     pub fn owns_callback(&self, address: &Address) -> bool {
         under(self.callback.as_ref().unwrap_or(&self.endpoint), address.as_str())
+    }
+
+    /// What to make of documents that list keys for nothing.
+    pub fn unlisted(&self) -> Unlisted {
+        if self.unlisted_keys { Unlisted::Accept } else { Unlisted::Refuse }
+    }
+
+    /// How the document of a DID of this registration is fetched: in clear on loopback alone, and only beside a connector
+    /// that is registered there in clear as well.
+    pub fn did_scheme(&self, did: &DidWeb) -> &'static str {
+        let here = matches!(did.host(), "localhost" | "127.0.0.1");
+        if here && self.endpoint.as_str().starts_with("http://") { "http" } else { "https" }
+    }
+
+    /// Whether an address has the host and port of its endpoint, of its DID or of one of its issuers, which the operator named.
+    pub fn names(&self, url: &str) -> bool {
+        let Ok(uri) = url.parse::<http::Uri>() else { return false };
+        let Some((scheme, authority)) = uri.scheme_str().zip(uri.authority()) else { return false };
+        let own = DidWeb::parse(self.participant.as_str()).ok();
+        let issuers = self.proof.iter().flat_map(|proof| proof.issuers.iter());
+        own.iter().chain(issuers).any(|did| {
+            did.authority().eq_ignore_ascii_case(authority.as_str()) && scheme == self.did_scheme(did)
+        })
     }
 
     /// Whether rows may be pulled from an address without asking where its name leads to.
@@ -158,6 +193,7 @@ pub async fn add(node: &Node, new: New, now: i64) -> Result<Connector> {
     if connector.mode == Mode::Static && connector.token.is_none() {
         return Err(Error::usage("mode `static` needs the token that this node shows; give --token-file"));
     }
+    check_identity(node, &connector)?;
     let others = all(node)?;
     if others.len() >= limits::PARTIES_MAX {
         return Err(Error::TooLarge(format!("there are {} connectors already", limits::PARTIES_MAX)));
@@ -173,6 +209,23 @@ pub async fn add(node: &Node, new: New, now: i64) -> Result<Connector> {
     let tx = Tx::new().put_json(Space::Connector, key(&connector.party), &connector).map_err(Error::from)?;
     node.store.commit(tx).await.map_err(Error::from)?;
     Ok(connector)
+}
+
+/// In the modes with a DID the id in the protocol is one, and this node has one, too.
+fn check_identity(node: &Node, connector: &Connector) -> Result<()> {
+    if !matches!(connector.mode, Mode::DidWeb | Mode::Dcp) {
+        return Ok(());
+    }
+    DidWeb::parse(connector.participant.as_str()).map_err(|e| {
+        Error::usage(format!("in mode `{}` the participant is a DID: {e}", connector.mode.word()))
+    })?;
+    match (connector.mode, &connector.proof) {
+        (Mode::Dcp, Some(proof)) => proof.check()?,
+        (Mode::Dcp, None) => return Err(Error::usage("mode `dcp` needs --credential and --issuer")),
+        _ => {}
+    }
+    identity::did::own_did(node)?;
+    identity::did::own_key(node).map(|_| ())
 }
 
 /// Forgets a connector: it is nobody from now on.
@@ -208,6 +261,8 @@ fn read(new: New, now: i64) -> Result<Connector> {
         callback: new.callback.map(|text| address("callback", text)).transpose()?,
         data: new.data.map(|text| address("data", text)).transpose()?,
         mode: new.mode,
+        proof: new.proof,
+        unlisted_keys: new.unlisted_keys,
         token: new.token.map(|token| token.trim().to_owned()),
         purpose: new.purpose,
         basis: new.basis,
@@ -241,6 +296,8 @@ pub fn view(connector: &Connector) -> Value {
         "callback": connector.callback,
         "data": connector.data,
         "mode": connector.mode,
+        "proof": connector.proof,
+        "unlisted_keys": connector.unlisted_keys,
         "purpose": connector.purpose,
         "basis": connector.basis,
         "added": crate::operation::rfc3339(connector.added),

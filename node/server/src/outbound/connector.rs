@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::Bytes;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
@@ -140,6 +140,47 @@ async fn call(node: &Node, connector: &Connector, url: &str, request: Request<Fu
 
 async fn answered(web: &Web, url: &str, request: Request<Full<Bytes>>) -> Result<Response<Incoming>> {
     web.request(request).await.map_err(|e| Error::Unreachable(format!("`{url}`: {}", chain(&e))))
+}
+
+/// One question to somebody beside the protocol: for a DID document, a status list, presentations.
+pub struct Ask<'a> {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub url: &'a str,
+    /// With which headers.
+    pub headers: HeaderMap,
+    /// With which body; none when empty.
+    pub body: String,
+}
+
+/// Asks, and gives the body of a success. `registered`: the operator named that place; else it must be a public one.
+///
+/// # Errors
+/// [`Error::Peer`] and [`Error::Unreachable`]; [`Error::Conflict`] for what the other side refuses.
+pub async fn ask(node: &Node, wish: Ask<'_>, registered: bool, bytes_max: usize) -> Result<Bytes> {
+    let url = wish.url;
+    if !registered {
+        told_address(url)?;
+    }
+    let names = if registered { Names::Registered } else { Names::Public };
+    let uri: http::Uri = url.parse().map_err(|e| Error::Peer(format!("`{url}` is no URL: {e}")))?;
+    let mut request = Request::new(Full::new(Bytes::from(wish.body)));
+    *request.method_mut() = wish.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = wish.headers;
+    let web = node.connectors.clients().get(url.starts_with("https://"), names)?;
+    let work = async {
+        let (head, body) = answered(&web, url, request).await?.into_parts();
+        let body = Limited::new(body, bytes_max).collect().await;
+        let body =
+            body.map_err(|e| Error::Peer(format!("the answer of `{url}` broke off or is too long: {e}")))?;
+        Ok::<_, Error>((head.status, body.to_bytes()))
+    };
+    let (status, body) = tokio::time::timeout(limits::CONNECTOR_TIMEOUT, work)
+        .await
+        .map_err(|_| Error::Unreachable(format!("`{url}` gave no answer in time")))??;
+    if status.is_success() { Ok(body) } else { Err(refused(status, &[])) }
 }
 
 /// Pulls rows into a file; bytes and SHA-256 of what came.

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use exchange::dsp::{self as wire, Catalog, CatalogContent, CatalogRequestMessage, Dataset, RootDataset};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::dsp::{Connector, identity, offers, reply};
 use crate::error::Result;
@@ -38,7 +39,7 @@ pub async fn request(
         Ok(message) => message,
         Err(error) => return reply::catalog_error(StatusCode::BAD_REQUEST, "MALFORMED", &error.to_string()),
     };
-    if !message.filter.is_empty() {
+    if !message.filter.iter().all(asks_for_all) {
         let why = "this node knows no filter; leave it out and search the answer";
         return reply::catalog_error(StatusCode::BAD_REQUEST, "FILTER", why);
     }
@@ -46,6 +47,20 @@ pub async fn request(
         Ok((catalog, next)) => with_link(reply::message(StatusCode::OK, &catalog), next),
         Err(error) => error.into_response(),
     }
+}
+
+/// Eclipse's connector always sends a query: one that leaves nothing out is no filter. Its `limit` is the client's wish for
+/// a page; pages here have their own size and say where the next one is.
+fn asks_for_all(filter: &Value) -> bool {
+    let Some(query) = filter.as_object() else { return false };
+    let kind = query.get("@type").and_then(Value::as_str);
+    let neutral = |(key, value): (&String, &Value)| match key.as_str() {
+        "@type" | "limit" | "sortOrder" => true,
+        "offset" => value.as_u64() == Some(0),
+        "filterExpression" => value.as_array().is_some_and(Vec::is_empty),
+        _ => value.is_null(),
+    };
+    kind == Some("QuerySpec") && query.iter().all(neutral)
 }
 
 fn with_link(mut response: Response, next: Option<String>) -> Response {
@@ -103,4 +118,28 @@ fn one(node: &Node, connector: &Connector, id: &str) -> Result<Option<Dataset>> 
     let operation = Operation::begin(Actor::Node, &node.clock);
     let found = shown::one(node, &operation, &connector.caller(), name)?;
     found.map(|shown| offers::describe(node, &operation, connector, &shown)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::asks_for_all;
+
+    #[test]
+    fn only_a_query_that_leaves_nothing_out_is_no_filter() {
+        let eclipse = json!({"@type": "QuerySpec", "limit": 50, "offset": 0, "sortOrder": "ASC", "filterExpression": []});
+        assert!(asks_for_all(&eclipse));
+        for (key, value) in [
+            ("offset", json!(50)),
+            ("filterExpression", json!([{"operandLeft": "id"}])),
+            ("sortField", json!("name")),
+            ("@type", json!("Other")),
+        ] {
+            let mut other = eclipse.clone();
+            other[key] = value;
+            assert!(!asks_for_all(&other), "{key}");
+        }
+        assert!(!asks_for_all(&json!("all")));
+    }
 }

@@ -11,9 +11,10 @@ mod script;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use exchange::dsp::VersionResponse;
@@ -21,7 +22,10 @@ use exchange::limits::MESSAGE_BYTES_MAX;
 use exchange::negotiation::Negotiation;
 use exchange::transfer::Transfer;
 
-use crate::dsp::reply;
+use serde_json::{Value, json};
+
+use crate::dsp::{identity, reply};
+use crate::error::{Error, Result};
 use crate::node::Node;
 
 /// The routes of both roles: no path of one collides with a path of the other.
@@ -46,11 +50,25 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/transfers/{pid}/termination", post(process::message::<Transfer>));
     let router = Router::new()
         .route("/.well-known/dspace-version", get(version))
+        .route("/.well-known/did.json", get(own_document))
+        .route("/dsp/whoami", post(whoami))
         .route("/dsp/data/{pid}", get(data::rows))
         .nest(crate::dsp::PATH, protocol);
     #[cfg(feature = "tck")]
     let router = router.merge(script::routes());
     router.layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX))
+}
+
+/// `GET /.well-known/did.json`: this node's own DID document, once a connector is registered that needs it.
+async fn own_document(State(node): State<Arc<Node>>) -> Result<Json<Value>> {
+    let document = identity::did::own_document(&node)?;
+    document.map(Json).ok_or_else(|| Error::not_found("this node has no DID: no connector here needs one"))
+}
+
+/// `POST /dsp/whoami`: under which party a connector is known here, for trying out its registration. The body is not read.
+async fn whoami(State(node): State<Arc<Node>>, headers: HeaderMap) -> Result<Json<Value>> {
+    let connector = identity::caller(&node, &headers).await?;
+    Ok(Json(json!({"party": connector.party, "mode": connector.mode})))
 }
 
 /// `GET /.well-known/dspace-version`: for everybody, without a version of its own (DSP 2025-1, "Exposure of versions").

@@ -1,5 +1,8 @@
 //! How a connector shows who it is, and how this node shows who it is to a connector. One mode for each connector, chosen at
-//! its registration; what comes in another mode is nobody.
+//! its registration; what comes in another mode is nobody. Modes with a `did:web` are in [`did`] and [`dcp`].
+
+pub mod dcp;
+pub mod did;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
@@ -19,6 +22,10 @@ pub enum Mode {
     Static,
     /// The `iam-mock` of the Eclipse connector: a claim without proof. For tests on loopback and nothing else.
     Mock,
+    /// Self-issued tokens of its `did:web` (Decentralized Claims Protocol 1.0.1 §4.3).
+    DidWeb,
+    /// The same, and credentials that its credential service presents.
+    Dcp,
 }
 
 impl Mode {
@@ -27,6 +34,8 @@ impl Mode {
         match self {
             Self::Static => "static",
             Self::Mock => "mock",
+            Self::DidWeb => "did-web",
+            Self::Dcp => "dcp",
         }
     }
 }
@@ -47,7 +56,12 @@ pub async fn caller(node: &Node, headers: &HeaderMap) -> Result<Connector> {
         return Err(nobody());
     }
     let sent = sent.trim();
-    let token = sent.strip_prefix("Bearer ").or_else(|| sent.strip_prefix("bearer ")).unwrap_or(sent).trim();
+    let bearer = sent.strip_prefix("Bearer ").or_else(|| sent.strip_prefix("bearer ")).map(str::trim);
+    // Keys of parties have no dots, signed tokens have two; only after `Bearer` are they taken.
+    if let Some(token) = bearer.filter(|token| token.matches('.').count() == 2 && !token.starts_with('{')) {
+        return did::by_token(node, token).await?.ok_or_else(nobody);
+    }
+    let token = bearer.unwrap_or(sent);
     let found = if token.starts_with('{') { by_claim(node, token)? } else { by_key(node, token)? };
     found.ok_or_else(nobody)
 }
@@ -82,6 +96,9 @@ pub fn present(node: &Node, connector: &Connector) -> Result<HeaderValue> {
                 Error::usage(format!("the connector of `{}` has no token; register it anew", connector.party))
             })?;
             format!("Bearer {token}")
+        }
+        Mode::DidWeb | Mode::Dcp => {
+            format!("Bearer {}", did::mint(node, connector.participant.as_str(), None)?)
         }
         Mode::Mock => json!({
             "region": "any",
