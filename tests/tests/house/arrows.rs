@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::scan::{check, code_only, rust_files};
 
 /// Crates that know none of ours. `ledger` alone may use one, and `tests` drives `tram` from outside.
-const LEAVES: [&str; 9] = ["certs", "catalog", "policy", "exchange", "dataplane", "odata", "store", "delta", "portal"];
+const LEAVES: [&str; 9] =
+    ["certs", "catalog", "policy", "exchange", "dataplane", "odata", "store", "delta", "portal"];
 
 /// Heavy things, and the only crate that may name them.
 const OWNERS: [(&str, &[&str]); 4] = [
@@ -48,9 +49,19 @@ fn leaf_crates_know_nothing_of_each_other() {
             "ledger" => &["certs"],
             // What a row must be is said by the contract.
             "intake" => &["catalog"],
-            "tram" => {
-                &["certs", "catalog", "policy", "exchange", "dataplane", "intake", "ledger", "odata", "store", "delta", "portal"]
-            }
+            "tram" => &[
+                "certs",
+                "catalog",
+                "policy",
+                "exchange",
+                "dataplane",
+                "intake",
+                "ledger",
+                "odata",
+                "store",
+                "delta",
+                "portal",
+            ],
             // Tests may read what a node wrote with the crates that know its form; never with the node's own code.
             "tests" => &["certs", "catalog", "policy", "exchange", "ledger", "store"],
             "fuzz" => &["catalog", "certs", "intake", "ledger", "odata"],

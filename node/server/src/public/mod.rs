@@ -9,8 +9,8 @@
 //! local door.
 
 pub mod caller;
-pub mod dsp;
 pub mod delta;
+pub mod dsp;
 mod listener;
 mod odata;
 mod portal;
