@@ -24,11 +24,16 @@ fn register(host: &TestNode, guest: &TestNode, party: &str) -> String {
 }
 
 fn connect(host: &TestNode, guest: &TestNode, party: &str, token: &Path) {
-    let endpoint = format!("{}/dsp/2025-1", guest.public_url());
+    let (endpoint, data) =
+        (format!("{}/dsp/2025-1", guest.public_url()), format!("{}/dsp/data", guest.public_url()));
     let (id, token) = (guest.id().to_owned(), token.display().to_string());
     let words =
         ["connector", "add", party, "--participant", &id, "--endpoint", &endpoint, "--auth", "static"];
-    host.ok(&[&words[..], &["--token-file", &token, "--purpose", "statistics", "--basis", "law"]].concat());
+    host.ok(&[
+        &words[..],
+        &["--token-file", &token, "--purpose", "statistics", "--basis", "law", "--data", &data],
+    ]
+    .concat());
 }
 
 struct Pair {
