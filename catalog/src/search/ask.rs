@@ -6,7 +6,7 @@ use tantivy::query::{
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
-use super::fields::{Fields, pairs};
+use super::fields::{Fields, Place, pairs};
 use super::synonyms::{self, Other};
 use crate::fold::{Word, words};
 use crate::limits;
@@ -67,37 +67,38 @@ impl Wanted {
     }
 
     /// The query: every word must be there (or what stands for it, or the last one begun); the rest is for the order.
-    pub(super) fn query(&self, fields: &Fields) -> BooleanQuery {
-        let must = self.groups.iter().map(|group| (Occur::Must, self.must(fields, group)));
-        let own = self.worths(fields).into_iter();
-        let others = self.groups.iter().flat_map(|g| g.others).flat_map(|other| other_worths(fields, other));
+    pub(super) fn query(&self, fields: &Fields, columns: bool) -> BooleanQuery {
+        let (all, places) = fields.sought(columns);
+        let must = self.groups.iter().map(|group| (Occur::Must, self.must(all, group)));
+        let own = self.worths(places).into_iter();
+        let others = self.groups.iter().flat_map(|g| g.others).flat_map(|other| other_worths(places, other));
         let should = own.chain(others).map(|query| (Occur::Should, query));
         BooleanQuery::new(must.chain(should).collect())
     }
 
-    fn must(&self, fields: &Fields, group: &Group) -> Box<dyn Query> {
+    fn must(&self, field: Field, group: &Group) -> Box<dyn Query> {
         let range = group.from..group.from + group.count;
         let own = range.clone().filter_map(|i| {
-            let exactly = term(fields.all, self.spelled.get(i)?, IndexRecordOption::Basic);
+            let exactly = term(field, self.spelled.get(i)?, IndexRecordOption::Basic);
             if i + 1 < self.words.len() {
                 return Some(exactly);
             }
             let begun = FuzzyTermQuery::new_prefix(
-                Term::from_field_text(fields.all, &self.words.get(i)?.folded),
+                Term::from_field_text(field, &self.words.get(i)?.folded),
                 0,
                 false,
             );
             Some(any(vec![exactly, Box::new(begun)]))
         });
         let mut ways: Vec<Box<dyn Query>> = vec![all(own.collect())];
-        ways.extend(group.others.iter().map(|other| together(fields.all, &other.words)));
+        ways.extend(group.others.iter().map(|other| together(field, &other.words)));
         // It must be there, but says nothing of how well it fits.
         Box::new(ConstScoreQuery::new(any(ways), 0.0))
     }
 
-    fn worths(&self, fields: &Fields) -> Vec<Box<dyn Query>> {
+    fn worths(&self, places: &[Place]) -> Vec<Box<dyn Query>> {
         let mut worths = Vec::new();
-        for place in &fields.places {
+        for place in places {
             for (word, spelled) in self.words.iter().zip(&self.spelled) {
                 worths.push(boosted(place.fold, spelled, place.worth * FOLDED));
                 worths.push(boosted(place.exact, &word.exact, place.worth * EXACT));
@@ -115,9 +116,9 @@ impl Wanted {
     }
 }
 
-fn other_worths(fields: &Fields, other: &Other) -> Vec<Box<dyn Query>> {
+fn other_worths(places: &[Place], other: &Other) -> Vec<Box<dyn Query>> {
     let mut worths = Vec::new();
-    for place in &fields.places {
+    for place in places {
         let pairs = pairs(&other.words);
         if pairs.is_empty() {
             for word in &other.words {

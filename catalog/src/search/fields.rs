@@ -34,6 +34,8 @@ pub(super) struct Fields {
     pub(super) slot: Field,
     /// All words of all places, folded: what must be there.
     pub(super) all: Field,
+    /// The same without columns: not everybody who finds an entry may know what its columns are called.
+    pub(super) open: Field,
     /// Title; keywords, theme and name; description; columns.
     pub(super) places: [Place; 4],
 }
@@ -53,13 +55,14 @@ impl Fields {
         let slot = schema.add_u64_field("slot", FAST | INDEXED);
         // With positions, for the words of a synonym, which must stand together.
         let all = schema.add_text_field("all", text(IndexRecordOption::WithFreqsAndPositions));
+        let open = schema.add_text_field("open", text(IndexRecordOption::WithFreqsAndPositions));
         let places = PLACES.map(|(name, worth, length)| {
             let mut add = |kind: &str| {
                 schema.add_text_field(&format!("{name}_{kind}"), text(IndexRecordOption::WithFreqs))
             };
             Place { exact: add("exact"), fold: add("fold"), pair: add("pair"), worth, length }
         });
-        (schema.build(), Self { slot, all, places })
+        (schema.build(), Self { slot, all, open, places })
     }
 
     /// How many words a text of this field usually has.
@@ -85,6 +88,18 @@ impl Fields {
         document
     }
 
+    /// Where words are looked for, with the columns or without: the field with all words, and the places.
+    pub(super) fn sought(&self, columns: bool) -> (Field, &[Place]) {
+        match self.places.split_last() {
+            Some((_, others)) if !columns => (self.open, others),
+            _ => (self.all, &self.places),
+        }
+    }
+
+    fn is_column(&self, place: &Place) -> bool {
+        self.places.last().is_some_and(|column| column.fold == place.fold)
+    }
+
     fn add(&self, document: &mut TantivyDocument, place: &Place, words: &[Word]) {
         if words.is_empty() {
             return;
@@ -93,6 +108,9 @@ impl Fields {
         let exact: Vec<&str> = words.iter().map(|w| w.exact.as_str()).collect();
         let folded = spelled.join(" ");
         document.add_text(self.all, &folded);
+        if !self.is_column(place) {
+            document.add_text(self.open, &folded);
+        }
         document.add_text(place.fold, &folded);
         document.add_text(place.exact, exact.join(" "));
         let pairs = pairs(&spelled);

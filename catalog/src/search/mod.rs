@@ -61,6 +61,8 @@ pub struct Query {
     pub classification: Option<u8>,
     /// The order of hits.
     pub sort: Sort,
+    /// Leaves out the words of columns: for those who may know of an entry and not what its columns are called.
+    pub without_columns: bool,
     /// Whether the facets of all hits are counted.
     pub facets: bool,
     /// How many hits to leave out from the beginning.
@@ -281,7 +283,7 @@ impl SearchIndex {
     ) -> Result<Found<'_>, CatalogError> {
         let Some(wanted) = Wanted::read(&query.text) else { return Ok(Found::default()) };
         let Some(filter) = Filter::new(&self.slots, query, of) else { return Ok(Found::default()) };
-        let fits = self.fitting(&wanted, query.sort == Sort::Best && !wanted.is_empty())?.into_iter();
+        let fits = self.fitting(&wanted, query)?.into_iter();
         let mut hits: Vec<(f32, &Slot)> = fits
             .filter_map(|(number, score)| Some((score, self.slots.get(number as usize)?)))
             .filter(|(_, slot)| filter.fits(slot) && visible(&slot.entry))
@@ -295,14 +297,18 @@ impl SearchIndex {
         Ok(Found { hits, total, facets })
     }
 
-    fn fitting(&self, wanted: &Wanted, scored: bool) -> Result<Vec<(u32, f32)>, CatalogError> {
+    fn fitting(&self, wanted: &Wanted, query: &Query) -> Result<Vec<(u32, f32)>, CatalogError> {
         let searcher = self.reader.searcher();
-        let collector = collect::Slots { scored };
+        let collector = collect::Slots { scored: query.sort == Sort::Best && !wanted.is_empty() };
         Ok(if wanted.is_empty() {
             searcher.search(&AllQuery, &collector)?
         } else {
             let even = Even(&self.fields);
-            searcher.search_with_statistics_provider(&wanted.query(&self.fields), &collector, &even)?
+            searcher.search_with_statistics_provider(
+                &wanted.query(&self.fields, !query.without_columns),
+                &collector,
+                &even,
+            )?
         })
     }
 }

@@ -234,3 +234,21 @@ fn abbreviations_and_merged_names_find_each_other() {
     assert_eq!(found(&index, "kcn ho chi minh"), ["new", "old"]);
     assert_eq!(found(&index, "kỹ thuật"), ["tech"]);
 }
+
+#[test]
+fn who_may_not_know_the_columns_finds_nothing_by_them() {
+    let mut with = entry("x", "Sổ khám");
+    with.columns = vec![crate::EntryColumn {
+        name: "so_dien_thoai".to_owned(),
+        kind: None,
+        description: Text::default(),
+    }];
+    let index = index(vec![with]);
+    let found = |text: &str, without_columns| {
+        index.search(&Query { without_columns, ..Query::new(text) }).unwrap().total
+    };
+    for text in ["so_dien_thoai", "dien thoai", "kham dien", "tho"] {
+        assert_eq!((found(text, false), found(text, true)), (1, 0), "{text}");
+    }
+    assert_eq!(found("so kham", true), 1);
+}

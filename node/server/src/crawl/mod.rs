@@ -6,10 +6,11 @@
 //! has not changed is not sent again.
 //!
 //! `walk.rs` reads one peer's catalog, `kept.rs` is what lies on the disk, `wire.rs` makes entries of it, `evidence.rs` shows
-//! one with its proof. The index is built at the first search, not when the node starts.
+//! one with its proof, `visible.rs` searches for those outside. The index is built at the first search, not when the node starts.
 
 pub mod evidence;
 pub mod kept;
+pub mod visible;
 mod walk;
 mod wire;
 
