@@ -124,7 +124,8 @@ fn bound_to(jwt: &Jwt<'_>, body: &Map<String, Value>, holder: &DidWeb) -> Result
 /// The dates inside: `validFrom`/`validUntil` of VC 2.0, `issuanceDate`/`expirationDate` of VC 1.1.
 pub(super) fn valid_at(body: &Map<String, Value>, now: i64) -> Result<bool, DidError> {
     let date = |name: &str| -> Result<Option<i64>, DidError> {
-        let Some(value) = body.get(name) else { return Ok(None) };
+        // `null` is what some issuers write for a date that there is not.
+        let Some(value) = body.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
         let parsed = value.as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
         parsed.map(|t| Some(t.unix_timestamp())).ok_or_else(|| wrong("a date is not in RFC 3339"))
     };

@@ -229,7 +229,7 @@ def main():
             edc.offer()
             node.run("party", "add", PARTY, "--name", "Eclipse")
             node.run("connector", "add", PARTY, "--participant", EDC, "--endpoint", f"{edc.dsp}/2025-1",
-                     "--data", edc.public, "--auth", "mock", "--purpose", "statistics", "--basis", "law")
+                     "--data", edc.public, "--auth", "mock")
             they_ask(edc, node)
             we_ask(node, folder)
             refused = ask(f"{node.public}/dsp/2025-1/catalog/request", {}, {"Authorization": '{"clientId":"nobody"}'})

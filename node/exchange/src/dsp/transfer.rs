@@ -229,6 +229,9 @@ impl Wire for TransferProcess {
     }
 }
 
+/// Eclipse's connector writes the names of its properties with this before them.
+const ECLIPSE: &str = "https://w3id.org/edc/v0.0.1/ns/";
+
 /// Where data is, or is to be delivered. Its properties may hold a token: `Debug` does not show them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataAddress {
@@ -255,11 +258,20 @@ impl DataAddress {
     /// The value of a named property; `None` as well when the name stands there twice, since then it is not clear.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&str> {
-        let mut found = self.properties.iter().filter(|property| property.name == name);
+        let own = |property: &&EndpointProperty| {
+            property.name.strip_prefix(ECLIPSE).unwrap_or(&property.name) == name
+        };
+        let mut found = self.properties.iter().filter(own);
         match (found.next(), found.next()) {
             (Some(property), None) => Some(&property.value),
             _ => None,
         }
+    }
+
+    /// Where data is pulled from: the endpoint, or the property in which Eclipse's connector names it.
+    #[must_use]
+    pub fn place(&self) -> Option<&str> {
+        self.endpoint.as_ref().map(Address::as_str).or_else(|| self.property("endpoint"))
     }
 
     /// The bearer token: `authorization` under `authType` bearer.

@@ -263,14 +263,14 @@ async fn pull(node: &Node, row: &Row<Transfer>, errand: &Errand) -> Result<()> {
     let connector = dsp::demand(node, &row.party)?;
     let nowhere = || Error::Peer("the data was opened without an address to pull from".to_owned());
     let address = row.process.data_address().ok_or_else(nowhere)?;
-    let endpoint = address.endpoint.as_ref().ok_or_else(nowhere)?;
+    let endpoint = address.place().ok_or_else(nowhere)?;
     let authorization = match (address.bearer_token(), address.property("authorization")) {
         (Some(token), _) => format!("Bearer {token}"),
         (None, Some(value)) => value.to_owned(),
         (None, None) => return Err(nowhere()),
     };
     let (whole, part) = (file(node, errand), file(node, errand).with_extension("part"));
-    let (bytes, sha256) = patiently(node, &connector, endpoint.as_str(), &authorization, &part).await?;
+    let (bytes, sha256) = patiently(node, &connector, endpoint, &authorization, &part).await?;
     std::fs::rename(&part, &whole).map_err(|e| Error::io(&whole, e))?;
     let sha256 = files::hex(&sha256);
     change(node, &errand.id, |errand| {
