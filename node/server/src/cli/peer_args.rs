@@ -88,6 +88,7 @@ pub enum CatalogCommand {
         /// Words; none lists everything.
         words: Vec<String>,
         #[command(flatten)]
+        /// What narrows it.
         only: CatalogFilters,
         /// In which order.
         #[arg(long, value_enum, default_value_t = CatalogSort::Best)]

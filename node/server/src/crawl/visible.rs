@@ -4,7 +4,7 @@
 //! What peers show this node is not passed on. Columns are not searched, and ways of sharing and classifications neither
 //! counted nor filtered by: not everybody who may know of a dataset may know those.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use catalog::{Facets, Query};
 
@@ -38,6 +38,25 @@ pub fn search(node: &Node, operation: &Operation, caller: &Caller, query: Query)
     let hits = names.into_iter().filter_map(|name| shown.remove(&name)).collect();
     let facets = facets.map(|facets| Facets { sharing: Vec::new(), classification: Vec::new(), ..facets });
     Ok(Found { hits, total, facets })
+}
+
+/// Names of those among the shown that fit the words, all of them, best first.
+///
+/// # Errors
+/// The index's.
+pub fn names(node: &Node, shown: &[Shown], words: &str) -> Result<Vec<String>> {
+    let known: HashSet<&str> = shown.iter().map(Shown::name).collect();
+    let mut query = Query { without_columns: true, ..Query::new(words) };
+    let mut found = Vec::new();
+    loop {
+        let (names, total, _) = node.catalogs.search_own(node, &query, |name| known.contains(name))?;
+        query.offset = query.offset.saturating_add(names.len());
+        let last = names.is_empty() || query.offset >= total;
+        found.extend(names);
+        if last {
+            return Ok(found);
+        }
+    }
 }
 
 impl Catalogs {

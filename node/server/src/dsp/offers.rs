@@ -113,6 +113,9 @@ pub fn describe(node: &Node, operation: &Operation, connector: &Connector, shown
         classification: Some(record.classification.get()),
         columns,
         purposes: record.purposes.clone(),
+        theme: record.theme.clone(),
+        // How it is shared is for those who may know more of it than its title.
+        sharing: shown.columns.then(|| record.kind.word().to_owned()),
         older: Vec::new(),
     };
     Ok(Dataset {

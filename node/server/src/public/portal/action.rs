@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::{model, reply};
+use crate::crawl::visible;
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::public::Caller;
@@ -81,7 +82,7 @@ async fn run(
 fn answer(node: &Node, caller: &Caller, action: &str, params: &Params) -> Result<Answer> {
     let all = model::shown(node, caller)?;
     let catalog = model::catalog(node, &all)?;
-    let find = |words: &str| match model::find(&all, words) {
+    let find = |words: &str| match visible::names(node, &all, words) {
         Ok(names) => Some(names),
         Err(error) => {
             tracing::error!(%error, "a search failed");

@@ -3,9 +3,9 @@
 use ::portal::model::{
     AccessRights, Agent, Catalog, Column, Dataset, Distribution, Every, Form, Service, Text, Theme,
 };
-use catalog::{ColumnKind, DatasetId, Frequency, Query, SearchIndex, SharingKind, TimeUnit};
+use catalog::{ColumnKind, DatasetId, Frequency, SharingKind, TimeUnit};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::Node;
 use crate::operation::{Actor, Operation};
 use crate::public::{Caller, endpoint};
@@ -179,33 +179,4 @@ fn column(column: &catalog::Column) -> Column {
         ColumnKind::Timestamp => "timestamp",
     };
     Column { name: column.name.clone(), kind: kind.to_owned(), description: text(&column.description) }
-}
-
-/// Names of those datasets that fit the words, best first. Only what the caller may see is looked through: a hit in a column
-/// that is hidden would tell its name.
-pub(super) fn find(all: &[Shown], words: &str) -> Result<Vec<String>> {
-    let mut index = SearchIndex::new();
-    for shown in all {
-        let mut entry = catalog::CatalogEntry::from(&shown.dataset.record);
-        // One agency here: the id alone tells the hits apart.
-        entry.participant.clone_from(&shown.dataset.record.publisher);
-        if !shown.columns {
-            entry.columns.clear();
-        }
-        entry.purposes.clear();
-        entry.classification = None;
-        index
-            .put(entry)
-            .map_err(|e| Error::internal(format!("`{}` cannot be looked for: {e}", shown.name())))?;
-    }
-    let mut query = Query::new(words);
-    let mut names = Vec::new();
-    loop {
-        let found = index.search(&query);
-        names.extend(found.hits.iter().map(|hit| hit.entry.dataset.clone()));
-        query.offset += found.hits.len();
-        if found.hits.is_empty() || names.len() >= found.total {
-            return Ok(names);
-        }
-    }
 }

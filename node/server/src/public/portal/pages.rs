@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::catalog::not_acceptable;
 use super::{model, reply};
+use crate::crawl::visible;
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::public::Caller;
@@ -63,7 +64,7 @@ fn listed(node: &Node, caller: &Caller, wanted: &Wanted) -> Result<String> {
     let fit: Vec<&Shown> = if words.is_empty() {
         all.iter().collect()
     } else {
-        let names = model::find(&all, &words)?;
+        let names = visible::names(node, &all, &words)?;
         let by_name = |name: &String| all.iter().find(|shown| shown.name() == name);
         names.iter().filter_map(by_name).collect()
     };
