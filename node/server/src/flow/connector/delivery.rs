@@ -80,7 +80,7 @@ async fn acknowledge<P: Driven>(node: &Node, pid: &str, sent: &Pending, answer: 
     let message = read::<P>(sent)?;
     records::update::<Row<P>, ()>(&node.store, Space::Connector, &key::<P>(pid), |row| {
         // The other side's next message was here before: this one counts as delivered already.
-        if !row.pending.as_ref().is_some_and(|pending| pending.body == sent.body) {
+        if row.pending.as_ref().is_none_or(|pending| pending.body != sent.body) {
             return Ok(((), Tx::new()));
         }
         row.pending = None;
