@@ -52,15 +52,19 @@ fn scene() -> (TestNode, String) {
     ] {
         let file = dir.path().join(format!("{name}.csv"));
         fs::write(&file, format!("ma,{column}\n1,Đồng Xuân\n2,Hôm\n")).unwrap();
-        publish(&node, &file, name, &["--title", title, "--keyword", keyword, "--kind", kind]);
+        let class = if kind == "open" { "0" } else { "1" };
+        let words = ["--title", title, "--keyword", keyword, "--kind", kind, "--class", class];
+        publish(&node, &file, name, &words);
     }
-    let rules = Rules::closed()
+    let mut rules = Rules::closed()
         .open("gr:public", "discover", "cho-mo", Value::Null)
         .open("gr:public", "query", "cho-mo", Value::Null)
-        .open("gr:public", "discover", "han-che", Value::Null)
-        .open("gr:press", "discover", "*", Value::Null)
-        .open("gr:press", "metadata", "*", Value::Null)
-        .open("gr:press", "query", "*", Value::Null);
+        .open("gr:public", "discover", "han-che", Value::Null);
+    for name in ["cho-mo", "han-che", "mat-kin"] {
+        for action in ["discover", "metadata", "query"] {
+            rules = rules.open("gr:press", action, name, Value::Null);
+        }
+    }
     rules.apply(&node);
     let party = "urn:party:vn:bao";
     node.ok(&["party", "add", party, "--name", "Báo", "--group", "press"]);

@@ -78,9 +78,10 @@ pub(crate) fn rfc3339(seconds: i64) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }
 
-/// The same as CKAN writes it: without a zone, with microseconds.
+/// The same as CKAN writes it: without a zone. Without a fraction, too: CKAN keeps a whole second so, and its harvester compares
+/// the two as texts, to which `09.000000` is later than `09` and every dataset changed.
 pub(crate) fn ckan_time(seconds: i64) -> String {
-    format!("{}.000000", rfc3339(seconds).trim_end_matches('Z'))
+    rfc3339(seconds).trim_end_matches('Z').to_owned()
 }
 
 /// The day.
@@ -131,6 +132,6 @@ mod tests {
         assert_eq!(read_time("2025-10-01T00:00:00.123456"), Some(1_759_276_800));
         assert_eq!(read_time("yesterday"), None);
         assert_eq!(rfc3339(1_759_276_800), "2025-10-01T00:00:00Z");
-        assert_eq!(ckan_time(1_759_276_800), "2025-10-01T00:00:00.000000");
+        assert_eq!(ckan_time(1_759_276_800), "2025-10-01T00:00:00");
     }
 }
