@@ -153,3 +153,31 @@ fn the_import_scan_sees_every_form() {
     }
     assert!(!imports(&code_only("// crate::local\n/* crate::local */ let a = \"crate::local\";"), "local"));
 }
+
+/// The compatibility kit's script decides by ids; no build that anybody runs may have it unasked.
+#[test]
+fn no_default_feature_brings_the_script_of_the_compatibility_kit() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(tests::repository())
+        .output()
+        .expect("cargo metadata runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
+    let mut known = false;
+    for package in &packages {
+        let features = package["features"].as_object().cloned().unwrap_or_default();
+        known |= features.contains_key("tck");
+        for (name, brings) in features.iter().filter(|(name, _)| *name != "tck") {
+            let brings = brings.to_string();
+            assert!(
+                !brings.contains("tck"),
+                "feature `{name}` of {} brings `tck`: {brings}",
+                package["name"]
+            );
+        }
+        let wants = package["dependencies"].to_string();
+        assert!(!wants.contains("\"tck\""), "{} asks a dependency for its feature `tck`", package["name"]);
+    }
+    assert!(known, "the feature `tck` has gone: mend this test");
+}

@@ -80,7 +80,7 @@ async fn acknowledge<P: Driven>(node: &Node, pid: &str, sent: &Pending, answer: 
     let message = read::<P>(sent)?;
     records::update::<Row<P>, ()>(&node.store, Space::Connector, &key::<P>(pid), |row| {
         // The other side's next message was here before: this one counts as delivered already.
-        if !row.pending.as_ref().is_some_and(|pending| pending.body == sent.body) {
+        if row.pending.as_ref().is_none_or(|pending| pending.body != sent.body) {
             return Ok(((), Tx::new()));
         }
         row.pending = None;
@@ -119,7 +119,7 @@ async fn again<P: Driven>(node: &Arc<Node>, pid: &str, sent: &Pending, error: &E
         tracing::warn!(pid, tries, %error, "a message to a connector was given up");
         return Ok(true);
     }
-    tracing::debug!(pid, tries, %error, "a message to a connector is sent again");
+    tracing::info!(pid, tries, %error, "a message to a connector is sent again");
     Ok(rest(node, delay(tries)).await)
 }
 
@@ -131,7 +131,8 @@ fn tries_max(error: &Error) -> u32 {
     }
 }
 
-fn delay(tries: u32) -> Duration {
+/// How long to wait after so many tries.
+pub fn delay(tries: u32) -> Duration {
     let factor = 1u32.checked_shl(tries.saturating_sub(1).min(20)).unwrap_or(u32::MAX);
     limits::CONNECTOR_PAUSE.saturating_mul(factor).min(limits::CONNECTOR_PAUSE_MAX)
 }

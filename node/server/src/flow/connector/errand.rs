@@ -1,7 +1,7 @@
 //! Errands: this agency wants the rows of a dataset that a connector offers. Offer, agreement, transfer, pull, one after the
 //! other, driven by the processes that serve the errand; the rows lie in the node's folder, the ledger has an entry.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exchange::Role;
@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Space, Tx};
 
-use super::{Row, negotiations, transfers};
+use super::delivery::delay;
+use super::{Row, negotiations, rest, transfers};
 use crate::dsp::{self, Connector, FORMAT};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::node::Node;
 use crate::outbound::connector as outbound;
-use crate::records;
+use crate::{limits, records};
 
 /// Errands in the drawer of connectors.
 const ERRAND: &str = "e/";
@@ -178,7 +179,7 @@ fn ended(cause: Option<&Cause>, failure: Option<&String>) -> String {
 
 async fn fail(node: &Node, id: &str, why: &str) -> Result<()> {
     change(node, id, |errand| {
-        if errand.stage != Stage::Received {
+        if !matches!(errand.stage, Stage::Received | Stage::Failed) {
             errand.stage = Stage::Failed;
             errand.failure = Some(why.to_owned());
         }
@@ -235,6 +236,29 @@ pub async fn transferred(node: &Arc<Node>, row: &Row<Transfer>) -> Result<()> {
     }
 }
 
+/// A provider may tell the address before its data plane knows the token: what is refused is asked for again.
+async fn patiently(
+    node: &Node,
+    connector: &Connector,
+    url: &str,
+    authorization: &str,
+    part: &Path,
+) -> Result<(u64, [u8; 32])> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match outbound::pull(node, connector, url, authorization, part).await {
+            Err(error) if tries < limits::CONNECTOR_TRIES_REFUSED_MAX => {
+                tracing::info!(tries, %error, "rows of a connector are asked for again");
+                if !rest(node, delay(tries)).await {
+                    return Err(error);
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
 async fn pull(node: &Node, row: &Row<Transfer>, errand: &Errand) -> Result<()> {
     let connector = dsp::demand(node, &row.party)?;
     let nowhere = || Error::Peer("the data was opened without an address to pull from".to_owned());
@@ -246,7 +270,7 @@ async fn pull(node: &Node, row: &Row<Transfer>, errand: &Errand) -> Result<()> {
         (None, None) => return Err(nowhere()),
     };
     let (whole, part) = (file(node, errand), file(node, errand).with_extension("part"));
-    let (bytes, sha256) = outbound::pull(node, &connector, endpoint, &authorization, &part).await?;
+    let (bytes, sha256) = patiently(node, &connector, endpoint, &authorization, &part).await?;
     std::fs::rename(&part, &whole).map_err(|e| Error::io(&whole, e))?;
     let sha256 = files::hex(&sha256);
     change(node, &errand.id, |errand| {

@@ -249,7 +249,10 @@ pub fn served(node: &Node, operation: &Operation, pid: &str, token: &str) -> Res
     let known = row.token.as_deref().ok_or_else(nobody)?;
     let hash = files::hex(&Sha256::digest(token.as_bytes()));
     let same: bool = hash.as_bytes().ct_eq(known.as_bytes()).into();
-    let open = row.process.state() == State::Started && row.process.ends().role() == Role::Provider;
+    // Who has the token has the message that opens the data, even when its acknowledgement is still on the way.
+    let opening = row.process.state() == State::Requested && row.pending.is_some();
+    let started = opening || row.process.state() == State::Started;
+    let open = started && row.process.ends().role() == Role::Provider;
     let fresh = operation.now < row.process.updated().saturating_add(limits::CONNECTOR_DATA_SECONDS);
     if !(same && open && fresh) {
         return Err(nobody());
