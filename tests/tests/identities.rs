@@ -83,8 +83,9 @@ fn did_of(node: &TestNode) -> String {
 fn whoami(node: &TestNode, authorization: &str) -> String {
     let url = format!("{}/dsp/whoami", node.public_url());
     let words = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", "-H"];
-    let told = Command::new("curl").args(words).arg(format!("authorization: {authorization}")).arg(url);
-    String::from_utf8(told.output().unwrap().stdout).unwrap()
+    let mut curl = Command::new("curl");
+    let told = curl.args(words).arg(format!("authorization: {authorization}")).arg(url).output().unwrap();
+    String::from_utf8(told.stdout).unwrap()
 }
 
 fn get(node: &TestNode, path: &str) -> (bool, String) {

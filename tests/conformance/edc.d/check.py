@@ -193,6 +193,8 @@ def they_ask(edc, node):
         if status == 200:
             break
         time.sleep(0.25)
+    if not check("the connector keeps the address and the token", status == 200, (status, got[:300])):
+        return
     got = {key.rsplit("/", 1)[-1]: value for key, value in json.loads(got or b"{}").items()}
     token = got.get("authorization", "")
     bearer = token if token.lower().startswith("bearer ") else f"Bearer {token}"

@@ -255,6 +255,17 @@ impl DataAddress {
         Ok(DataAddress { endpoint_type, endpoint: Some(endpoint), properties, extra: Extra::none() })
     }
 
+    /// The same with the endpoint among the properties, too: Eclipse's connector reads it there and nowhere else.
+    ///
+    /// # Errors
+    /// [`IdError`] if the endpoint cannot be a value.
+    pub fn for_eclipse(mut self) -> Result<DataAddress, IdError> {
+        if let Some(endpoint) = &self.endpoint {
+            self.properties.push(EndpointProperty::new(&format!("{ECLIPSE}endpoint"), endpoint.as_str())?);
+        }
+        Ok(self)
+    }
+
     /// The value of a named property; `None` as well when the name stands there twice, since then it is not clear.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&str> {

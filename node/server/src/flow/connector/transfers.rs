@@ -134,7 +134,8 @@ pub async fn start(node: &Node, row: &Row<Transfer>, pids: Pids) -> Result<Trans
     let base = Address::new(crate::public::endpoint(node)?).map_err(Error::internal)?;
     let endpoint = Address::new(base.join(&["dsp", "data", pid])).map_err(Error::internal)?;
     let kind = Id::new(ENDPOINT_TYPE).map_err(Error::internal)?;
-    let address = DataAddress::bearer(kind, endpoint, &token).map_err(Error::internal)?;
+    let address = DataAddress::bearer(kind, endpoint, &token).and_then(DataAddress::for_eclipse);
+    let address = address.map_err(Error::internal)?;
     Ok(TransferMessage::Start(TransferStartMessage {
         pids,
         data_address: Some(address),
