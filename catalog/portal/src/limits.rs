@@ -19,6 +19,16 @@ pub const CKAN_LIST_MAX: usize = 1_000;
 /// Values of one facet in an answer when `facet.limit` says nothing: CKAN's own.
 pub const CKAN_FACETS: usize = 50;
 
+/// Facets in one answer, and values of each whatever `facet.limit` says: each is counted over everything found.
+pub const CKAN_FACET_FIELDS_MAX: usize = 16;
+/// See [`CKAN_FACET_FIELDS_MAX`].
+pub const CKAN_FACET_VALUES_MAX: usize = 1_000;
+
+/// Filter queries in one question, and fields that an answer is sorted by: clients send one or two.
+pub const CKAN_FILTERS_MAX: usize = 16;
+/// See [`CKAN_FILTERS_MAX`].
+pub const CKAN_SORTS_MAX: usize = 8;
+
 /// Bytes of a filter query: the longest that harvesters make names some dozens of organizations.
 pub const FILTER_BYTES_MAX: usize = 16 * 1024;
 

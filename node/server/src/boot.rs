@@ -226,6 +226,7 @@ async fn build(dir: &Path, config: Config, clock: Clock) -> Result<Node> {
         open: std::sync::Mutex::default(),
         locks: Locks::default(),
         views: Arc::new(Semaphore::new(limits::VIEWS_AT_ONCE)),
+        public_views: Arc::new(Semaphore::new(limits::PUBLIC_VIEWS_AT_ONCE)),
         conversions: Arc::new(Semaphore::new(limits::CONVERSIONS_AT_ONCE)),
         looks: Arc::new(Semaphore::new(limits::LOOKS_AT_ONCE)),
         changed: watch::Sender::new(0),

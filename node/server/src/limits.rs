@@ -136,6 +136,21 @@ pub const RELEASE_SECONDS: i64 = 86_400;
 pub const RELEASES_MAX: usize = 200;
 /// Views that are computed at once: each may use the engine's memory limit.
 pub const VIEWS_AT_ONCE: usize = 2;
+/// Views that are computed at once for the public door: strangers in numbers must not keep peers waiting.
+pub const PUBLIC_VIEWS_AT_ONCE: usize = 1;
+/// Questions of the public within a minute, all together: each is kept in the ledger. A page of people at their spreadsheets
+/// asks less; who asks more registers as a party.
+pub const PUBLIC_QUESTIONS_PER_MINUTE: u32 = 300;
+/// Questions of one party within a minute: a report of many tables asks some dozens at once.
+pub const PARTY_QUESTIONS_PER_MINUTE: u32 = 600;
+/// Bytes of answers that are kept for one caller, for its next pages: a few large tables.
+pub const DIRECT_BYTES_MAX: u64 = 8 << 30;
+/// How long they are kept, seconds: as long as an address of a next page is good.
+pub const DIRECT_SECONDS: i64 = 3_600;
+/// Lots of files that lie ready for one recipient: no one takes the places of all others.
+pub const RELEASES_PER_RECIPIENT_MAX: usize = 60;
+/// Looks through the whole catalog that the public door works on at once.
+pub const PUBLIC_LOOKS_AT_ONCE: usize = 2;
 /// Received rows that are written in another form at once, for programs of the agency. Apart from [`VIEWS_AT_ONCE`]: a slow
 /// reader here must not keep peers waiting.
 pub const CONVERSIONS_AT_ONCE: usize = 2;

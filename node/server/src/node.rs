@@ -77,6 +77,8 @@ pub struct Node {
     pub locks: Locks,
     /// Views at once.
     pub views: Arc<Semaphore>,
+    /// Views for the public door at once, apart from those for peers.
+    pub public_views: Arc<Semaphore>,
     /// Received rows that are written in another form at once.
     pub conversions: Arc<Semaphore>,
     /// Long looks at rules at once.

@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 use super::filter::{self, Field, Filter};
 use super::package::{package, package_id};
 use super::{Call, Outcome, Problem};
-use crate::limits::{CKAN_FACETS, CKAN_ROWS, CKAN_ROWS_MAX};
+use crate::limits::{
+    CKAN_FACET_FIELDS_MAX, CKAN_FACET_VALUES_MAX, CKAN_FACETS, CKAN_FILTERS_MAX, CKAN_ROWS, CKAN_ROWS_MAX,
+    CKAN_SORTS_MAX,
+};
 use crate::model::Dataset;
 
 /// A dataset with what it is sorted by.
@@ -42,6 +45,9 @@ fn found<'a>(call: &Call<'a>) -> Result<Vec<Candidate<'a>>, Problem> {
     let mut filters = Vec::new();
     for name in ["fq", "fq_list"] {
         for text in call.params.queries(name)? {
+            if filters.len() >= CKAN_FILTERS_MAX {
+                return Err(Problem::SearchQuery(format!("more than {CKAN_FILTERS_MAX} filter queries")));
+            }
             filters.push(filter::read(&text).map_err(Problem::SearchQuery)?);
         }
     }
@@ -135,6 +141,9 @@ impl Order {
                 "desc" => Some(true),
                 _ => None,
             };
+            if keys.len() >= CKAN_SORTS_MAX {
+                return Err(Problem::SearchQuery(format!("more than {CKAN_SORTS_MAX} fields to sort by")));
+            }
             match (key, down, words.next()) {
                 (Some(key), Some(down), None) => keys.push((key, down)),
                 _ => return Err(Problem::SearchQuery(format!("Invalid sort parameter: `{}`", part.trim()))),
@@ -168,8 +177,15 @@ fn facets(call: &Call<'_>, found: &[Candidate<'_>]) -> Result<(Value, Value), Pr
     if call.params.flag("facet")?.unwrap_or(true) {
         let limit = call.params.text("facet.limit")?.and_then(|text| text.parse::<i64>().ok());
         let limit = limit.map_or(CKAN_FACETS, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let limit = limit.min(CKAN_FACET_VALUES_MAX);
         let least = call.params.number("facet.mincount")?.unwrap_or(1);
-        for name in call.params.list("facet.field")? {
+        let mut names = call.params.list("facet.field")?;
+        names.sort();
+        names.dedup();
+        if names.len() > CKAN_FACET_FIELDS_MAX {
+            return Err(Problem::SearchQuery(format!("more than {CKAN_FACET_FIELDS_MAX} facets")));
+        }
+        for name in names {
             let field = Field::of(&name);
             let field = field.ok_or_else(|| Problem::SearchQuery(format!("undefined field {name}")))?;
             let counts = counts(field, found, limit, least);
@@ -213,5 +229,8 @@ fn display(call: &Call<'_>, field: Field, value: &str) -> String {
         Field::Organization => dataset.publisher.title.first().to_owned(),
         _ => dataset.theme.as_ref().map(|theme| theme.title.clone()).unwrap_or_default(),
     };
+    if !matches!(field, Field::Organization | Field::Groups) {
+        return value.to_owned();
+    }
     call.catalog.datasets.iter().find(named).map_or_else(|| value.to_owned(), title)
 }

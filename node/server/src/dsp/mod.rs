@@ -116,6 +116,11 @@ impl Connector {
         }
     }
 
+    /// Whether it lies on this machine.
+    fn is_at_home(&self) -> bool {
+        self.endpoint.as_str().parse::<http::Uri>().is_ok_and(|uri| is_loopback(&uri))
+    }
+
     /// Whether an address that it names for callbacks is its own: nobody may send this node to a third place.
     pub fn owns_callback(&self, address: &Address) -> bool {
         under(self.callback.as_ref().unwrap_or(&self.endpoint), address.as_str())
@@ -194,6 +199,11 @@ pub async fn add(node: &Node, new: New, now: i64) -> Result<Connector> {
         return Err(Error::usage("mode `static` needs the token that this node shows; give --token-file"));
     }
     check_identity(node, &connector)?;
+    if connector.mode == Mode::Mock && !(identity::is_at_home(node) && connector.is_at_home()) {
+        return Err(Error::usage(
+            "mode `mock` proves nothing: it is for a connector and a public door on loopback, with no proxy in front",
+        ));
+    }
     let others = all(node)?;
     if others.len() >= limits::PARTIES_MAX {
         return Err(Error::TooLarge(format!("there are {} connectors already", limits::PARTIES_MAX)));
@@ -275,16 +285,20 @@ fn read(new: New, now: i64) -> Result<Connector> {
 fn clear(what: &str, address: Address) -> Result<Address> {
     let uri: http::Uri =
         address.as_str().parse().map_err(|e| Error::usage(format!("{what} `{address}` is no URL: {e}")))?;
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let here = host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match uri.scheme_str() {
         Some("https") => Ok(address),
-        Some("http") if here => Ok(address),
+        Some("http") if is_loopback(&uri) => Ok(address),
         _ => Err(Error::usage(format!(
             "{what} `{address}` must begin with https://; http:// is for 127.0.0.1 and localhost alone"
         ))),
     }
+}
+
+/// Whether a URL leads to this machine.
+fn is_loopback(uri: &http::Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A connector as people see it; its token is not shown.

@@ -109,10 +109,11 @@ pub fn describe(node: &Node, operation: &Operation, connector: &Connector, shown
         description: texts(&record.description),
         keywords: record.keywords.clone(),
         identifier: Some(record.id.to_string()),
-        version: Some(record.version),
-        classification: Some(record.classification.get()),
+        // As at the other renditions: these are for who may know more of it than its title.
+        version: shown.columns.then_some(record.version),
+        classification: shown.columns.then(|| record.classification.get()),
         columns,
-        purposes: record.purposes.clone(),
+        purposes: if shown.columns { record.purposes.clone() } else { Vec::new() },
         theme: record.theme.clone(),
         // How it is shared is for those who may know more of it than its title.
         sharing: shown.columns.then(|| record.kind.word().to_owned()),

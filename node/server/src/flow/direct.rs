@@ -15,10 +15,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use certs::message::SignatureEvidence;
 use dataplane::{ChunkWriter, OutputFormat, SpoolReader};
 use ed25519_dalek::Signer as _;
 use exchange::manifest::Column;
+use ledger::statement::{Decision, SignedStatement, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::Digest as _;
@@ -26,6 +29,7 @@ use store::{Space, Tx};
 use tokio::io::AsyncWriteExt as _;
 
 use super::provider::No;
+use super::statement::Slot;
 use super::{change, evidence, job, produce, statement};
 use crate::approvals;
 use crate::error::{Error, Result};
@@ -95,10 +99,21 @@ pub async fn rows(
     dataset: &str,
     query: QueryDoc,
 ) -> Result<Given> {
-    let begun = begin(node, operation, caller, dataset, query).await?;
-    let key = begun.exchange.key();
-    let done = make_rows(node, operation, &begun).await;
-    finish(node, operation, &key, done).await
+    let (node, operation, caller) = (node.clone(), operation.clone(), caller.clone());
+    let dataset = dataset.to_owned();
+    // Who hangs up leaves nothing half-way: what was begun comes to its outcome.
+    to_the_end(async move {
+        let begun = begin(&node, &operation, &caller, &dataset, query).await?;
+        let key = begun.exchange.key();
+        let done = make_rows(&node, &operation, &begun).await;
+        finish(&node, &operation, &key, done).await
+    })
+    .await
+}
+
+/// Does work that must not stop in the middle, also when the caller hangs up.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(Error::internal)?
 }
 
 /// What was given to this caller before under this exchange: the gate is asked again.
@@ -165,9 +180,26 @@ pub async fn release_of(
     query: QueryDoc,
     what: &What,
 ) -> Result<Release> {
+    let (node, operation, caller) = (node.clone(), operation.clone(), caller.clone());
+    let (dataset, what) = (dataset.to_owned(), what.clone());
+    to_the_end(async move { released(&node, &operation, &caller, &dataset, query, &what).await }).await
+}
+
+async fn released(
+    node: &Arc<Node>,
+    operation: &Operation,
+    caller: &Caller,
+    dataset: &str,
+    query: QueryDoc,
+    what: &What,
+) -> Result<Release> {
     let at = same_question(node, caller, dataset, (&query, what))?;
     let _turn = node.locks.lock(&at).await;
-    if let Some((id, _)) = records::get::<String>(&node.store, Space::Meta, &at)?
+    // What is read from its source at each question is made at each.
+    let held = datasets::find(node, dataset)?;
+    let live = held.map(|held| crate::sources::live::described(node, &held)).transpose()?.flatten();
+    if live.is_none()
+        && let Some((id, _)) = records::get::<String>(&node.store, Space::Meta, &at)?
         && let Some(release) = standing(node, operation, caller, &id, what).await?
     {
         return Ok(release);
@@ -270,9 +302,7 @@ async fn begin(
             "these rows must be acknowledged before they are read; ask by an exchange",
         ));
     }
-    if !super::has_room(node, &caller.subject) {
-        return Err(Error::Unavailable(super::NO_ROOM.to_owned()));
-    }
+    room(node, operation, caller)?;
     let ask = Ask {
         action: query.action.clone(),
         purpose: caller.purpose.clone(),
@@ -294,6 +324,59 @@ async fn begin(
     match decided(node, operation, &exchange, &query).await {
         Ok(permit) => Ok(Begun { exchange, permit, query }),
         Err(error) => finish(node, operation, &exchange.key(), Err(error)).await,
+    }
+}
+
+/// Whether this caller may ask one more now: not too often, not too much at once, and with room for the answer. Nothing is
+/// written for who may not, so that nobody fills ledger and disk with questions.
+fn room(node: &Node, operation: &Operation, caller: &Caller) -> Result<()> {
+    let most = match caller.is_public() {
+        true => limits::PUBLIC_QUESTIONS_PER_MINUTE,
+        false => limits::PARTY_QUESTIONS_PER_MINUTE,
+    };
+    if !node.rates.allow(&caller.subject, "/", most, operation.now) {
+        return Err(Error::Unavailable(format!(
+            "more than {most} questions within a minute; ask again in a minute, or for more at once"
+        )));
+    }
+    if !super::has_room(node, &caller.subject) {
+        return Err(Error::Unavailable(super::NO_ROOM.to_owned()));
+    }
+    let kept = kept_bytes(node, &caller.subject)?;
+    if kept > limits::DIRECT_BYTES_MAX {
+        return Err(Error::Unavailable(format!(
+            "answers of {kept} bytes are kept for you already, until an hour after they were made; ask for less, or later"
+        )));
+    }
+    Ok(())
+}
+
+/// Bytes of the answers that are kept for a caller.
+fn kept_bytes(node: &Node, subject: &str) -> Result<u64> {
+    let (spool, prefix) = (node.dir.join("spool"), format!("{}-", records::short(subject)));
+    let mut bytes = 0_u64;
+    for entry in std::fs::read_dir(&spool).map_err(|e| Error::io(&spool, e))?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let size = std::fs::metadata(entry.path().join(ROWS)).map_or(0, |found| found.len());
+            bytes = bytes.saturating_add(size);
+        }
+    }
+    Ok(bytes)
+}
+
+/// Whether a folder of the spool holds a finished answer of this kind, which is kept for an hour only.
+pub(super) fn is_answer(folder: &std::path::Path) -> bool {
+    folder.join(NOTE).exists() && folder.join(ROWS).exists()
+}
+
+/// Text for who asks while a table is being changed: what the node says of it to its owner names files.
+fn changing(error: Error) -> Error {
+    match error {
+        Error::Conflict(why) => {
+            tracing::warn!(why, "a question met a table that was changed without `tram dataset validate`");
+            Error::Unavailable("this table is being changed; come again later".to_owned())
+        }
+        other => other,
     }
 }
 
@@ -341,7 +424,7 @@ async fn decided(
         statement::refuse(node, operation, exchange, rules, &refusal).await?;
         return Err(Error::Refused(Box::new(refusal)));
     }
-    job::check(node, operation, exchange, &permit, query)?;
+    job::check(node, operation, exchange, &permit, query).map_err(changing)?;
     statement::intend(node, operation, exchange, &permit).await?;
     Ok(permit)
 }
@@ -389,7 +472,7 @@ async fn make_rows(node: &Arc<Node>, operation: &Operation, begun: &Begun) -> Re
     let Begun { exchange, permit, query } = begun;
     let served = contracts::served_to(node, exchange)?;
     let dataset = &served.dataset;
-    datasets::unchanged(dataset)?;
+    datasets::unchanged(dataset).map_err(changing)?;
     let rules = node.gate.engine();
     let counted = rules.rule_set().has_quotas() || rules.rule_set().has_privacy_budgets();
     let _turn = match counted {
@@ -416,7 +499,7 @@ async fn make_rows(node: &Arc<Node>, operation: &Operation, begun: &Begun) -> Re
     let (rows, bytes, sha256) = spooled(node, exchange, job).await?;
     match live {
         Some(live) => live.done(),
-        None => datasets::unchanged(dataset)?,
+        None => datasets::unchanged(dataset).map_err(changing)?,
     }
     if permit.left().bytes.is_some_and(|left| bytes > left) {
         return Err(Error::Refused(Box::new(usage::too_much(bytes))));
@@ -446,7 +529,7 @@ async fn spooled(node: &Arc<Node>, exchange: &Exchange, job: dataplane::Job) -> 
     files::make_private_dir(&folder)?;
     let chunks = folder.join("chunks");
     files::make_private_dir(&chunks)?;
-    let _place = node.views.acquire().await.map_err(Error::internal)?;
+    let _place = node.public_views.acquire().await.map_err(Error::internal)?;
     let (writer, reader) = ChunkWriter::create(&chunks, limits::CHUNK_BYTES as u64).map_err(job::broken)?;
     let answer = dataplane::run(job).await.map_err(job::broken)?;
     let summary = dataplane::spool(answer, writer).await.map_err(job::broken)?;
@@ -553,11 +636,20 @@ async fn close(node: &Arc<Node>, operation: &Operation, key: &[u8], error: &Erro
 
 /// Closes a direct exchange that a process left between intent and outcome: nobody waits for it any more.
 pub async fn settle(node: &Arc<Node>, operation: &Operation, exchange: &Exchange) -> Result<()> {
-    if exchange.statement.is_some() {
-        return change(node, &exchange.key(), |e| {
-            e.stage = if e.refusal.is_some() { Stage::Refused } else { Stage::Completed };
-        })
-        .await;
+    // What was handed to the ledger just before the end is found there, or written now.
+    for slot in [Slot::Intent, Slot::Statement] {
+        let leaf = if slot == Slot::Intent { &exchange.intent } else { &exchange.statement };
+        if leaf.is_some() {
+            let kept = || Err(Error::internal("the entry's bytes are kept already"));
+            statement::once(node, &exchange.key(), slot, kept).await?;
+        }
+    }
+    let (exchange, _) = records::get::<Exchange>(&node.store, Space::Exchange, &exchange.key())?
+        .ok_or_else(|| Error::not_found("no such exchange"))?;
+    let exchange = &exchange;
+    if let Some(leaf) = &exchange.statement {
+        let stage = if denies(leaf)? { Stage::Refused } else { Stage::Completed };
+        return change(node, &exchange.key(), |e| e.stage = stage).await;
     }
     statement::interrupt(node, operation, exchange, "process-ended").await?;
     files::remove_folder(&produce::folder(node, exchange))?;
@@ -566,4 +658,13 @@ pub async fn settle(node: &Arc<Node>, operation: &Operation, exchange: &Exchange
         e.failure = Some("the node stopped before the answer was complete; ask again".to_owned());
     })
     .await
+}
+
+/// Whether a statement says no.
+fn denies(leaf: &records::Leaf) -> Result<bool> {
+    let bytes = BASE64.decode(&leaf.bytes).map_err(Error::internal)?;
+    let said = SignedStatement::parse(&bytes).map_err(Error::internal)?;
+    Ok(
+        matches!(said.statement(), Statement::Exchange(said) if matches!(said.decision, Decision::Deny { .. })),
+    )
 }

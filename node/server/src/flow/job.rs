@@ -55,7 +55,14 @@ pub(crate) fn job(
     dataset: &datasets::Dataset,
     query: &QueryDoc,
 ) -> Result<(Job, Vec<Column>)> {
-    let agreement = exchange.agreement.as_deref().unwrap_or_default();
+    // Two askers without an agreement get different pseudonyms, as two agreements do.
+    let alone =
+        || format!("direct/{}/{}", exchange.peer, exchange.ask.purpose.as_deref().unwrap_or_default());
+    let agreement = match (&exchange.agreement, &exchange.direct) {
+        (None, Some(_)) => alone(),
+        (agreement, _) => agreement.clone().unwrap_or_default(),
+    };
+    let agreement = agreement.as_str();
     let copy = enforce::Copy { exchange: &exchange.id, consumer: &exchange.peer, agreement, now };
     let restriction = enforce::restriction(permit, dataset, &node.secrets(), &copy)?;
     let schema = dataset.schema()?;

@@ -84,7 +84,11 @@ pub fn sweep(node: &Node) -> Result<()> {
             continue;
         }
         let touched = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-        if touched.is_some_and(|age| age.as_secs() > limits::SPOOL_SECONDS.unsigned_abs()) {
+        let kept = match super::direct::is_answer(&entry.path()) {
+            true => limits::DIRECT_SECONDS,
+            false => limits::SPOOL_SECONDS,
+        };
+        if touched.is_some_and(|age| age.as_secs() > kept.unsigned_abs()) {
             let path = entry.path();
             if let Err(error) = std::fs::remove_dir_all(&path) {
                 tracing::warn!(path = %path.display(), %error, "an old spool could not be removed");

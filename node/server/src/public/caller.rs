@@ -42,9 +42,9 @@ impl Caller {
         Self { subject: parties::PUBLIC.to_owned(), purpose: None, basis: None, key: None }
     }
 
-    /// Whether it came without a key.
+    /// Whether it is nobody in particular.
     pub fn is_public(&self) -> bool {
-        self.key.is_none()
+        self.subject == parties::PUBLIC
     }
 
     /// Who sent these headers.

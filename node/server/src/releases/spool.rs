@@ -66,13 +66,14 @@ pub(super) async fn find_or_make(
     if let Some(release) = find(node, &id, until) {
         return Ok(release);
     }
-    room(node)?;
+    room(node, &exchange.peer)?;
     let unfinished = folder(node).join(format!("{id}{UNFINISHED}"));
     files::remove_folder(&unfinished)?;
-    let _place = node.views.acquire().await.map_err(Error::internal)?;
     files::make_private_dir(&unfinished)?;
+    let places = if exchange.direct.is_some() { &node.public_views } else { &node.views };
     let made = match what {
         What::Changes { from, to } => {
+            let _place = places.acquire().await.map_err(Error::internal)?;
             let views = (exchange, permit, query);
             feed::write((node, operation.now), views, (from, to), (&unfinished, parts)).await?
         }
@@ -86,6 +87,8 @@ pub(super) async fn find_or_make(
             if let Some(live) = &live {
                 job.source = live.source();
             }
+            // Not before: reading a live source takes a place of its own, and who holds one waits for no second.
+            let _place = places.acquire().await.map_err(Error::internal)?;
             let answer = dataplane::run(job).await.map_err(job::broken)?;
             let made = dataplane::write_parts(answer, &unfinished, parts).await.map_err(job::broken)?;
             match live {
@@ -146,10 +149,20 @@ fn name(
     Ok(files::hex(&sha2::Sha256::digest(bytes)))
 }
 
-fn room(node: &Node) -> Result<()> {
+fn room(node: &Node, recipient: &str) -> Result<()> {
     let path = folder(node);
     files::make_private_dir(&path)?;
-    let there = std::fs::read_dir(&path).map_err(|e| Error::io(&path, e))?.count();
+    let (mut there, mut of_this_one) = (0, 0);
+    for entry in std::fs::read_dir(&path).map_err(|e| Error::io(&path, e))?.flatten() {
+        there += 1;
+        let found = find(node, &entry.file_name().to_string_lossy(), i64::MIN);
+        of_this_one += usize::from(found.is_some_and(|release| release.recipient == recipient));
+    }
+    if of_this_one >= limits::RELEASES_PER_RECIPIENT_MAX {
+        return Err(Error::Unavailable(format!(
+            "{of_this_one} lots of files lie ready for you already; they are removed a day after they were made"
+        )));
+    }
     if there >= limits::RELEASES_MAX {
         return Err(Error::Unavailable(format!(
             "{there} lots of files lie ready already; they are removed a day after they were made"

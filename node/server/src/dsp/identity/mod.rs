@@ -77,7 +77,16 @@ fn by_key(node: &Node, key: &str) -> Result<Option<Connector>> {
     }
 }
 
+/// Whether nobody from elsewhere comes through the public door.
+pub fn is_at_home(node: &Node) -> bool {
+    node.config.public.as_ref().is_some_and(|door| door.listen.ip().is_loopback() && !door.behind_proxy)
+}
+
 fn by_claim(node: &Node, claim: &str) -> Result<Option<Connector>> {
+    // Asked again here: the door may have been opened since the registration.
+    if !is_at_home(node) {
+        return Ok(None);
+    }
     let Ok(claim) = serde_json::from_str::<Value>(claim) else { return Ok(None) };
     let Some(id) = claim.get("clientId").and_then(Value::as_str) else { return Ok(None) };
     let all = super::all(node)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio_util::io::ReaderStream;
 
@@ -23,6 +23,11 @@ pub async fn rows(State(node): State<Arc<Node>>, Path(pid): Path<String>, header
     given(&node, &pid, token).await.unwrap_or_else(IntoResponse::into_response)
 }
 
+/// `HEAD /dsp/data/{pid}`: how long an answer is would cost as much as the answer.
+pub async fn no_head() -> StatusCode {
+    StatusCode::METHOD_NOT_ALLOWED
+}
+
 async fn given(node: &Arc<Node>, pid: &str, token: &str) -> Result<Response> {
     let operation = Operation::begin(Actor::Node, &node.clock);
     let served = connector::served(node, &operation, pid, token)?;
@@ -34,6 +39,10 @@ async fn given(node: &Arc<Node>, pid: &str, token: &str) -> Result<Response> {
     let caller = served.connector.caller();
     let given = direct::rows(node, &operation, &caller, &served.dataset, query).await?;
     let file = tokio::fs::File::open(&given.file).await.map_err(|e| Error::io(&given.file, e))?;
+    // Once it is open nobody else comes for it, and what is unlinked is read to its end.
+    if let Some(folder) = given.file.parent() {
+        crate::files::remove_folder(folder)?;
+    }
     let mut response = Response::new(Body::from_stream(ReaderStream::new(file)));
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));

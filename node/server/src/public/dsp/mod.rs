@@ -52,7 +52,7 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/.well-known/dspace-version", get(version))
         .route("/.well-known/did.json", get(own_document))
         .route("/dsp/whoami", post(whoami))
-        .route("/dsp/data/{pid}", get(data::rows))
+        .route("/dsp/data/{pid}", get(data::rows).head(data::no_head))
         .nest(crate::dsp::PATH, protocol);
     #[cfg(feature = "tck")]
     let router = router.merge(script::routes());

@@ -157,7 +157,13 @@ async fn rows(call: &Call<'_>, name: &str) -> std::result::Result<Response, Told
         None => direct::rows(call.node, &call.operation, &call.caller, &dataset, plan.query.clone()).await?,
     };
     let page = page::Page { call, name, set: &set, options: &options, plan: &plan, accept, wish };
-    page.answer(&given, from).await
+    let first = from.exchange.is_none();
+    let answer = page.answer(&given, from).await;
+    if answer.is_err() && first {
+        // Nobody has an address of a next page.
+        page::forget(&given);
+    }
+    answer
 }
 
 /// `NAME/$count`; there is nothing else below a set.

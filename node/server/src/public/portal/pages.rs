@@ -1,5 +1,6 @@
 //! Pages for people, one dataset in every form, and what search engines read.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::portal::accept::{self, Variant};
@@ -65,8 +66,8 @@ fn listed(node: &Node, caller: &Caller, wanted: &Wanted) -> Result<String> {
         all.iter().collect()
     } else {
         let names = visible::names(node, &all, &words)?;
-        let by_name = |name: &String| all.iter().find(|shown| shown.name() == name);
-        names.iter().filter_map(by_name).collect()
+        let by_name: HashMap<&str, &Shown> = all.iter().map(|shown| (shown.name(), shown)).collect();
+        names.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect()
     };
     let page = Page::new(wanted.number().unwrap_or(1), HTML_PAGE, fit.len());
     let catalog = model::catalog(node, page.cut(&fit).iter().copied())?;

@@ -4,14 +4,25 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::node::Node;
 use crate::public::Caller;
 
+/// Looks through the whole catalog at once.
+static PLACES: Semaphore = Semaphore::const_new(limits::PUBLIC_LOOKS_AT_ONCE);
+
 /// Runs what looks through the whole catalog where it stops no other request.
 pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+    // Waiting costs nothing but a connection; working costs the whole catalog.
+    let place = PLACES.acquire().await.map_err(Error::internal)?;
+    let held = move || {
+        let _place = place;
+        work()
+    };
+    tokio::task::spawn_blocking(held).await.map_err(Error::internal)?
 }
 
 /// A body of this type, or 304 where the client has it.
