@@ -133,7 +133,8 @@ impl Document {
         let none_listed = self.relations.iter().all(|(_, ids)| ids.is_empty());
         let listed =
             self.relations.iter().any(|(name, ids)| relation.names().contains(name) && ids.contains(&id));
-        if !listed && !(none_listed && unlisted == Unlisted::Accept) {
+        let accepted = listed || (none_listed && unlisted == Unlisted::Accept);
+        if !accepted {
             return Err(wrong(&format!("does not list the key under `{}`", relation.names().join("` or `"))));
         }
         let mut same = self.methods.iter().filter(|(method, _)| *method == id);
