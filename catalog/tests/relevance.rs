@@ -1,6 +1,8 @@
 //! How well searches find what people mean: questions of our own, each with the datasets that are right
 //! (`tests/relevance/`), measured by the mean reciprocal rank of the first right one.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by stopping")]
+
 use std::collections::BTreeMap;
 
 use catalog::{CatalogEntry, Query, SearchIndex, Text};
