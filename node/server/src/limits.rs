@@ -229,7 +229,7 @@ pub const CONNECTOR_DATA_SECONDS: i64 = 86_400;
 /// Seconds that a connector's DID document is kept: a key that is taken back counts five minutes more at most.
 pub const DID_DOCUMENT_KEPT_S: i64 = 300;
 /// Seconds that a failure to get one is kept, so that tokens in a row do not become requests in a row.
-pub const DID_FAILURE_KEPT_S: i64 = 10;
+pub const DID_FAILURE_KEPT_S: i64 = 30;
 /// DID documents that are kept; each connector has one and its issuers a few, in all far fewer.
 pub const DID_DOCUMENTS_MAX: usize = 1024;
 /// How far ahead the second up to which tokens may have been taken is written: one write in so many seconds, and after a

@@ -49,6 +49,9 @@ pub fn server() -> Option<Arc<Server>> {
         "CREATE ROLE reader LOGIN PASSWORD '{password}'; GRANT SELECT ON wards, provinces TO reader;
          CREATE ROLE clerk LOGIN PASSWORD 'clerk'; GRANT SELECT, INSERT ON wards TO clerk;"
     ));
+    // Once: tests run side by side, and a file that is being written anew is empty for a moment.
+    std::fs::write(server.path("reader"), PASSWORD).unwrap();
+    std::fs::set_permissions(server.path("reader"), PermissionsExt::from_mode(0o600)).unwrap();
     *running = Arc::downgrade(&server);
     Some(server)
 }
@@ -171,8 +174,6 @@ impl Server {
 
     /// A description: on the socket unless `more` says otherwise, as `reader`.
     pub fn origin(&self, more: &str) -> String {
-        std::fs::write(self.path("reader"), PASSWORD).unwrap();
-        std::fs::set_permissions(self.path("reader"), PermissionsExt::from_mode(0o600)).unwrap();
         let mut text =
             format!("type = \"postgresql\"\nport = {}\ndatabase = \"postgres\"\n{more}\n", self.port);
         if !more.contains("host =") {

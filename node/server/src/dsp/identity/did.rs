@@ -204,6 +204,8 @@ pub(super) async fn resolve(
         }
     }
     let fetched = fetch(node, connector, did).await;
+    // From when it is known, not from when it was asked for: a slow host's failure would be forgotten as it is kept.
+    let now = node.clock.now();
     node.identities.keep(did, Kept { at: now, document: fetched.as_ref().ok().cloned() });
     fetched
 }

@@ -69,8 +69,14 @@ pub async fn caller(node: &Node, headers: &HeaderMap) -> Result<Connector> {
 /// The key is looked up by its hash: no comparison takes longer for a better guess.
 fn by_key(node: &Node, key: &str) -> Result<Option<Connector>> {
     match parties::authenticate(node, key, node.clock.now()) {
-        Ok((party, _)) => {
-            Ok(super::find(node, &party.id)?.filter(|connector| connector.mode == Mode::Static))
+        Ok((party, key)) => {
+            // A key that was given for one purpose does not ask for the registration's.
+            let fits = |connector: &Connector| {
+                connector.mode == Mode::Static
+                    && (key.purpose.is_none() || key.purpose == connector.purpose)
+                    && (key.basis.is_none() || key.basis == connector.basis)
+            };
+            Ok(super::find(node, &party.id)?.filter(fits))
         }
         Err(Error::Unauthenticated(_)) => Ok(None),
         Err(error) => Err(error),

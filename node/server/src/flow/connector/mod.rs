@@ -82,13 +82,25 @@ pub struct Row<P> {
     /// Why it ended here, when the other side was not told.
     #[serde(default)]
     pub failure: Option<String>,
+    /// Whether what follows from its end is done: a process that ended just before this node did is taken up once more.
+    #[serde(default)]
+    pub settled: bool,
 }
 
 impl<P> Row<P> {
     /// A process that just began.
     fn new(process: P, party: &str) -> Self {
         let party = party.to_owned();
-        Self { process, party, pending: None, wanted: None, errand: None, token: None, failure: None }
+        Self {
+            process,
+            party,
+            pending: None,
+            wanted: None,
+            errand: None,
+            token: None,
+            failure: None,
+            settled: false,
+        }
     }
 }
 
@@ -181,7 +193,7 @@ pub fn take_up(node: &Arc<Node>) -> Result<()> {
 
 fn take_up_all<P: Driven>(node: &Arc<Node>) -> Result<()> {
     for (_, row) in records::all::<Row<P>>(&node.store, Space::Connector, P::DRAWER.as_bytes())? {
-        if !row.process.is_over() {
+        if !row.settled {
             nudge::<P>(node, &row.party, row.process.ends().own_pid().as_str());
         }
     }
@@ -195,6 +207,7 @@ pub async fn drive<P: Driven>(node: &Arc<Node>, pid: &str) -> Result<()> {
     while let Some(row) = find::<P>(node, pid)? {
         P::reached(node, &row).await?;
         if row.process.is_over() && row.pending.is_none() {
+            settle::<P>(node, pid, &row).await?;
             node.connectors.remove(&row.party, pid);
             return Ok(());
         }
@@ -207,6 +220,18 @@ pub async fn drive<P: Driven>(node: &Arc<Node>, pid: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Notes that what follows from its end is done.
+async fn settle<P: Driven>(node: &Node, pid: &str, row: &Row<P>) -> Result<()> {
+    if row.settled {
+        return Ok(());
+    }
+    records::update::<Row<P>, ()>(&node.store, Space::Connector, &key::<P>(pid), |row| {
+        row.settled = true;
+        Ok(((), Tx::new()))
+    })
+    .await
 }
 
 /// Decides the next message and keeps it as pending, in one write; whether there was one.
